@@ -1,0 +1,132 @@
+"""What follows: the records that judging a bundle gives. Never stored inside the bundle.
+
+In: nothing; these are the shapes of conclusions. Out: `Verdict`, which cites the digest of its
+bundle. Floats are rounded to six significant digits before they come here, so that the same bundle
+gives the same bytes on machines whose mathematical libraries differ in the last bit.
+"""
+
+from typing import Literal
+
+from roofmark.records import Missing, Record
+from roofmark.study import CacheState, Device, Tier
+from roofmark.units import Bytes, BytesPerSecond, Flops, Ratio, Seconds
+
+Decision = Literal["faster", "slower", "same", "undecided", "invalid"]
+State = Literal["fires", "silent", "unknown"]
+
+
+class Estimate(Record):
+    """A value with its interval; n counts independent processes, never samples."""
+
+    value: float
+    low: float
+    high: float
+    level: float
+    method: str
+    n: int
+
+
+class Finding(Record):
+    """What one rule says about one place.
+
+    solution, workload: "" when the finding is about the whole study.
+    moves: "invalid" or "undecided" if it takes the verdict there, "" if it only informs.
+    accepted: the study accepts this code, so it moves nothing, and the report says so first.
+    """
+
+    code: str
+    title: str
+    state: State
+    solution: str
+    workload: str
+    message: str
+    moves: Literal["", "undecided", "invalid"]
+    accepted: bool = False
+
+
+class Roof(Record):
+    """Where one time stands under the roof.
+
+    floor: the least time that the device's ceilings allow for the compulsory bytes and the flops.
+    limit: which of the two sets that floor. headroom: time / floor. source: of the ceiling.
+    """
+
+    traffic: Bytes
+    flops: Flops
+    floor: Seconds
+    limit: Literal["memory", "arithmetic", "launch"]
+    headroom: Ratio
+    rate: BytesPerSecond
+    source: str
+
+
+class Cell(Record):
+    """One solution (or the twin) against the baseline on one workload, on the deciding tier.
+
+    time, baseline_time: seconds per call. speedup: baseline / solution.
+    p: smallest family level at which the interval fits one zone, corrected over workloads (Holm)
+        and over looks. codes: what moved the decision. other_tiers: speed-ups that do not decide.
+    """
+
+    workload: str
+    solution: str
+    decision: Decision
+    time: Estimate | Missing
+    baseline_time: Estimate | Missing
+    speedup: Estimate | Missing
+    p: float
+    codes: tuple[str, ...]
+    roof: Roof | Missing
+    other_tiers: dict[Tier, Estimate]
+    outcome: str
+
+
+class Fit(Record):
+    """t = t0 + bytes / rate over the workloads of one solution (relative least squares)."""
+
+    solution: str
+    t0: Estimate
+    rate: Estimate
+
+
+class Overall(Record):
+    """One solution over all workloads: geometric mean of speed-ups, and how the cells fell.
+
+    decision: "faster" or "slower" only if no workload says the opposite; `mixed` names that case.
+    """
+
+    solution: str
+    role: Literal["solution", "twin"]
+    decision: Decision
+    speedup: Estimate | Missing
+    counts: dict[Decision, int]
+    codes: tuple[str, ...]
+    mixed: bool
+    fit: Fit | Missing
+
+
+class Verdict(Record):
+    """Everything that follows from one bundle.
+
+    bundle: sha256 of its manifest. decision: the study's (that of its solutions if they agree,
+        otherwise "undecided" with each solution's own in `overall`).
+    settled: every cell of every solution is decided.
+    """
+
+    bundle: str
+    study: str
+    device: Device
+    device_name: str
+    tier: Tier
+    cache: CacheState
+    margin: Ratio
+    level: float
+    baseline: str
+    processes: int
+    decision: Decision
+    settled: bool
+    overall: tuple[Overall, ...]
+    cells: tuple[Cell, ...]
+    findings: tuple[Finding, ...]
+    accepted: tuple[str, ...]
+    plugins: dict[str, str]

@@ -1,0 +1,400 @@
+"""The bundle: a sealed folder of plain files that keeps everything a verdict needs.
+
+In (writing): records, source bytes, logs, each put in place by one atomic rename. In (reading): a
+folder that may be hostile: every path is checked before it is opened, nothing in it is executed,
+sizes are bounded. Out: records.
+
+    manifest.json                          written last; sha256 and size of every other file
+    study.json  environment.json  run.json
+    sources/<sha256>                       every source, as built
+    builds/<sha256>.json                   proof of build, by digest of the record
+    traces/<workload>/<solution>.jsonl     one trace per line and process
+    logs/<solution>/<name>.txt             what compiler, worker and profiler said
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import re
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TypeVar
+
+from roofmark import __version__
+from roofmark.errors import BundleError, Problem
+from roofmark.evidence import Build, Environment, Run, Trace
+from roofmark.records import FORMAT, MAX_RECORD_BYTES, Record, decode, digest, encode, encode_pretty
+from roofmark.study import Study
+
+MANIFEST = "manifest.json"
+LOCK = ".lock"
+# Chosen: a study of 1,000 workloads and 10 solutions stays below this; a folder with more is not
+# a bundle and would only make a reader slow.
+MAX_FILES = 50_000
+_PART = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._+~-]{0,127}$")
+R = TypeVar("R", bound=Record)
+
+
+class Entry(Record):
+    """What the manifest says of one file."""
+
+    sha256: str
+    bytes: int
+
+
+class Manifest(Record):
+    """The seal: digest of every file, and which version wrote them."""
+
+    format: int
+    roofmark: str
+    plugins: dict[str, str]
+    files: dict[str, Entry]
+
+
+class Bundle:
+    """A bundle opened for reading; every byte was checked against the manifest."""
+
+    def __init__(self, path: Path, files: dict[str, bytes], seal: str) -> None:
+        """Use `open_bundle`."""
+        self.path = path
+        self.digest = seal
+        self._files = files
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.path.resolve().name
+
+    @property
+    def study(self) -> Study:
+        """What was asked."""
+        return self._record("study.json", Study)
+
+    @property
+    def environment(self) -> Environment:
+        """The machine."""
+        return self._record("environment.json", Environment)
+
+    @property
+    def run(self) -> Run:
+        """How the study was run."""
+        return self._record("run.json", Run)
+
+    def traces(self) -> Iterator[Trace]:
+        """Yield every trace, by file and then by process."""
+        for path in sorted(self._files):
+            if path.startswith("traces/"):
+                for number, line in enumerate(self._files[path].splitlines(), 1):
+                    yield decode(line, Trace, where=f"{path}:{number}")
+
+    def build(self, build_digest: str) -> Build:
+        """Return the proof of build of that digest."""
+        return self._record(f"builds/{build_digest}.json", Build)
+
+    def source(self, sha256: str) -> bytes:
+        """Return a source file's bytes."""
+        return self._bytes(f"sources/{sha256}")
+
+    def logs(self) -> dict[str, bytes]:
+        """Return every log, by path."""
+        return {path: data for path, data in self._files.items() if path.startswith("logs/")}
+
+    def _record(self, path: str, kind: type[R]) -> R:
+        return decode(self._bytes(path), kind, where=f"{self.name}/{path}")
+
+    def _bytes(self, path: str) -> bytes:
+        if path not in self._files:
+            raise _damaged([f"{path} is missing"], self.path)
+        return self._files[path]
+
+
+def open_bundle(path: str | Path) -> Bundle:
+    """Open a sealed bundle and check every byte of it.
+
+    Raises: BundleError RM401 (not a bundle), RM403 (not sealed), RM404 (damaged), RM405 (newer).
+    """
+    path = Path(path)
+    manifest, raw = _read_manifest(path)
+    files, wrong = _read_files(path, manifest)
+    if wrong:
+        raise _damaged(wrong, path)
+    return Bundle(path, files, hashlib.sha256(raw).hexdigest())
+
+
+def verify_bundle(path: str | Path) -> list[str]:
+    """Return one sentence for each changed, missing or added file; empty means intact.
+
+    Raises: BundleError as `open_bundle`, but not for damage, which is the answer here.
+    """
+    manifest, _ = _read_manifest(Path(path))
+    return _read_files(Path(path), manifest)[1]
+
+
+class BundleWriter:
+    """A bundle being written; one at a time per folder, resumable after a kill at any moment."""
+
+    def __init__(self, path: str | Path) -> None:
+        """Lock the folder, making it if need be.
+
+        Raises: BundleError RM406 when another process writes it, RM407 when it is sealed already.
+        """
+        self.path = Path(path)
+        self.path.mkdir(parents=True, exist_ok=True)
+        self._lock = _lock(self.path)
+        if (self.path / MANIFEST).exists():
+            self.close()
+            raise _sealed_already(self.path)
+        for leftover in self.path.rglob("*.partial"):
+            leftover.unlink()
+
+    def __enter__(self) -> "BundleWriter":
+        """Return itself; leaving the block releases the lock."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Release the lock."""
+        self.close()
+
+    def close(self) -> None:
+        """Release the folder without sealing it."""
+        with contextlib.suppress(OSError):
+            os.close(self._lock)
+
+    def has(self, path: str) -> bool:
+        """Return whether a file is there already."""
+        return (self.path / path).exists()
+
+    def read(self, path: str, kind: type[R]) -> R:
+        """Return a record written earlier, by this run or the one it resumes."""
+        return decode((self.path / path).read_bytes(), kind, where=path)
+
+    def write(self, path: str, record: Record) -> None:
+        """Put a record in place, replacing what was there."""
+        self._put(path, encode_pretty(record))
+
+    def write_source(self, data: bytes) -> str:
+        """Keep a source file; return its sha256."""
+        name = digest(data)
+        self._put(f"sources/{name}", data)
+        return name
+
+    def write_build(self, build: Build) -> str:
+        """Keep a proof of build; return its digest."""
+        name = digest(build)
+        if not self.has(f"builds/{name}.json"):
+            self.write(f"builds/{name}.json", build)
+        return name
+
+    def write_log(self, solution: str, name: str, text: bytes) -> None:
+        """Keep what a tool or a worker said; nothing is kept of silence."""
+        if text:
+            self._put(f"logs/{solution}/{name}.txt", text)
+
+    def append(self, trace: Trace) -> None:
+        """Add a finished trace; it is on disk, whole, when this returns."""
+        path = f"traces/{trace.workload}/{trace.solution}.jsonl"
+        target = self.path / path
+        before = target.read_bytes() if target.exists() else b""
+        self._put(path, before + encode(trace) + b"\n")
+
+    def traces(self) -> list[Trace]:
+        """Return the traces written so far."""
+        return [
+            decode(line, Trace, where=path)
+            for path in sorted(self.path.glob("traces/*/*.jsonl"))
+            for line in path.read_bytes().splitlines()
+        ]
+
+    def seal(self, plugins: dict[str, str]) -> str:
+        """Write the manifest; from now on any change is damage. Return the bundle's digest."""
+        files = {
+            name: Entry(sha256=digest(data), bytes=len(data))
+            for name, data in ((name, (self.path / name).read_bytes()) for name in _list(self.path))
+        }
+        manifest = Manifest(format=FORMAT, roofmark=__version__, plugins=plugins, files=files)
+        self._put(MANIFEST, encode_pretty(manifest))
+        return digest((self.path / MANIFEST).read_bytes())
+
+    def _put(self, path: str, data: bytes) -> None:
+        """Write beside the target, force it to disk, and rename: all of it is there or nothing."""
+        target = self.path / _checked(path)
+        partial = target.with_name(target.name + ".partial")
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with partial.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(target)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                partial.unlink()
+            raise _cannot_write(target, error) from error
+
+
+def _read_manifest(path: Path) -> tuple[Manifest, bytes]:
+    if not path.is_dir():
+        raise _not_a_bundle(path, "there is no such folder")
+    if not (path / MANIFEST).is_file():
+        if (path / "study.json").is_file():
+            raise _unsealed(path)
+        raise _not_a_bundle(path, f"the folder holds no {MANIFEST}")
+    raw = _read(path / MANIFEST)
+    manifest = decode_manifest(raw, path)
+    if len(manifest.files) > MAX_FILES:
+        raise _not_a_bundle(path, f"the manifest lists {len(manifest.files)} files")
+    return manifest, raw
+
+
+def decode_manifest(raw: bytes, path: Path) -> Manifest:
+    """Return the manifest, telling a newer format apart from a damaged one."""
+    loose = decode(raw, _AnyManifest, where=path / MANIFEST)
+    if loose.format > FORMAT:
+        raise _too_new(path, loose)
+    return decode(raw, Manifest, where=path / MANIFEST)
+
+
+class _AnyManifest(Record, forbid_unknown_fields=False):
+    format: int
+    roofmark: str
+
+
+def _read_files(path: Path, manifest: Manifest) -> tuple[dict[str, bytes], list[str]]:
+    wrong: list[str] = []
+    files: dict[str, bytes] = {}
+    for name, entry in manifest.files.items():
+        try:
+            data = _read(path / _checked(name))
+        except OSError:
+            wrong.append(f"{name} is missing")
+            continue
+        if digest(data) != entry.sha256 or len(data) != entry.bytes:
+            wrong.append(f"{name} was changed")
+        files[name] = data
+    added = set(_list(path)) - set(manifest.files) - {MANIFEST}
+    wrong += [f"{name} was added" for name in sorted(added)]
+    return files, wrong
+
+
+def _list(path: Path) -> list[str]:
+    """Every file below `path` except the manifest and the lock; links are damage, not followed."""
+    found: list[str] = []
+    for folder, _, names in os.walk(path):
+        for name in names:
+            relative = (Path(folder) / name).relative_to(path).as_posix()
+            if relative not in (MANIFEST, LOCK):
+                found.append(relative)
+            if len(found) > MAX_FILES:
+                raise _not_a_bundle(path, f"the folder holds more than {MAX_FILES} files")
+    return sorted(found)
+
+
+def _read(path: Path) -> bytes:
+    """Read a plain file that is not a link and not larger than a record may be."""
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with os.fdopen(handle, "rb") as file:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_RECORD_BYTES:
+            raise _not_a_bundle(path, "a special file, or one larger than a bundle may hold")
+        return file.read()
+
+
+def _checked(name: str) -> str:
+    """Return `name` if it stays inside the bundle. Raises: BundleError RM404."""
+    if not all(_PART.match(part) for part in name.split("/")):
+        raise _damaged([f"the name {name!r} leads out of the bundle or holds odd characters"], name)
+    return name
+
+
+def _lock(path: Path) -> int:
+    handle = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(handle)
+        raise BundleError(
+            Problem(
+                code="RM406",
+                fact="another run is writing this bundle",
+                where=str(path),
+                meaning="Two runs in one folder would mix their evidence.",
+                mend="Wait for it to end, or name another folder with -o.",
+            )
+        ) from error
+    return handle
+
+
+def _not_a_bundle(path: Path, why: str) -> BundleError:
+    return BundleError(
+        Problem(
+            code="RM401",
+            fact=f"not a bundle: {why}",
+            where=str(path),
+            mend="Name the folder that `roofmark run` wrote; it holds a manifest.json.",
+        )
+    )
+
+
+def _unsealed(path: Path) -> BundleError:
+    return BundleError(
+        Problem(
+            code="RM403",
+            fact="the bundle is not sealed",
+            where=str(path),
+            meaning="Its run was interrupted: the traces in it are whole, but more were asked for.",
+            mend=f"Continue it: roofmark run --resume {path}",
+        )
+    )
+
+
+def _damaged(wrong: list[str], path: Path | str) -> BundleError:
+    return BundleError(
+        *(
+            Problem(
+                code="RM404",
+                fact=sentence,
+                where=str(path),
+                meaning="The bundle differs from what was sealed; nothing in it is believed.",
+                mend="Take the bundle from its source again.",
+            )
+            for sentence in wrong
+        )
+    )
+
+
+def _too_new(path: Path, manifest: _AnyManifest) -> BundleError:
+    return BundleError(
+        Problem(
+            code="RM405",
+            fact=f"the bundle has format {manifest.format}; this roofmark reads up to {FORMAT}",
+            where=str(path),
+            meaning=f"It was written by roofmark {manifest.roofmark}; this is {__version__}.",
+            mend="Update roofmark.",
+        )
+    )
+
+
+def _sealed_already(path: Path) -> BundleError:
+    return BundleError(
+        Problem(
+            code="RM407",
+            fact="a sealed bundle is already there",
+            where=str(path),
+            meaning="A sealed bundle is never changed.",
+            mend="Name another folder with -o, or pass --force to delete it first.",
+        )
+    )
+
+
+def _cannot_write(path: Path, error: OSError) -> BundleError:
+    return BundleError(
+        Problem(
+            code="RM408",
+            fact=f"cannot write: {error.strerror or error}",
+            where=str(path),
+            meaning="Traces that were finished before are whole and stay.",
+            mend="Make room (or mend the permission) and continue with: roofmark run --resume.",
+        )
+    )

@@ -1,0 +1,312 @@
+"""What happened: the records that the bench writes and everything after it reads.
+
+In: nothing but facts, each observed or `Missing` with its reason. Out: traces, builds, environment.
+No averages: every sample stands here in the order in which it was taken.
+"""
+
+from typing import Literal
+
+from roofmark.records import Missing, Record
+from roofmark.study import CacheState, Device, Language, Tier
+from roofmark.units import (
+    Bytes,
+    BytesPerSecond,
+    Celsius,
+    FlopsPerSecond,
+    Hertz,
+    Ratio,
+    Seconds,
+    Watts,
+)
+
+
+# --- the machine ---------------------------------------------------------------------------------
+class Cpu(Record):
+    """The host processor as the operating system shows it."""
+
+    model: str | Missing
+    cores: int
+    isa: tuple[str, ...]
+    last_level_cache: Bytes | Missing
+    governor: str | Missing
+    memory: Bytes
+    load: float | Missing
+    hypervisor: str | Missing
+
+
+class Gpu(Record):
+    """One CUDA device as its driver shows it."""
+
+    name: str
+    uuid: str
+    driver: str
+    compute_capability: str
+    multiprocessors: int
+    memory: Bytes
+    last_level_cache: Bytes
+    power_limit: Watts | Missing
+    max_clock: Hertz | Missing
+    persistence: bool | Missing
+    mig: bool | Missing
+    other_processes: int | Missing
+
+
+class Git(Record):
+    """The commit that the study's folder was at."""
+
+    commit: str
+    dirty: bool
+
+
+class Ceiling(Record):
+    """A peak with its source.
+
+    quantity: "copy", "read", "launch" or "arithmetic:<dtype>"; size: bytes moved, where it matters.
+    value: B/s, flop/s, or (launch) seconds.
+    """
+
+    quantity: str
+    value: BytesPerSecond | FlopsPerSecond | Seconds
+    source: str
+    size: Bytes | Missing
+    measured: bool
+
+
+class Environment(Record):
+    """The machine, its software, and the ceilings measured on it. Every gap has its reason."""
+
+    device: Device
+    cpu: Cpu
+    gpu: Gpu | Missing
+    os: str
+    python: str
+    packages: dict[str, str]
+    tools: dict[str, str | Missing]
+    variables: dict[str, str]
+    git: Git | Missing
+    ceilings: tuple[Ceiling, ...]
+
+
+# --- the build -----------------------------------------------------------------------------------
+class Target(Record, array_like=True):
+    """Machine code found in a binary: ("sass", "sm_90a"), ("ptx", "sm_90"), ("isa", "avx2")."""
+
+    kind: Literal["sass", "ptx", "elf", "isa"]
+    name: str
+
+
+class KernelResources(Record):
+    """What one device kernel takes, as the compiler or the driver reports it."""
+
+    name: str
+    registers: int
+    spill_bytes: Bytes
+    shared: Bytes
+    target: str
+
+
+class Build(Record):
+    """Proof of what was built and loaded.
+
+    source: sha256 over all source files of the solution, names included.
+    binary: sha256 of the very bytes that were loaded.
+    """
+
+    solution: str
+    language: Language
+    compiler: str | Missing
+    command: tuple[str, ...]
+    seconds: Seconds | Missing
+    source: str
+    binary: str | Missing
+    targets: tuple[Target, ...]
+    kernels: tuple[KernelResources, ...]
+    ptx_only: bool = False
+
+
+# --- the check -----------------------------------------------------------------------------------
+class Deviation(Record, tag="deviation"):
+    """The worst error over all verified calls, scaled as the tolerance scales it."""
+
+    rms: Ratio
+    peak: Ratio
+
+
+class NonFinite(Record, tag="nonfinite"):
+    """Some output elements were NaN or infinite where the reference is finite."""
+
+    elements: int
+
+
+class Check(Record):
+    """One output over all calls whose results were verified.
+
+    calls: how many outputs were compared; timed: how many of them belong to timed calls.
+    """
+
+    output: str
+    calls: int
+    timed: int
+    error: Deviation | NonFinite
+    passed: bool
+
+
+# --- the measurement -----------------------------------------------------------------------------
+class Discard(Record, array_like=True):
+    """A sample that does not count: its position in the visit, and why."""
+
+    sample: int
+    reason: str
+
+
+class Visit(Record):
+    """One solution's turn in one block.
+
+    block: index within this process; position: place in the block's random order.
+    start: seconds since the run began. samples: seconds per call, in order.
+    calls: calls behind each sample (a replayed graph holds several).
+    elapsed: the same visit seen by the orchestrator's own clock, overheads included.
+    """
+
+    block: int
+    position: int
+    start: Seconds
+    samples: tuple[Seconds, ...]
+    calls: int
+    elapsed: Seconds
+    discarded: tuple[Discard, ...] = ()
+
+
+class Measurement(Record):
+    """Every sample of one tier, in order."""
+
+    tier: Tier
+    cache: CacheState
+    clock: str
+    visits: tuple[Visit, ...]
+
+
+class GpuReading(Record, array_like=True, tag="gpu"):
+    """Clocks, temperature, power and throttle reasons (NVML bit mask) after one visit."""
+
+    at: Seconds
+    sm_clock: Hertz
+    memory_clock: Hertz
+    temperature: Celsius
+    power: Watts
+    throttle: int
+
+
+class CpuReading(Record, array_like=True, tag="cpu"):
+    """Load of the host during one visit.
+
+    stolen: share of CPU time that the hypervisor gave to others; preempted: involuntary switches.
+    """
+
+    at: Seconds
+    stolen: Ratio
+    preempted: int
+    load: float
+
+
+# --- the outcome ---------------------------------------------------------------------------------
+class Passed(Record, tag="passed"):
+    """Every verified output was right; the only outcome that has a speed.
+
+    build: digest of the Build record. absent: tier -> why it was not measured.
+    """
+
+    build: str
+    checks: tuple[Check, ...]
+    measurements: tuple[Measurement, ...]
+    absent: dict[str, str]
+    readings: tuple[GpuReading | CpuReading, ...]
+
+
+class Incorrect(Record, tag="incorrect"):
+    """Some output was wrong, missing, or an input was changed."""
+
+    build: str
+    checks: tuple[Check, ...]
+    reason: str
+
+
+class BuildFailed(Record, tag="build_failed"):
+    """The solution could not be built, loaded, or proved."""
+
+    reason: str
+    log: str
+
+
+class Crashed(Record, tag="crashed"):
+    """The worker died or the solution raised."""
+
+    stage: str
+    reason: str
+    log: str
+
+
+class TimedOut(Record, tag="timed_out"):
+    """The worker did not answer in time and was killed."""
+
+    stage: str
+    limit: Seconds
+
+
+class Reported(Record, tag="reported"):
+    """A number that a foreign tool gave without its samples: shown, never decisive."""
+
+    tier: Tier
+    statistic: str
+    seconds: Seconds
+    tool: str
+
+
+Outcome = Passed | Incorrect | BuildFailed | Crashed | TimedOut | Reported
+
+
+class Trace(Record):
+    """One solution on one workload in one process.
+
+    process: index of the set of processes that ran side by side; traces of one set are paired.
+    role: "twin" is the baseline again (A/A control), "wrong" a negative control.
+    """
+
+    workload: str
+    solution: str
+    role: Literal["baseline", "solution", "twin", "wrong"]
+    process: int
+    outcome: Outcome
+
+
+class Skipped(Record):
+    """A solution that was not run here, and why."""
+
+    solution: str
+    reason: str
+
+
+class Session(Record):
+    """One invocation of the bench on this bundle; a resumed run has several.
+
+    started: UTC, seconds since 1970. ended: how it ended, or Missing while it runs or if killed.
+    """
+
+    started: float
+    roofmark: str
+    ended: str | Missing
+    seconds: Seconds | Missing
+
+
+class Run(Record):
+    """How the study was run.
+
+    entropy: hex; with a workload's seed it gives every value drawn, so a checker can redraw them.
+    confirmation: held-out workloads were included.
+    """
+
+    device: Device
+    entropy: str
+    confirmation: bool
+    skipped: tuple[Skipped, ...]
+    sessions: tuple[Session, ...]

@@ -1,0 +1,247 @@
+"""What is asked: the study and its parts, as data.
+
+In: the user's `study.py` (or the `study.json` of a bundle). Out: records without behaviour that
+touches a device. Everything that changes a measurement stands here, so that the digest of a study
+is the digest of its question. Sources are named by path and pinned by sha256 in `Study.files`.
+"""
+
+from typing import Annotated, Literal
+
+from msgspec import UNSET, Meta, UnsetType
+
+from roofmark.expressions import evaluate
+from roofmark.records import Record
+from roofmark.units import Bytes, Ratio, Seconds
+
+VAR: Literal["var"] = "var"
+"""The value of an axis that each workload binds."""
+
+Device = Literal["cpu", "cuda"]
+Tier = Literal["kernel", "graph", "call"]
+CacheState = Literal["cold", "warm"]
+Language = Literal["python", "cpp", "cuda"]
+
+Positive = Annotated[float, Meta(gt=0)]
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$")]
+
+LANGUAGES: dict[str, Language] = {".py": "python", ".cpp": "cpp", ".cc": "cpp", ".cu": "cuda"}
+"""The language that a source file's suffix declares."""
+
+
+class Normal(Record, tag="normal", kw_only=False):
+    """Independent normal values; with `unit=True` each last-axis row is scaled to length 1."""
+
+    std: Positive = 1.0
+    mean: float = 0.0
+    unit: bool = False
+
+
+class Uniform(Record, tag="uniform", kw_only=False):
+    """Independent values, uniform in [low, high)."""
+
+    low: float = 0.0
+    high: float = 1.0
+
+
+class Integers(Record, tag="integers", kw_only=False):
+    """Independent integers, uniform in [low, high); for integer dtypes."""
+
+    low: int
+    high: int
+
+
+Values = Normal | Uniform | Integers
+
+
+class Tolerance(Record, tag="tolerance"):
+    """How far an output may be from the reference, scaled by the reference's own magnitude.
+
+    rms: bound on ||out - ref|| / ||ref|| over a whole output.
+    peak: bound on |out - ref| / (|ref| + rms(ref)) for every element.
+    Chosen: peak 0.05 lets bfloat16 rounding (0.004) through with room for cancellation; it exists
+        to catch a few wrong elements that a norm over millions would swallow.
+    """
+
+    rms: Positive
+    peak: Positive = 0.05
+
+
+class Exact(Record, tag="exact"):
+    """Every element equals the reference bit for bit (after conversion to the output's dtype)."""
+
+
+class Tensor(Record, kw_only=False):
+    """A tensor's shape, dtype, and (inputs) the values it is drawn from.
+
+    shape: axis names, integers or expressions without spaces, separated by spaces: "B 1 4 d//2".
+    dtype: torch's name: "bfloat16", "float32", "int8", ...
+    """
+
+    shape: str
+    dtype: str
+    values: Values | UnsetType = UNSET
+    tolerance: Tolerance | Exact | UnsetType = UNSET
+
+    def dims(self, axes: dict[str, int]) -> tuple[int, ...]:
+        """Return the sizes with `axes` filled in. Raises: ValueError as `evaluate`."""
+        return tuple(evaluate(part, axes) for part in self.shape.split())
+
+
+class Definition(Record):
+    """An operator's contract.
+
+    axes: name -> size, or VAR for an axis that workloads bind.
+    inputs, outputs: name -> Tensor, in the order in which an entry takes them.
+    scalars: name -> number, passed after the inputs, before the outputs.
+    reference: "file.py::function"; takes inputs and scalars, returns the outputs in order.
+    reference_dtype: floating inputs are converted to this before the reference sees them.
+    flops, traffic: cost of one call over the axes; traffic counts compulsory bytes only.
+    mutable: inputs that a solution may change.
+    """
+
+    name: Name
+    axes: dict[str, int | Literal["var"]]
+    inputs: dict[str, Tensor]
+    outputs: dict[str, Tensor]
+    reference: str
+    tolerance: Tolerance | Exact
+    flops: str
+    traffic: str
+    scalars: dict[str, float | int] = {}
+    reference_dtype: Literal["float64", "float32", "native"] = "float64"
+    mutable: tuple[str, ...] = ()
+
+
+class Workload(Record):
+    """One binding of a definition's variable axes.
+
+    seed: tells workloads of the same shape apart; values are drawn from it and from the run's own
+        entropy, so no solution can know them before the run.
+    values: input name -> distribution that replaces the definition's.
+    held_out: measured by confirmation runs only.
+    """
+
+    axes: dict[str, int] = {}
+    seed: int = 0
+    values: dict[str, Values] = {}
+    held_out: bool = False
+    name: Name | UnsetType = UNSET
+
+    @property
+    def id(self) -> str:
+        """The name of this workload in files and tables, such as "B8-s2"."""
+        if not isinstance(self.name, UnsetType):
+            return self.name
+        shape = "-".join(f"{axis}{size}" for axis, size in self.axes.items()) or "default"
+        return f"{shape}-s{self.seed}" if self.seed else shape
+
+
+class Solution(Record, kw_only=False):
+    """One implementation.
+
+    entry: "file.py::function". A Python entry is called with inputs and scalars by name; one that
+        also names the outputs writes them, any other returns them. A C++ or CUDA entry takes
+        inputs, scalars, outputs in the definition's order and writes the outputs.
+    sources: further files that the entry's file includes or imports.
+    target: the machine code that must be found in the binary ("sm_90a", "avx2"); built for it, and
+        refused without it.
+    flags: added to the compiler's command line.
+    devices: where it runs; by default the device its language implies (Python: both).
+    requires: importable packages without which it is skipped, not failed.
+    """
+
+    name: Name
+    entry: str
+    sources: tuple[str, ...] = ()
+    target: str | UnsetType = UNSET
+    flags: tuple[str, ...] = ()
+    devices: tuple[Device, ...] | UnsetType = UNSET
+    requires: tuple[str, ...] = ()
+
+    @property
+    def path(self) -> str:
+        """The file that holds the entry."""
+        return self.entry.partition("::")[0]
+
+    @property
+    def function(self) -> str:
+        """The entry's name inside its file."""
+        return self.entry.partition("::")[2]
+
+    @property
+    def language(self) -> Language:
+        """The language that the file's suffix declares. Raises: KeyError for any other suffix."""
+        return LANGUAGES["." + self.path.rpartition(".")[2]]
+
+    @property
+    def runs_on(self) -> tuple[Device, ...]:
+        """The devices this solution is measured on."""
+        if not isinstance(self.devices, UnsetType):
+            return self.devices
+        implied: dict[Language, tuple[Device, ...]] = {"cpp": ("cpu",), "cuda": ("cuda",)}
+        return implied.get(self.language, ("cpu", "cuda"))
+
+
+class Protocol(Record):
+    """How to measure, and when to stop.
+
+    tier: the tier that decides on a GPU; a CPU has `call` alone.
+    cache: state of the last-level cache before every timed call.
+    margin: the smallest difference that matters, as a ratio minus one.
+    level: confidence of the family of verdicts.
+    processes: fewest and most fresh sets of processes; the stopping rule looks after each from the
+        fewest on.
+    blocks: blocks per process and workload; every block visits all solutions in random order.
+    calls: timed calls per visit on the call and kernel tiers; a graph visit takes as many as the
+        cache state needs.
+    time_limit: of the whole run; call_limit: of one visit; build_limit: of one compilation.
+    memory_limit: host memory of one worker.
+
+    Chosen: 4 processes are the fewest with which two unlucky processes cannot make a verdict
+        (tests/statistics measures it); 12 bound a run that would not be decided by 20 either.
+    """
+
+    tier: Tier = "graph"
+    cache: CacheState = "cold"
+    margin: Annotated[Ratio, Meta(gt=0, lt=1)] = 0.02
+    level: Annotated[float, Meta(gt=0.5, lt=1)] = 0.95
+    processes: tuple[Annotated[int, Meta(ge=2)], Annotated[int, Meta(le=64)]] = (4, 12)
+    blocks: Annotated[int, Meta(ge=2, le=64)] = 4
+    calls: Annotated[int, Meta(ge=2, le=256)] = 8
+    time_limit: Annotated[Seconds, Meta(gt=0)] = 600.0
+    call_limit: Annotated[Seconds, Meta(gt=0)] = 60.0
+    build_limit: Annotated[Seconds, Meta(gt=0)] = 300.0
+    memory_limit: Annotated[Bytes, Meta(gt=0)] = 8 * 2**30
+
+
+class Study(Record):
+    """A question: which of these solutions is faster than the baseline, by how much, and why.
+
+    wrong: negative controls; a gate that lets one pass makes the whole study invalid.
+    accept: health codes (RM3xx) that the author accepts; the report says so first.
+    files: path -> sha256 of every source; filled in when the study is loaded.
+    """
+
+    definition: Definition
+    workloads: tuple[Workload, ...]
+    solutions: tuple[Solution, ...]
+    baseline: str
+    protocol: Protocol = Protocol()
+    wrong: tuple[Solution, ...] = ()
+    accept: tuple[str, ...] = ()
+    title: str = ""
+    files: dict[str, str] = {}
+
+    def axes(self, workload: Workload) -> dict[str, int]:
+        """Return every axis with its size for one workload."""
+        fixed = {name: size for name, size in self.definition.axes.items() if isinstance(size, int)}
+        return fixed | workload.axes
+
+    def solution(self, name: str) -> Solution:
+        """Return the solution or control of that name. Raises: KeyError."""
+        return {each.name: each for each in (*self.solutions, *self.wrong)}[name]
+
+
+def twin_of(baseline: str) -> str:
+    """Return the name under which the baseline's A/A control is recorded."""
+    return f"{baseline}~twin"
