@@ -11,7 +11,6 @@ from msgspec import UNSET, Meta, UnsetType
 
 from roofmark.expressions import evaluate
 from roofmark.records import Record
-from roofmark.units import Bytes, Ratio, Seconds
 
 VAR: Literal["var"] = "var"
 """The value of an axis that each workload binds."""
@@ -203,15 +202,15 @@ class Protocol(Record):
 
     tier: Tier = "graph"
     cache: CacheState = "cold"
-    margin: Annotated[Ratio, Meta(gt=0, lt=1)] = 0.02
+    margin: Annotated[float, Meta(gt=0, lt=1)] = 0.02
     level: Annotated[float, Meta(gt=0.5, lt=1)] = 0.95
     processes: tuple[Annotated[int, Meta(ge=2)], Annotated[int, Meta(le=64)]] = (4, 12)
     blocks: Annotated[int, Meta(ge=2, le=64)] = 4
     calls: Annotated[int, Meta(ge=2, le=256)] = 8
-    time_limit: Annotated[Seconds, Meta(gt=0)] = 600.0
-    call_limit: Annotated[Seconds, Meta(gt=0)] = 60.0
-    build_limit: Annotated[Seconds, Meta(gt=0)] = 300.0
-    memory_limit: Annotated[Bytes, Meta(gt=0)] = 8 * 2**30
+    time_limit: Positive = 600.0
+    call_limit: Positive = 60.0
+    build_limit: Positive = 300.0
+    memory_limit: Annotated[int, Meta(gt=0)] = 8 * 2**30
 
 
 class Study(Record):
