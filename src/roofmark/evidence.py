@@ -34,7 +34,7 @@ class Cpu(Record):
     hypervisor: str | Missing
 
 
-class Gpu(Record):
+class Gpu(Record, tag="gpu"):
     """One CUDA device as its driver shows it."""
 
     name: str
@@ -51,7 +51,7 @@ class Gpu(Record):
     other_processes: int | Missing
 
 
-class Git(Record):
+class Git(Record, tag="git"):
     """The commit that the study's folder was at."""
 
     commit: str

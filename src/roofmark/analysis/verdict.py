@@ -15,7 +15,7 @@ Decision = Literal["faster", "slower", "same", "undecided", "invalid"]
 State = Literal["fires", "silent", "unknown"]
 
 
-class Estimate(Record):
+class Estimate(Record, tag="estimate"):
     """A value with its interval; n counts independent processes, never samples."""
 
     value: float
@@ -44,7 +44,7 @@ class Finding(Record):
     accepted: bool = False
 
 
-class Roof(Record):
+class Roof(Record, tag="roof"):
     """Where one time stands under the roof.
 
     floor: the least time that the device's ceilings allow for the compulsory bytes and the flops.
@@ -81,7 +81,7 @@ class Cell(Record):
     outcome: str
 
 
-class Fit(Record):
+class Fit(Record, tag="fit"):
     """t = t0 + bytes / rate over the workloads of one solution (relative least squares)."""
 
     solution: str
