@@ -1,8 +1,8 @@
 """Seconds per call of something short, on a CPU or a GPU, by one control flow.
 
 In: a sequence of calls that together touch more memory than the last-level cache holds. Out:
-seconds per call, one per try. A GPU's calls are captured in a CUDA graph and replayed between two events,
-so that neither Python nor the launch queue is in the figure; a CPU's run in a loop under
+seconds per call, one per try. A GPU's calls are captured in a CUDA graph and replayed between two
+events, so that neither Python nor the launch queue is in the figure; a CPU's run in a loop under
 `perf_counter`. This is not the bench's timer: it measures ceilings, never solutions.
 """
 
