@@ -45,9 +45,16 @@ def run_command(command: Sequence[str], limit: float = COMMAND_LIMIT) -> str | M
     out = done.stdout.decode(errors="replace")[:_MAX_OUTPUT]
     err = done.stderr.decode(errors="replace")[:_MAX_OUTPUT]
     if done.returncode != 0:
-        said = (err.strip() or out.strip() or "nothing").splitlines()[-1]
-        return Missing(reason=f"{Path(command[0]).name} exited with {done.returncode}: {said}")
+        return Missing(
+            reason=f"{Path(command[0]).name} exited with {done.returncode}: {_last_words(out, err)}"
+        )
     return out + err
+
+
+def _last_words(out: str, err: str) -> str:
+    """Return the end of what a failed command said, on one line."""
+    lines = [line.strip() for line in (out + "\n" + err).splitlines() if line.strip()]
+    return " / ".join(lines[-8:])[-1000:] or "nothing"
 
 
 def run_module(module: str, *arguments: str, limit: float) -> str | Missing:
