@@ -61,7 +61,7 @@ def probe(device: Device) -> CeilingSet:
         try:
             ceilings.append(_probe_matmul(device, dtype, n, stopwatch, label))
         except (RuntimeError, AttributeError, TypeError) as error:
-            notes.append(f"arithmetic:{dtype} not measured: {str(error).splitlines()[0][:200]}")
+            notes.append(f"arithmetic:{dtype} not measured: {str(error).strip()[:200]}")
     return CeilingSet(ceilings=tuple(ceilings), notes=tuple(notes))
 
 

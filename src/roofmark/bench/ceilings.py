@@ -139,7 +139,7 @@ def main() -> int:
     try:
         found = probe("cuda" if sys.argv[1] == "cuda" else "cpu")
     except (RuntimeError, AssertionError, OSError) as error:
-        sys.stderr.write(f"{type(error).__name__}: {str(error).splitlines()[0]}\n")
+        sys.stderr.write(f"{type(error).__name__}: {str(error).strip()[:500]}\n")
         return 1
     with answer:
         answer.write(encode(found) + b"\n")
