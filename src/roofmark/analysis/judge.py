@@ -83,7 +83,7 @@ def judge_traces(
         cells=cells,
     )
     findings = apply_rules(case)
-    moved = tuple(_moved(cell, findings) for cell in cells.values())
+    moved = tuple(_moved(cell, findings, study.baseline) for cell in cells.values())
     overall = _overalls(scene, comparisons, moved, findings)
     return Verdict(
         bundle=digest,
@@ -118,7 +118,7 @@ def _settled(cells: Sequence[Cell], study: Study) -> bool:
 
 
 def _agreement(overall: Sequence[Overall]) -> Decision:
-    decisions = {each.decision for each in overall if each.role == "solution"}
+    decisions: set[Decision] = {each.decision for each in overall if each.role == "solution"}
     if len(decisions) != 1:
         return "undecided"
     return decisions.pop()
@@ -206,8 +206,11 @@ def _roof(
 
 
 # --- findings move ---------------------------------------------------------------------------
-def moving(findings: Iterable[Finding], place: Place) -> list[Finding]:
-    """Return the findings that fire, move, are not accepted, and are about this cell."""
+def moving(findings: Iterable[Finding], place: Place, baseline: str) -> list[Finding]:
+    """Return the findings that fire, move, are not accepted, and are about this cell.
+
+    What is wrong with the baseline is wrong with every cell that is measured against it.
+    """
     workload, solution = place
     return [
         f
@@ -216,12 +219,12 @@ def moving(findings: Iterable[Finding], place: Place) -> list[Finding]:
         and f.moves
         and not f.accepted
         and f.workload in ("", workload)
-        and f.solution in ("", solution)
+        and f.solution in ("", solution, baseline)
     ]
 
 
-def _moved(cell: Cell, findings: Sequence[Finding]) -> Cell:
-    against = moving(findings, (cell.workload, cell.solution))
+def _moved(cell: Cell, findings: Sequence[Finding], baseline: str) -> Cell:
+    against = moving(findings, (cell.workload, cell.solution), baseline)
     decision = _worst(cell.decision, against)
     return replace(cell, decision=decision, codes=_codes(against))
 
@@ -252,7 +255,7 @@ def _overalls(
             scene,
             of[name],
             [cell for cell in cells if cell.solution == name],
-            [f for f in findings if f.solution in ("", name)],
+            [f for f in findings if f.solution in ("", name, study.baseline)],
             floor=floor[name],
             zone=_settle(zones[name][0], corrected.get(name, zones[name][1]), study.protocol),
         )

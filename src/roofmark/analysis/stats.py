@@ -143,3 +143,35 @@ def hidden_by_clock(spans: Sequence[float], resolution: float) -> float:
     if deviation(spans) >= resolution / 2:
         return 0.0
     return resolution / 2 / median(spans)
+
+
+def line_p(values: Sequence[float]) -> tuple[float, float]:
+    """Return the slope of values over their index, and the two-sided p of its t-test."""
+    n = len(values)
+    at = [i - (n - 1) / 2 for i in range(n)]
+    centre = mean(values)
+    slope = math.fsum(x * (v - centre) for x, v in zip(at, values, strict=True))
+    slope /= math.fsum(x * x for x in at)
+    rest = math.fsum((v - centre - slope * x) ** 2 for x, v in zip(at, values, strict=True))
+    if rest == 0 or n < 3:
+        return slope, 0.0 if slope and n > 2 else 1.0
+    error = math.sqrt(rest / (n - 2) / math.fsum(x * x for x in at))
+    return slope, 2 * float(stdtr(n - 2, -abs(slope) / error))
+
+
+def split_in_two(values: Sequence[float]) -> tuple[float, float, int]:
+    """Split at the best place into two groups of two or more.
+
+    Returns (distance between the group means, deviation within the groups, size of the lower one).
+    """
+    ordered = sorted(values)
+    n = len(ordered)
+    best = min(range(2, n - 1), key=lambda k: _within(ordered[:k]) + _within(ordered[k:]))
+    low, high = ordered[:best], ordered[best:]
+    scatter = math.sqrt((_within(low) + _within(high)) / (n - 2))
+    return mean(high) - mean(low), scatter, best
+
+
+def _within(values: Sequence[float]) -> float:
+    centre = mean(values)
+    return math.fsum((v - centre) ** 2 for v in values)

@@ -21,8 +21,9 @@ from roofmark.analysis.rules.facts import FACTS
 from roofmark.analysis.verdict import Finding
 from roofmark.errors import Problem, StudyError
 from roofmark.records import Missing
+from roofmark.study import Device
 
-Scope = Literal["cell", "series", "solution", "study"]
+Scope = Literal["cell", "series", "workload", "solution", "study"]
 Moves = Literal["", "undecided", "invalid"]
 ENTRY_POINT = "roofmark.rules"
 
@@ -49,6 +50,7 @@ class Rule:
     needs: tuple[str, ...]
     fires: Mapping[str, Any]
     silent: Mapping[str, Any]
+    devices: tuple[Device, ...]
     documentation: str = field(repr=False)
 
 
@@ -63,19 +65,23 @@ def rule(
     moves: Moves,
     fires: Mapping[str, Any],
     silent: Mapping[str, Any],
+    devices: tuple[Device, ...] = ("cpu", "cuda"),
 ) -> Callable[[Callable[..., Answer]], Callable[..., Answer]]:
     """Register a rule.
 
     per: "cell" (a solution or the twin against the baseline), "series" (also the baseline),
-        "solution" (also controls) or "study". moves: what a firing finding does; a rule that
-        returns a `Note` only informs there. fires, silent: facts for which it does; run as tests.
+        "workload", "solution" (also controls) or "study". moves: what a firing finding does; a
+        rule that returns a `Note` only informs there. fires, silent: facts for which it does; run
+        as tests. devices: where it applies; elsewhere it is not asked.
     Raises: StudyError RM120 when a code is taken or a fact is not known.
     """
 
     def register(ask: Callable[..., Answer]) -> Callable[..., Answer]:
         needs = tuple(signature(ask).parameters)
         _check_rule(code, ask, needs)
-        _RULES[code] = Rule(code, title, per, moves, ask, needs, fires, silent, getdoc(ask) or "")
+        _RULES[code] = Rule(
+            code, title, per, moves, ask, needs, fires, silent, devices, getdoc(ask) or ""
+        )
         return ask
 
     return register
@@ -147,7 +153,12 @@ def explain(code: str) -> str:
 def apply_rules(case: Case) -> tuple[Finding, ...]:
     """Return the findings of every rule on every place it is about."""
     facts: dict[tuple[str, Place], Any] = {}
-    return tuple(finding for each in all_rules() for finding in _ask_everywhere(each, case, facts))
+    return tuple(
+        finding
+        for each in all_rules()
+        if case.run.device in each.devices
+        for finding in _ask_everywhere(each, case, facts)
+    )
 
 
 def _ask_everywhere(
@@ -207,6 +218,8 @@ def places(scope: Scope, case: Case) -> list[Place]:
     if scope == "series":
         names = (case.study.baseline, *scene.names)
         return [(w.id, n) for w in scene.workloads for n in names if (w.id, n) in scene.series]
+    if scope == "workload":
+        return [(workload.id, "") for workload in scene.workloads]
     if scope == "solution":
         return [("", name) for name in dict.fromkeys(place[1] for place in scene.series)]
     return [("", "")]
