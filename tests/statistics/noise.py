@@ -111,6 +111,20 @@ MODELS: dict[str, Model] = {
 }
 """Models in which solution and baseline are the same program."""
 
+REALISTIC = (
+    "iid lognormal 1 %",
+    "process sd 0.1 %",
+    "process sd 0.5 %",
+    "process sd 1 %",
+    "drift 5 %",
+    "AR(1) 0.9",
+    "t3 samples",
+    "t3 processes",
+    "contaminated 10 %",
+    "bimodal hosts 35 %",
+)
+"""Models with a process deviation of at most 1 %, in which 5 % has to be found."""
+
 ONE_SIDED: dict[str, Model] = {
     "solution bimodal 2.5 %": bimodal_solution(0.025),
     "solution bimodal 5 %": bimodal_solution(0.05),
@@ -118,10 +132,13 @@ ONE_SIDED: dict[str, Model] = {
 """Models in which the solution alone is noisy; its mean equals the baseline's."""
 
 
-def simulate(model, *, studies, ratio=1.0, processes=12, blocks=4, samples=8, seed=0, tick=0.0):
-    """Return seconds [study, role, process, block, sample]; ratio = baseline / solution."""
+def simulate(model, *, studies, ratio=1.0, tick=0.0, seed=0, design=(12, 4, 8)):
+    """Return seconds [study, role, process, block, sample].
+
+    ratio: baseline / solution. design: processes, blocks, samples.
+    """
     rng = np.random.default_rng(seed)
-    shape = (studies, len(ROLES), processes, blocks, samples)
+    shape = (studies, len(ROLES), *design)
     times = SECONDS * np.exp(model(rng, shape))
     times[:, SOLUTION] /= ratio
     return np.round(times / tick) * tick if tick else times

@@ -1,8 +1,8 @@
-"""Replay: put simulated times through the stopping rule, one process after the other.
+"""Replay: put block log ratios through the stopping rule, one set of processes after the other.
 
-In: times [study, role, process, block, sample]. Out: per study the decision of the solution's cell,
-its interval, and when the rule stopped. The arithmetic is that of `roofmark.analysis`; only the
-records are left out, and tests prove on some studies that the full judge says the same.
+In: log ratios of the solution and of the twin, [study][cell][process][block]. Out: per study the
+decision, interval and length of every cell. The arithmetic is that of `roofmark.analysis`; only the
+records are left out, and test_replay.py proves that the full judge says the same.
 """
 
 from dataclasses import dataclass
@@ -11,48 +11,95 @@ import numpy as np
 
 from roofmark.analysis.compare import Pairs, looks, twin_floor
 from roofmark.analysis.decide import summary_of
-from roofmark.analysis.stats import classify, hidden_by_clock, interval
+from roofmark.analysis.stats import classify, hidden_by_clock, holm, interval
+
+SOLUTION, TWIN = 0, 1
 
 
-@dataclass(frozen=True)
+@dataclass
 class Outcome:
+    """One cell when its run ended."""
+
     decision: str
     low: float
     high: float
     processes: int
+    p: float
 
 
-def replay(times, protocol, *, cells=1, tick=0.0, every_look=False):
-    """Stop at the first decision, as a run does; `every_look` keeps the widest claim instead.
-
-    cells: size of the family; the cell has to stand at the strictest step of Holm's procedure.
-    """
+def ratios_of(times):
+    """Seconds [study, role, process, block, sample] -> log ratios [study, 2, process, block]."""
     medians = np.median(times, axis=-1)
-    ratios = np.log(medians[:, :1] / medians[:, 1:])
-    return [_study(r, m, protocol, cells, tick) for r, m in zip(ratios, medians, strict=True)]
+    return np.log(medians[:, :1] / medians[:, 1:])
 
 
-def _study(ratios, medians, protocol, cells, tick):
+def blurs_of(times, tick):
+    """What a clock of this tick hides, per study and kind, from all the spans of the run."""
+    medians = np.median(times, axis=-1)
+    hidden = [[hidden_by_clock(list(role.ravel()), tick) for role in study] for study in medians]
+    return [(base + solution, base + twin) for base, solution, twin in hidden]
+
+
+def replay(ratios, protocol, *, cells=1, blurs=None):
+    """Run one study for every `cells` consecutive rows of `ratios`; return a list per study."""
+    rows = [[[list(map(float, b)) for b in kind] for kind in row] for row in ratios]
+    blurs = blurs or [(0.0, 0.0)] * len(rows)
+    return [
+        _study(rows[i : i + cells], blurs[i : i + cells], protocol)
+        for i in range(0, len(rows) - cells + 1, cells)
+    ]
+
+
+def _study(rows, blurs, protocol):
     fewest, most = protocol.processes
-    outcome = None
-    for n in range(fewest, most + 1):
-        blur = (
-            sum(hidden_by_clock(list(medians[role, :n].ravel()), tick) for role in (0, 1))
-            if tick
-            else 0.0
-        )
-        twin = Pairs({p: list(ratios[1, p]) for p in range(n)}, {}, {}, blur)
-        pairs = Pairs({p: list(ratios[0, p]) for p in range(n)}, {}, {}, blur)
-        outcome = _look(pairs, twin_floor(twin), protocol, cells)
-        if outcome.decision != "undecided":
-            return outcome
-    return outcome
+    lengths = [fewest] * len(rows)
+    while True:
+        seen = [_look(r, b, n, protocol) for r, b, n in zip(rows, blurs, lengths, strict=True)]
+        outcomes = _decide(seen, protocol)
+        going = [
+            i
+            for i, (cell, twin) in enumerate(seen)
+            if lengths[i] < most
+            and "undecided" in (outcomes[i].decision, "undecided" if twin.p > 0.05 else "")
+        ]
+        if not going:
+            return outcomes
+        for i in going:
+            lengths[i] += 1
 
 
-def _look(pairs, floor, protocol, cells):
+def _look(row, blur, n, protocol):
+    """The solution's cell and the twin's after n processes."""
+    twin, cell = (_pairs(row[kind][:n], blur[kind]) for kind in (TWIN, SOLUTION))
+    return _outcome(cell, twin_floor(twin), protocol), _outcome(twin, 0.0, protocol)
+
+
+def _pairs(blocks, blur):
+    return Pairs(dict(enumerate(blocks)), {}, {}, blur)
+
+
+def _outcome(pairs, floor, protocol):
     summary = summary_of(pairs, floor)
-    planned = looks(protocol)
-    zone, p = classify(summary, margin=protocol.margin, looks=planned)
-    low, high = interval(summary, level=protocol.level, looks=planned)
-    decided = p * cells <= 1 - protocol.level
-    return Outcome(zone if decided else "undecided", low, high, pairs.n)
+    zone, p = classify(summary, margin=protocol.margin, looks=looks(protocol))
+    low, high = interval(summary, level=protocol.level, looks=looks(protocol))
+    return Outcome(zone, low, high, pairs.n, p)
+
+
+def _decide(seen, protocol):
+    corrected = holm([cell.p for cell, _ in seen])
+    outcomes = []
+    for (cell, _), p in zip(seen, corrected, strict=True):
+        zone = cell.decision if p <= 1 - protocol.level else "undecided"
+        outcomes.append(Outcome(zone, cell.low, cell.high, cell.processes, p))
+    return outcomes
+
+
+def covers_at_every_look(ratios, protocol, truth):
+    """Per row: whether the intervals of all planned looks hold the truth."""
+    fewest, most = protocol.processes
+    results = []
+    for row in ratios:
+        kinds = [[list(map(float, b)) for b in kind] for kind in row]
+        looked = [_look(kinds, (0, 0), n, protocol)[0] for n in range(fewest, most + 1)]
+        results.append(all(o.low <= truth <= o.high for o in looked))
+    return results
