@@ -73,7 +73,7 @@ def test_noise_wider_than_half_a_tick_is_seen_through():
 
 
 def test_the_floor_and_the_blocks_keep_a_chance_agreement_wide():
-    agreeing = [[-0.02, 0.02, 0.0, 0.0]] * 4
+    agreeing = [[-0.02, 0.02, -0.01, 0.01]] * 4
     assert deviation([0.0] * 4) == 0.0
     assert summarise(agreeing).error == pytest.approx(spread_within(agreeing) / 2)
     assert summarise(agreeing, floor=0.5).error == 0.25
@@ -84,6 +84,12 @@ def test_spread_within_is_that_of_a_median():
     groups = [[rng.gauss(0, 1) for _ in range(25)] for _ in range(400)]
     seen = deviation([sorted(group)[12] for group in groups])
     assert spread_within(groups) == pytest.approx(seen, rel=0.1)
+
+
+def test_one_wild_block_does_not_widen_the_floor():
+    calm = [[0.01, 0.02, 0.03, 0.02]] * 6
+    wild = [*calm[:5], [0.01, 0.9, 0.03, 0.02]]
+    assert spread_within(wild) == pytest.approx(spread_within(calm), rel=0.5)
 
 
 @pytest.mark.parametrize(
