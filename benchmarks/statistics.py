@@ -39,6 +39,8 @@ from test_replay import traces_of  # noqa: E402
 
 from roofmark.analysis.compare import collect_series, tier_that_decides, twin_pairs  # noqa: E402
 from roofmark.analysis.judge import judge_traces  # noqa: E402
+from roofmark.analysis.rules.bimodal import separation  # noqa: E402
+from roofmark.analysis.stats import split_in_two  # noqa: E402
 from roofmark.bundle import open_bundle  # noqa: E402
 from roofmark.study import Protocol  # noqa: E402
 
@@ -162,6 +164,19 @@ def measure_health(studies):
         print(f"     {name:34s} {told or 'none'}")
 
 
+def measure_groups(table, studies):
+    print("\nProcesses of one kind that pass for two groups (RM306; at most 2 in 10,000)")
+    rng = np.random.default_rng(8)
+    for n in range(6, 13):
+        for name, draw in (
+            ("normal", rng.standard_normal),
+            ("t3", lambda size: rng.standard_t(3, size)),
+        ):
+            splits = [split_in_two(row) for row in draw((studies, n)).tolist()]
+            share = sum(gap > separation(n) * scatter for gap, scatter, _ in splits) / studies
+            table.row(f"{name}, {n} processes", "pass for two groups", share, share <= 2e-4)
+
+
 # --- recorded noise ------------------------------------------------------------------------------
 def recorded(path):
     """Return the block log ratios of baseline and twin, one list of processes per workload."""
@@ -231,6 +246,7 @@ def main():
         measure_coverage(table, options.studies, protocol)
         measure_one_sided(options.studies)
         measure_clock(table, max(100, options.studies // 4), protocol)
+        measure_groups(table, 20 * options.studies)
         measure_health(max(50, options.studies // 10))
     print(f"\n{table.failed} claims failed; {time.perf_counter() - start:.0f} s")
     return 1 if table.failed else 0

@@ -191,10 +191,12 @@ def _look_up(environment: Environment, field: str) -> str:
     value: Any = environment
     for part in field.split("."):
         if isinstance(value, Missing):
-            break
+            return _words(value)
         value = getattr(value, part)
-    # Drivers report the same memory with some megabytes more or less.
-    return f"{round(value / 2**30)} GiB" if field == "gpu.memory" else _words(value)
+    if field == "gpu.memory":
+        # Drivers report the same memory with some megabytes more or less.
+        return f"{round(value / 2**30)} GiB"
+    return _words(value)
 
 
 def _words(value: Any) -> str:

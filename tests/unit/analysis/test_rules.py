@@ -14,7 +14,7 @@ from sample import (
 )
 
 from roofmark.analysis.judge import judge_traces
-from roofmark.analysis.rules import Note, all_rules, explain, rule
+from roofmark.analysis.rules import Note, all_rules, engine, explain, rule
 from roofmark.errors import StudyError
 from roofmark.evidence import Crashed, Discard, Incorrect, Skipped, TimedOut
 from roofmark.records import Missing
@@ -87,6 +87,21 @@ def test_a_code_cannot_be_taken_twice():
         @rule("RM301", "mine", per="study", moves="", fires={}, silent={})
         def mine(margin):
             """Mine."""
+
+
+def test_plugins_are_loaded_and_named_with_their_version(monkeypatch):
+    class Dist:
+        name, version = "roofmark-extra", "1.2"
+
+    class Point:
+        name, dist, loaded = "extra", Dist, False
+
+        def load(self):
+            Point.loaded = True
+
+    monkeypatch.setattr(engine, "entry_points", lambda group: [Point()])
+    assert dict(engine.loaded_plugins_cached.__wrapped__()) == {"roofmark-extra": "1.2"}
+    assert Point.loaded
 
 
 def test_a_quiet_study_has_no_moving_finding():

@@ -5,9 +5,11 @@ import math
 from roofmark.analysis.rules import Note, rule
 from roofmark.analysis.stats import split_in_two
 
-# Chosen: with six or more processes of one normal kind the gap between the two halves is wider than
-# this many scatters within them in less than 1 of 1,000 cells (benchmarks/statistics.py).
-SEPARATION = 12.0
+# Chosen: so that n processes of one kind, normal or with the tails of Student's t3, pass for two
+# groups once in 10,000 cells (benchmarks/statistics.py prints how often); few processes agree
+# within groups by chance, so they need a wider gap.
+SEPARATION = {6: 30.0, 7: 21.0, 8: 16.0, 9: 13.0}
+SEPARATION_OF_MORE = 12.0
 # Chosen: with fewer, two groups of two arise by chance.
 FEWEST = 6
 
@@ -48,10 +50,15 @@ def bimodal(
         if len(medians) < FEWEST:
             continue
         gap, scatter, low = split_in_two([math.log(value) for value in medians])
-        if gap > max(math.log1p(margin), SEPARATION * scatter):
+        if gap > max(math.log1p(margin), separation(len(medians)) * scatter):
             sentence = (
                 f"{whose} processes split {low} to {len(medians) - low}, "
                 f"{100 * math.expm1(gap):.1f} % apart"
             )
             return sentence if gap >= slack else Note(sentence)
     return ""
+
+
+def separation(processes: int) -> float:
+    """Return how many scatters wide the gap has to be."""
+    return SEPARATION.get(processes, SEPARATION_OF_MORE)

@@ -27,5 +27,11 @@ def outliers(samples: tuple[tuple[float, ...], ...]) -> str:
     There is nothing to accept.
     """
     total = sum(len(group) for group in samples)
-    far = sum(value > FAR * median(group) for group in samples if group for value in group)
+    far = sum(sum(v > FAR * centre for v in g) for g, centre in _with_median(samples))
     return f"{far} of {total} samples" if total and far > SHARE * total else ""
+
+
+def _with_median(
+    samples: tuple[tuple[float, ...], ...],
+) -> list[tuple[tuple[float, ...], float]]:
+    return [(group, median(group)) for group in samples if group]
