@@ -123,6 +123,22 @@ def measure_one_sided(studies):
             )
 
 
+def measure_floor(studies):
+    print("\nWhat the twin's floor is for: equal bimodal programs called faster or slower")
+    for name in ("bimodal processes 2.5 %", "bimodal processes 5 %", "bimodal processes 10 %"):
+        ratios = ratios_of(simulate(MODELS[name], studies=studies, seed=1))
+        blind = ratios.copy()
+        blind[:, 1] = 0.0
+        for fewest in (4, 6):
+            protocol = Protocol(processes=(fewest, 12))
+            with_floor, without = (
+                100 * share(replay(each, protocol), "faster", "slower") for each in (ratios, blind)
+            )
+            print(
+                f"     {name:34s} fewest {fewest}: with {with_floor:.2f} %, without {without:.2f} %"
+            )
+
+
 def measure_clock(table, studies, protocol):
     print("\nA coarse clock (true ratio 1.01, any phase; never faster or slower, covered)")
     for tick in (0.001, 0.005, 0.01, 0.02, 0.05):
@@ -245,6 +261,7 @@ def main():
         measure_power(table, options.studies, protocol)
         measure_coverage(table, options.studies, protocol)
         measure_one_sided(options.studies)
+        measure_floor(options.studies)
         measure_clock(table, max(100, options.studies // 4), protocol)
         measure_groups(table, 20 * options.studies)
         measure_health(max(50, options.studies // 10))
