@@ -77,6 +77,10 @@ class Crew(Interface):
         """Have one worker time a visit; also the seconds that it took by our own clock."""
         ...
 
+    def pid(self, name: str) -> int:
+        """Return a worker's process id, or 0 when it is gone."""
+        ...
+
 
 class ProcessCrew:
     """A crew of real processes on this machine."""
@@ -120,6 +124,11 @@ class ProcessCrew:
             else:
                 self.failed.pop(name, None)
                 self.loaded[name] = cast(Loaded, reply)
+
+    def assign(self, post: Post) -> None:
+        """Give a worker another solution to load; a worker that is gone is started again."""
+        self.posts[post.name] = post
+        self.load([post.name])
 
     def draw(self, request: Draw) -> None:
         """Have the referee fill slots."""
@@ -238,6 +247,7 @@ class ProcessCrew:
 
 
 Recruit = Callable[[Order, list[Post], int], ProcessCrew]
+"""Starts a crew for an order and posts, with an arena of that many bytes."""
 
 
 def _reference_failed(definition: Definition, failure: Failure) -> StudyError:

@@ -50,15 +50,16 @@ def poison(arena: Arena, layout: Layout, slots: Iterable[int], seed: str) -> Non
 
 
 def _draw(values: Values, shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
-    where = {"generator": generator, "device": generator.device}
+    device = generator.device
     match values:
         case Normal(std=std, mean=mean, unit=unit):
-            drawn = torch.randn(shape, **where).mul_(std).add_(mean)
+            drawn = torch.randn(shape, generator=generator, device=device).mul_(std).add_(mean)
             return torch.nn.functional.normalize(drawn, dim=-1) if unit else drawn
         case Uniform(low=low, high=high):
-            return torch.rand(shape, **where).mul_(high - low).add_(low)
+            drawn = torch.rand(shape, generator=generator, device=device)
+            return drawn.mul_(high - low).add_(low)
         case Integers(low=low, high=high):
-            return torch.randint(low, high, shape, **where)
+            return torch.randint(low, high, shape, generator=generator, device=device)
 
 
 def _number(text: str) -> int:

@@ -35,6 +35,8 @@ class CudaMemory(Record, tag="cuda_memory"):
 
 ArenaHandle = SharedMemory | CudaMemory
 
+FailureKind = Literal["build", "raised", "study"]
+
 
 # --- to the referee ------------------------------------------------------------------------------
 class Open(Record, tag="open"):
@@ -151,7 +153,7 @@ class Timed(Record, tag="timed"):
 class Failed(Record, tag="failed"):
     """Something raised; the process may no longer be trusted to go on."""
 
-    kind: Literal["build", "raised", "study"]
+    kind: FailureKind
     reason: str
     log: str
 

@@ -46,6 +46,6 @@ def plan_blocks(
     blocks: list[tuple[Tier, int]] = []
     for tier in tiers_on(device):
         count = protocol.blocks if tier == deciding else max(1, protocol.blocks // 4)
-        blocks += [(tier, index) for index in range(count)]
+        blocks.extend((tier, index) for index in range(count))
     chance.shuffle(blocks)
     return tuple(Block(tier, i, tuple(chance.sample(names, len(names)))) for tier, i in blocks)

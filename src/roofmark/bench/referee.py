@@ -12,9 +12,9 @@ import torch
 
 from roofmark.bench.arena import Arena, create_cuda_arena, open_arena
 from roofmark.bench.check import compare_outputs
+from roofmark.bench.importing import import_file
 from roofmark.bench.inputs import distributions, draw_inputs, poison
 from roofmark.bench.layout import Layout, Place, plan_layout
-from roofmark.bench.importing import import_file
 from roofmark.bench.messages import (
     Draw,
     Drawn,

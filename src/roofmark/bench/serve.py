@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Callable
 
 from roofmark.bench.channel import ChannelClosed, receive_request, send
-from roofmark.bench.messages import Failed, Reply, Request
+from roofmark.bench.messages import Failed, FailureKind, Reply, Request
 
 _PR_SET_PDEATHSIG = 1  # Source: linux/prctl.h
 # Chosen: room for a long compiler message, too little to flood the bundle.
@@ -40,7 +40,7 @@ def _answer(answer: Callable[[Request], Reply], request: Request) -> Reply:
     try:
         return answer(request)
     except Exception as error:
-        kind = getattr(error, "failure_kind", "raised")
+        kind: FailureKind = getattr(error, "failure_kind", "raised")
         log = getattr(error, "log", "") or traceback.format_exc()
         return Failed(kind=kind, reason=_line(error), log=log[-_LOG_CHARACTERS:])
 

@@ -14,7 +14,8 @@ sample is discarded, with this reason.
 
 import gc
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -78,7 +79,7 @@ class CallTimer:
             self._flusher.flush()
         slots.warm_up()
         clock, wait = time.perf_counter_ns, self._wait
-        with _no_collection():
+        with _collection_off():
             for thunk, inputs in zip(slots.thunks[:calls], slots.inputs, strict=False):
                 if cache == "warm":
                     warm(inputs)
@@ -101,7 +102,7 @@ class GraphTimer:
         self._calls = len(slots.thunks)
         self._graph = torch.cuda.CUDAGraph()
         torch.cuda.synchronize()
-        with _no_collection(), torch.cuda.graph(self._graph):
+        with _collection_off(), torch.cuda.graph(self._graph):
             self._results = [thunk() for thunk in slots.thunks]
         self._start = torch.cuda.Event(enable_timing=True)
         self._end = torch.cuda.Event(enable_timing=True)
@@ -115,7 +116,7 @@ class GraphTimer:
         slots.warm_up()
         if cache == "warm":
             warm(tensor for inputs in slots.inputs for tensor in inputs)
-        with _no_collection():
+        with _collection_off():
             torch.cuda._sleep(int(self._spin * _SPIN_HERTZ))  # pyright: ignore[reportPrivateUsage]
             self._start.record()
             self._graph.replay()
@@ -129,13 +130,13 @@ class GraphTimer:
         return Taken([sample], self._calls, self._results, [Discard(sample=0, reason=_EXPOSED)])
 
 
-class _no_collection:  # noqa: N801 - reads as a statement
+@contextmanager
+def _collection_off() -> Generator[None]:
     """Keep Python's garbage collector out of a timed region."""
-
-    def __enter__(self) -> None:
-        gc.disable()
-
-    def __exit__(self, *_: object) -> None:
+    gc.disable()
+    try:
+        yield
+    finally:
         gc.enable()
 
 

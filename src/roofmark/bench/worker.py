@@ -1,7 +1,8 @@
 """A worker: the one process in which one solution's code runs.
 
-In: `Load`, `Prepare`, `Time`. Out: `Loaded`, `Prepared`, `Timed`. It knows addresses, shapes and how
-often to call; it does not know what is expected, which seed made the inputs, or when the run stops.
+In: `Load`, `Prepare`, `Time`. Out: `Loaded`, `Prepared`, `Timed`. It knows addresses, shapes and
+how often to call; it does not know what is expected, which seed made the inputs, or when the run
+stops.
 """
 
 import os

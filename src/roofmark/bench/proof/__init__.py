@@ -1,0 +1,1 @@
+def prove_triton_cache(build, folder): return build
