@@ -136,8 +136,8 @@ __attribute__((target("avx2,fma"))) void update_slice(const Problem& p, int64_t 
   for (int i = 0; i < kDim; ++i) q[i] = widen(p.q[source + i]);
   const Gates gates = gates_of(p, item, k, q);
   for (int64_t row = item * kDim + first; row < item * kDim + first + kSlice; row += kRows) {
-    update_rows(p.state + row * kDim, p.new_state + row * kDim, p.v + row, p.output + row,
-                         k, q, gates);
+    update_rows(p.state + row * kDim, p.new_state + row * kDim, p.v + row, p.output + row, k, q,
+                gates);
   }
   // Streamed stores are weakly ordered: settle them before another thread may read.
   _mm_sfence();
@@ -155,7 +155,10 @@ void check(TensorView x, const char* name, DLDataType type, std::initializer_lis
   bool fits = x.ndim() == static_cast<int>(shape.size());
   int axis = 0;
   for (int64_t size : shape) fits = fits && x.size(axis++) == size;
-  if (!fits) TVM_FFI_THROW(ValueError) << name << " has shape " << x.shape();
+  if (!fits) {
+    TVM_FFI_THROW(ValueError) << name << " has shape " << x.shape() << "; it must be "
+                              << tvm::ffi::Shape(shape);
+  }
   const DLDataType own = x.dtype();
   if (own.code != type.code || own.bits != type.bits || own.lanes != type.lanes) {
     TVM_FFI_THROW(TypeError) << name << " has dtype " << own << "; it must be " << type;
