@@ -1,0 +1,185 @@
+"""Every error code that is raised rather than found by a rule, explained once.
+
+In: nothing. Out: `CODES`, which `roofmark rules RM104` and docs/reference/errors.md show, and from
+which problems take their meaning. Rules (RM110, RM3xx, RM5xx) explain themselves in analysis/rules.
+"""
+
+from typing import NamedTuple
+
+from roofmark.errors import Problem
+
+
+class Code(NamedTuple):
+    """A title for lists, and what the code means for whoever meets it."""
+
+    title: str
+    meaning: str
+
+
+CODES: dict[str, Code] = {
+    "RM101": Code(
+        "the study cannot be loaded",
+        "study.py is Python; roofmark runs it once to read the study.",
+    ),
+    "RM102": Code(
+        "a source file cannot be taken",
+        "A study is measured from its own folder's files, so that a bundle can keep them.",
+    ),
+    "RM103": Code(
+        "a field holds something that it cannot hold",
+        "A study is data: it is stored, hashed and read back before anything is measured.",
+    ),
+    "RM104": Code(
+        "a name stands for two things",
+        "Results are filed by name, so one would overwrite the other.",
+    ),
+    "RM105": Code(
+        "the baseline is not one of the solutions",
+        "Every speed-up is a ratio to the baseline.",
+    ),
+    "RM106": Code(
+        "there is nothing to measure",
+        "A study without solutions or without workloads would pass for a result.",
+    ),
+    "RM107": Code(
+        "a solution returned something else than declared",
+        "Outputs must have the dtype, shape and device that the definition declares; a conversion "
+        "on the way would hide time and error.",
+    ),
+    "RM108": Code(
+        "a workload does not bind the axes",
+        "A workload gives a size to exactly those axes that the definition leaves open (VAR).",
+    ),
+    "RM109": Code(
+        "a shape or a cost cannot be computed",
+        "Shapes and costs are integer arithmetic over the axes: names, integers, + - * // and ().",
+    ),
+    "RM112": Code(
+        "a dtype is not known",
+        "Dtypes are torch's names, without `torch.`.",
+    ),
+    "RM113": Code(
+        "a name cannot be a parameter",
+        "Inputs, scalars and outputs are passed by name, so each needs a Python name of its own.",
+    ),
+    "RM114": Code(
+        "values do not fit their tensor",
+        "What would be drawn could not be stored, or would be something else once stored.",
+    ),
+    "RM115": Code(
+        "a tensor says what only the other side can",
+        "Inputs are drawn and have values; outputs are compared and have a tolerance.",
+    ),
+    "RM116": Code(
+        "`mutable` names no input",
+        "Only an input can be changed by a solution; outputs are written anyway.",
+    ),
+    "RM117": Code(
+        "an entry is not `file::function`",
+        "The file's suffix declares the language: .py, .cpp, .cc or .cu.",
+    ),
+    "RM118": Code(
+        "an entry is not in its file",
+        "The function would be missing when the solution is loaded.",
+    ),
+    "RM119": Code(
+        "a function does not take what it is given",
+        "A function names all inputs and scalars, and either all outputs or none.",
+    ),
+    "RM120": Code(
+        "the reference failed",
+        "Without a reference nothing can be checked, so nothing is measured.",
+    ),
+    "RM121": Code("there is no such rule", "Codes are listed by `roofmark rules`."),
+    "RM122": Code(
+        "a rule is not sound",
+        "A rule with a code that is taken, without documentation, or about an unknown fact would "
+        "judge nothing or judge wrongly.",
+    ),
+    "RM123": Code(
+        "a device, target or flag does not fit the language",
+        "What is declared here could not be built, or would be ignored without a word.",
+    ),
+    "RM124": Code(
+        "the protocol contradicts itself",
+        "No run could follow it.",
+    ),
+    "RM125": Code(
+        "a code cannot be accepted",
+        "A study may accept health findings (RM3xx) alone; wrong results and broken proofs never.",
+    ),
+    "RM126": Code(
+        "a solution never meets the baseline",
+        "Both are measured side by side on one device; there is none on which both run.",
+    ),
+    "RM127": Code(
+        "a workload's id cannot name a file",
+        "Traces are filed by workload id: letters, digits and . _ + -, at most 64 of them.",
+    ),
+    "RM128": Code(
+        "a workload is larger than any device",
+        "One call's tensors would not fit in memory; most often an axis has a wrong size.",
+    ),
+    "RM130": Code(
+        "a filter matches nothing",
+        "A filter that matches nothing would pass for a measurement.",
+    ),
+    "RM330": Code(
+        "the baseline is not there",
+        "Every speed-up is a ratio to the baseline; without it nothing is measured.",
+    ),
+    "RM331": Code(
+        "there is no GPU",
+        "The run was asked for a device that is not here; `roofmark doctor` says why.",
+    ),
+    "RM401": Code(
+        "not a bundle",
+        "A bundle is the folder that `roofmark run` wrote; it holds a manifest.json.",
+    ),
+    "RM402": Code(
+        "a file is not a record",
+        "The file was changed, cut short, or written by another version.",
+    ),
+    "RM403": Code(
+        "the bundle is not sealed",
+        "Its run was interrupted: the traces in it are whole, but more were asked for.",
+    ),
+    "RM404": Code(
+        "the bundle is damaged",
+        "The bundle differs from what was sealed; nothing in it is believed.",
+    ),
+    "RM405": Code(
+        "the bundle is newer than this roofmark",
+        "Its format has fields that this version cannot know.",
+    ),
+    "RM406": Code(
+        "another run is writing this bundle",
+        "Two runs in one folder would mix their evidence.",
+    ),
+    "RM407": Code("a sealed bundle is in the way", "A sealed bundle is never changed."),
+    "RM408": Code(
+        "the bundle cannot be written",
+        "The disk is full or the folder is closed to us; finished traces are whole and stay.",
+    ),
+    "RM409": Code(
+        "a file is in the way",
+        "Nothing that exists is overwritten unless --force says so.",
+    ),
+    "RM410": Code(
+        "a run was resumed on another machine",
+        "Samples of two machines in one bundle cannot be told apart.",
+    ),
+    "RM411": Code(
+        "an interrupted run is in this folder",
+        "Its finished traces would be lost.",
+    ),
+    "RM412": Code(
+        "there is nothing to resume",
+        "The folder holds no interrupted run: none began there, or it was sealed.",
+    ),
+}
+
+
+def problem(code: str, fact: str, where: str, mend: str) -> Problem:
+    """Return a problem whose meaning is that of its code."""
+    return Problem(code=code, fact=fact, where=where, meaning=CODES[code].meaning, mend=mend)
