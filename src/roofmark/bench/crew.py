@@ -259,7 +259,7 @@ def _reference_failed(definition: Definition, failure: Failure) -> StudyError:
     log = failure.reply.log if isinstance(failure, ReplyFailed) else failure.log
     return StudyError(
         Problem(
-            code="RM120",
+            code="RM112",
             fact=f"the reference failed while the referee was asked to {failure.stage}: {failure}",
             where=f"{definition.reference}\n{log}".rstrip(),
             meaning="Without a reference nothing can be checked, so nothing is measured.",

@@ -111,7 +111,7 @@ class GraphTimer:
     def _launch_seconds(self) -> float:
         """Return how long to spin so that a launch is hidden.
 
-        The first replay uploads the graph and is not representative; the second is. Chosen: three
+        The first replay uploads the graph and is not representative; the second is. Chosen: six
         times what it took, for a busy host; it doubles whenever that was not enough.
         """
         self._graph.replay()
@@ -120,7 +120,7 @@ class GraphTimer:
         self._graph.replay()
         launched = time.perf_counter() - start
         torch.cuda.synchronize()
-        return 2e-4 + 3 * launched
+        return 5e-4 + 6 * launched
 
     def take(self, slots: Slots, calls: int, cache: CacheState) -> Taken:
         """Replay once; one sample is the mean over all calls of the replay."""
