@@ -1,6 +1,107 @@
 """Evidence-grade benchmarking for GPU kernels and LLM decode.
 
 A study asks. The bench observes. The bundle keeps. Everything after it is arithmetic.
+
+Names are imported when they are first used, so `import roofmark` costs next to nothing and loads
+neither torch nor numpy.
 """
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from roofmark.analysis.verdict import Estimate, Finding, Verdict
+    from roofmark.api import judge, report, rerun, resume, run
+    from roofmark.bundle import Bundle, open_bundle
+    from roofmark.bundle import verify_bundle as verify
+    from roofmark.errors import BenchError, BundleError, RoofmarkError, StudyError
+    from roofmark.evidence import Trace
+    from roofmark.options import RunOptions
+    from roofmark.study import (
+        VAR,
+        Definition,
+        Exact,
+        Integers,
+        Normal,
+        Protocol,
+        Solution,
+        Study,
+        Tensor,
+        Tolerance,
+        Uniform,
+        Workload,
+    )
+
+__all__ = [
+    "VAR",
+    "BenchError",
+    "Bundle",
+    "BundleError",
+    "Definition",
+    "Estimate",
+    "Exact",
+    "Finding",
+    "Integers",
+    "Normal",
+    "Protocol",
+    "RoofmarkError",
+    "RunOptions",
+    "Solution",
+    "Study",
+    "StudyError",
+    "Tensor",
+    "Tolerance",
+    "Trace",
+    "Uniform",
+    "Verdict",
+    "Workload",
+    "judge",
+    "open_bundle",
+    "report",
+    "rerun",
+    "resume",
+    "run",
+    "verify",
+]
+
+_HOMES = {
+    "roofmark.analysis.verdict": ("Estimate", "Finding", "Verdict"),
+    "roofmark.api": ("judge", "rerun", "resume", "run"),
+    "roofmark.bundle": ("Bundle", "open_bundle"),
+    "roofmark.errors": ("BenchError", "BundleError", "RoofmarkError", "StudyError"),
+    "roofmark.evidence": ("Trace",),
+    "roofmark.options": ("RunOptions",),
+    "roofmark.study": (
+        "VAR",
+        "Definition",
+        "Exact",
+        "Integers",
+        "Normal",
+        "Protocol",
+        "Solution",
+        "Study",
+        "Tensor",
+        "Tolerance",
+        "Uniform",
+        "Workload",
+    ),
+}
+_PLACES = {name: (home, name) for home, names in _HOMES.items() for name in names} | {
+    "report": ("roofmark.api", "report"),
+    "verify": ("roofmark.bundle", "verify_bundle"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for."""
+    if name not in _PLACES:
+        raise AttributeError(f"module 'roofmark' has no attribute {name!r}")
+    module, attribute = _PLACES[name]
+    return getattr(importlib.import_module(module), attribute)
+
+
+def __dir__() -> list[str]:
+    """Return the public names."""
+    return sorted(__all__)

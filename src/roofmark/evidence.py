@@ -61,8 +61,10 @@ class Git(Record, tag="git"):
 class Ceiling(Record):
     """A peak with its source.
 
-    quantity: "copy", "read", "launch" or "arithmetic:<dtype>"; size: bytes moved, where it matters.
-    value: B/s, flop/s, or (launch) seconds.
+    quantity: "copy", "read" (measured from main memory), "memory" (main memory's peak as the vendor
+        states it), "launch" (one kernel inside a graph), "launch:call" (one call from the host), or
+        "arithmetic:<dtype>".
+    size: bytes moved, where it matters. value: B/s, flop/s, or (launch) seconds.
     """
 
     quantity: str

@@ -1,7 +1,8 @@
 """Records: the immutable, strictly decoded values that studies and bundles are made of.
 
 In: Python objects or bytes. Out: the same value, or an error that names the place. Encoding is
-canonical (sorted keys, shortest floats), so equal records have equal bytes and equal digests.
+canonical (fields as declared, mappings in their own order, shortest floats): a definition's inputs
+are ordered, so their order is part of its digest.
 
 Format history (`FORMAT`, stored in every manifest):
 1  first format.
@@ -43,12 +44,12 @@ class Missing(Record, tag="missing"):
 
 
 def encode(record: Any) -> bytes:
-    """Return canonical JSON: keys sorted, floats shortest, no spaces.
+    """Return canonical JSON: fields as declared, mappings as ordered, floats shortest, no spaces.
 
     Raises: ValueError if a float is not finite (JSON has no NaN, and neither has evidence).
     """
     _check_finite(record)
-    return msgspec.json.encode(record, order="sorted")
+    return msgspec.json.encode(record)
 
 
 def encode_pretty(record: Any) -> bytes:

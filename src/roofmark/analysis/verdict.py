@@ -130,3 +130,42 @@ class Verdict(Record):
     findings: tuple[Finding, ...]
     accepted: tuple[str, ...]
     plugins: dict[str, str]
+
+
+# --- replication ---------------------------------------------------------------------------------
+Reproduction = Literal["reproduced", "not reproduced", "undecided", "not comparable"]
+
+
+class Difference(Record):
+    """One field in which two runs differ; `mend` says how to make them comparable if it voids."""
+
+    field: str
+    original: str
+    again: str
+    voids: bool
+    mend: str = ""
+
+
+class ReplicatedSolution(Record):
+    """One solution in two runs.
+
+    outcome: about the direction. size: whether the intervals of the speed-up overlap.
+    """
+
+    solution: str
+    outcome: Reproduction
+    original: Decision | Missing
+    again: Decision | Missing
+    original_speedup: Estimate | Missing
+    again_speedup: Estimate | Missing
+    size: Literal["agrees", "differs"] | Missing
+
+
+class Replication(Record):
+    """Whether a second run says what the first one said; cites both bundles by digest."""
+
+    original: str
+    again: str
+    outcome: Reproduction
+    solutions: tuple[ReplicatedSolution, ...]
+    differences: tuple[Difference, ...]

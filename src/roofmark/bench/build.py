@@ -22,11 +22,11 @@ whole C++ solution, `scale.cpp::scale` (for CUDA take the stream from
 
 import hashlib
 import platform
+import shlex
 import shutil
 from importlib import metadata
 from pathlib import Path
 
-from roofmark.bench.build_cache import CachedBuild, cached_build, read_depfile
 from roofmark.bench.compiler import (
     DEPENDENCIES,
     LIBRARY,
@@ -36,48 +36,56 @@ from roofmark.bench.compiler import (
     compile_command,
     find_compiler,
     find_host_compiler,
+    tvm_ffi_folder,
     tvm_ffi_library,
 )
 from roofmark.bench.proof import Proof, check_runs_on, check_target, prove
-from roofmark.bench.refusals import BuildError
+from roofmark.bench.proof.errors import BuildError
+from roofmark.bench.store import StoredBuild, read_depfile, stored_build
 from roofmark.bench.tool import run_tool
 from roofmark.evidence import Build
 from roofmark.records import Missing, digest
 from roofmark.study import Solution
 
-# Flags whose files stand in no depfile (linker inputs, profiles): such builds are never cached.
+__all__ = ["BuildError", "build_library", "build_python", "source_digest"]
+
+# Flags whose files stand in no depfile (linker inputs, profiles): such builds are never stored.
 _UNTRACKED = ("-l", "-L", "-Wl", "-Xlinker", "-fprofile", "-fauto-profile", "-T", "--library")
-_LOG = f"{OUTPUT}/build.log"
 
 
 def build_library(
-    solution: Solution, folder: Path, *, device_capability: str | None, limit: float, cache: Path
+    solution: Solution,
+    folder: Path,
+    *,
+    capability: str | None,
+    limit: float,
+    cache: Path,
+    scratch: Path,
 ) -> tuple[Build, Path]:
-    """Compile a C++ or CUDA solution; return its proof and the library inside `folder`.
+    """Compile a C++ or CUDA solution; return its proof and a private copy of the library.
 
-    folder: holds the solution's own files alone; what the build writes lands in `.roofmark/` there
-        (the library, and `build.log` with what the compiler said, also for a build from the cache).
-    device_capability: of the device that will run it, "9.0"; None when there is none.
-    limit: seconds for the compiler.
+    folder: holds the solution's own files alone. capability: of the device that will run it, such
+    as "9.0"; None when there is none. limit: seconds for the compiler. scratch: takes the library
+    and, beside it with the suffix .log, what the compiler said (also for a build from the cache).
 
     Raises: BuildError when it cannot be built, or its target is not in the binary.
     """
     _check_files(solution, folder)
     compiler = find_compiler(solution)
-    command = compile_command(solution, compiler, device_capability=device_capability)
+    command = compile_command(solution, compiler, capability=capability)
 
-    def compile_now() -> tuple[CachedBuild, bytes]:
+    def compile_now() -> tuple[StoredBuild, bytes]:
         return _compile(command, compiler, folder, limit)
 
-    if _cacheable(solution):
+    if _storable(solution):
         key = _key(solution, compiler, command, folder)
-        made, library, _ = cached_build(cache, key, compile_now, limit=limit)
+        made, data, _ = stored_build(cache, key, compile_now, limit=limit)
     else:
-        made, library = compile_now()
-    path = _place(folder, library, made.log)
-    proof = prove(path, log=made.log)
-    _check(solution, proof, device_capability, made.log)
-    return _record(solution, folder, made, proof, device_capability), path
+        made, data = compile_now()
+    library = scratch / f"{solution.name}.so"
+    _place(library, data, made.log)
+    proof = _prove(solution, library, made, capability)
+    return _record(solution, folder, made, proof, capability), library
 
 
 def build_python(solution: Solution, folder: Path) -> Build:
@@ -121,21 +129,30 @@ def _check_files(solution: Solution, folder: Path) -> None:
 
 def _compile(
     command: tuple[str, ...], compiler: Compiler, folder: Path, limit: float
-) -> tuple[CachedBuild, bytes]:
+) -> tuple[StoredBuild, bytes]:
     shutil.rmtree(folder / OUTPUT, ignore_errors=True)
     (folder / OUTPUT).mkdir()
+    try:
+        return _compile_into(command, compiler, folder, limit)
+    finally:
+        shutil.rmtree(folder / OUTPUT, ignore_errors=True)
+
+
+def _compile_into(
+    command: tuple[str, ...], compiler: Compiler, folder: Path, limit: float
+) -> tuple[StoredBuild, bytes]:
     done = run_tool(command, folder=folder, environment=clean_environment(), limit=limit)
-    log = f"$ {' '.join(command)}\n{done.output}"
+    log = f"$ {shlex.join(command)}\n{done.output}"
     if done.timed_out:
         raise BuildError(f"the compiler did not end within {limit:g} s and was killed", log)
     if done.status != 0 or not (folder / LIBRARY).is_file():
         raise BuildError(_first_error(done.output, done.status), log)
     try:
         inputs = read_depfile(folder / DEPENDENCIES, folder)
+        library = (folder / LIBRARY).read_bytes()
     except OSError as error:
-        raise BuildError(f"cannot read what the compiler depends on: {error}", log) from error
-    library = (folder / LIBRARY).read_bytes()
-    made = CachedBuild(
+        raise BuildError(f"cannot read what the compiler wrote: {error}", log) from error
+    made = StoredBuild(
         binary=digest(library),
         command=command,
         compiler=f"{compiler.version} ({compiler.path})",
@@ -153,7 +170,7 @@ def _first_error(output: str, status: int) -> str:
     return said or f"the compiler ended with status {status} and no library"
 
 
-def _cacheable(solution: Solution) -> bool:
+def _storable(solution: Solution) -> bool:
     bare = [flag for flag in solution.flags if not flag.startswith("-")]
     return not bare and not any(flag.startswith(_UNTRACKED) for flag in solution.flags)
 
@@ -195,42 +212,48 @@ def _processor() -> str:
     return "\n".join(line for line in first if line.startswith(wanted))
 
 
-def _place(folder: Path, library: bytes, log: str) -> Path:
-    """Put the run's own copy in the folder, readable only: nothing changes it under us."""
-    (folder / OUTPUT).mkdir(exist_ok=True)
-    path = folder / LIBRARY
-    path.unlink(missing_ok=True)
-    path.write_bytes(library)
-    path.chmod(0o400)
-    (folder / _LOG).write_text(log)
-    return path
+def _place(library: Path, data: bytes, log: str) -> None:
+    """Put the run's own copy in its scratch folder, readable only."""
+    library.unlink(missing_ok=True)
+    library.write_bytes(data)
+    library.chmod(0o400)
+    library.with_suffix(".log").write_text(log)
 
 
-def _check(solution: Solution, proof: Proof, device_capability: str | None, log: str) -> None:
+def _prove(solution: Solution, library: Path, made: StoredBuild, capability: str | None) -> Proof:
+    """Raises: BuildError, with the compiler's log, when the binary is not what was asked for."""
     try:
+        proof = prove(library, log=made.log)
         if isinstance(solution.target, str):
             check_target(proof, solution.target)
-        if solution.language == "cuda" and device_capability is not None:
-            check_runs_on(proof, device_capability)
+        if solution.language == "cuda" and capability is not None:
+            check_runs_on(proof, capability)
     except BuildError as error:
-        raise BuildError(error.reason, log) from None
+        raise BuildError(str(error), made.log) from None
+    return proof
 
 
 def _record(
-    solution: Solution, folder: Path, made: CachedBuild, proof: Proof, capability: str | None
+    solution: Solution, folder: Path, made: StoredBuild, proof: Proof, capability: str | None
 ) -> Build:
     return Build(
         solution=solution.name,
         language=solution.language,
         compiler=made.compiler,
-        command=made.command,
-        seconds=made.seconds,
+        command=_shown(made.command),
+        seconds=round(made.seconds, 3),
         source=source_digest(solution, folder),
         binary=made.binary,
         targets=proof.targets,
         kernels=proof.kernels,
         ptx_only=proof.ptx_only(capability),
     )
+
+
+def _shown(command: tuple[str, ...]) -> tuple[str, ...]:
+    """The command without the place of this installation; the log holds it to the letter."""
+    place = str(tvm_ffi_folder())
+    return tuple(part.replace(place, "<tvm_ffi>") for part in command)
 
 
 def _interpreter() -> tuple[str, ...]:

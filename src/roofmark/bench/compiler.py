@@ -15,12 +15,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from roofmark.bench.refusals import BuildError
+from roofmark.bench.proof.errors import BuildError
 from roofmark.bench.tool import run_tool
 from roofmark.study import Solution
 
 OUTPUT = ".roofmark"
-"""Folder beside the sources that takes everything a build writes."""
+"""Folder beside the sources that takes what a build writes, and goes when it ends."""
 LIBRARY = f"{OUTPUT}/library.so"
 DEPENDENCIES = f"{OUTPUT}/library.d"
 
@@ -43,9 +43,18 @@ _SASS = re.compile(r"^sm_(\d+)([af]?)$")
 
 # ISA names as the kernel (/proc/cpuinfo) and the psABI write them, and GCC's spelling where it
 # is not `-m` plus the name.
-_ISA_FLAGS = {"sse4_1": "-msse4.1", "sse4_2": "-msse4.2", "amx_tile": "-mamx-tile",
-              "amx_int8": "-mamx-int8", "amx_bf16": "-mamx-bf16"}  # fmt: skip
-_ISA_PLAIN = ("sse2", "ssse3", "avx", "avx2", "fma", "f16c", "bmi2", "avx512f", "avx512bw",
+# AVX2 and AVX-512 bring FMA along: every processor since Haswell has both, and without it a
+# compiler emits half of what a hand would write.
+_ISA_FLAGS = {
+    "avx2": "-mavx2 -mfma",
+    "avx512f": "-mavx512f -mfma",
+    "sse4_1": "-msse4.1",
+    "sse4_2": "-msse4.2",
+    "amx_tile": "-mamx-tile",
+    "amx_int8": "-mamx-int8",
+    "amx_bf16": "-mamx-bf16",
+}
+_ISA_PLAIN = ("sse2", "ssse3", "avx", "fma", "f16c", "bmi2", "avx512bw",
               "avx512_bf16", "avx512_vnni", "avx512_fp16")  # fmt: skip
 _ISA_LEVEL = re.compile(r"^(x86-64(-v[234])?|armv[89](\.\d+)?-a(\+[a-z0-9+]+)?|native)$")
 
@@ -75,7 +84,7 @@ def find_host_compiler() -> Compiler:
 
 
 def compile_command(
-    solution: Solution, compiler: Compiler, *, device_capability: str | None
+    solution: Solution, compiler: Compiler, *, capability: str | None
 ) -> tuple[str, ...]:
     """Return the command that builds `solution`, to be run in the folder of its sources.
 
@@ -85,7 +94,7 @@ def compile_command(
     sources = [solution.path, *(each for each in solution.sources if _compiled(each, solution))]
     includes = [f"-I{path}" for path in _include_paths()]
     if solution.language == "cuda":
-        middle = _cuda_options(solution, device_capability)
+        middle = _cuda_options(solution, capability)
     else:
         middle = _host_options(solution)
     return (compiler.path, *middle, *includes, *solution.flags, *sources, "-o", LIBRARY, *_links())
@@ -96,15 +105,15 @@ def clean_environment(variables: Mapping[str, str] = os.environ) -> dict[str, st
     return {name: variables[name] for name in _KEPT if name in variables} | {"LC_ALL": "C"}
 
 
-def wanted_target(solution: Solution, device_capability: str | None) -> str | None:
+def wanted_target(solution: Solution, capability: str | None) -> str | None:
     """Return the machine code asked for: the solution's, else (CUDA) the device's own.
 
-    device_capability: as torch and the driver write it, "9.0".
+    capability: as torch and the driver write it, "9.0".
     """
     if isinstance(solution.target, str):
         return solution.target
-    if solution.language == "cuda" and device_capability is not None:
-        return "sm_" + device_capability.replace(".", "")
+    if solution.language == "cuda" and capability is not None:
+        return "sm_" + capability.replace(".", "")
     return None
 
 
@@ -119,14 +128,14 @@ def _host_options(solution: Solution) -> list[str]:
     return [*options, "-MD", "-MF", DEPENDENCIES, *_isa_options(solution)]
 
 
-def _cuda_options(solution: Solution, device_capability: str | None) -> list[str]:
+def _cuda_options(solution: Solution, capability: str | None) -> list[str]:
     host = find_host_compiler()
     options = ["-ccbin", host.path, "-O3", "-std=c++20", "-shared", "--resource-usage"]
     options += ["-Xcompiler", "-fPIC,-Wall,-Wextra,-Wno-unused-parameter"]
     options += ["-MD", "-MF", DEPENDENCIES]
     if any(_ARCHITECTURE.match(flag) for flag in solution.flags):
         return options  # the author's own choice stands; the proof says what came of it
-    return [*options, _gencode(wanted_target(solution, device_capability))]
+    return [*options, _gencode(wanted_target(solution, capability))]
 
 
 def _gencode(target: str | None) -> str:
@@ -147,7 +156,7 @@ def _isa_options(solution: Solution) -> list[str]:
     if not isinstance(target, str):
         return []
     if target in _ISA_FLAGS:
-        return [_ISA_FLAGS[target]]
+        return _ISA_FLAGS[target].split()
     if target in _ISA_PLAIN:
         return ["-m" + target.replace("_", "")]
     if _ISA_LEVEL.match(target):

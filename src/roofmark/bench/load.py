@@ -1,193 +1,154 @@
-"""Load a built solution inside the worker and make it callable.
+"""A solution becomes a call: checked against the definition once, then bound to memory.
 
-In: a solution, its definition, the private folder with its sources, and (C++, CUDA) the library
-with the digest that was proved. Out: an `Entry`. Runs in the worker process alone: this is where
-the candidate's code starts to execute.
+In: a solution's own files, or the proved bytes of its library. Out: an `Entry`. Everything that can
+be worked out before a timed call is: a bound thunk does no lookups. What it returns is checked and
+stored after the clock has stopped.
 
-A library is read once, compared with the proved digest, and loaded from a sealed memory file, so
-the bytes that run are the bytes that were proved whatever happens to the file meanwhile. It is
-called with torch tensors; tvm-ffi takes torch's current stream with every call that has a CUDA
-tensor among its arguments, so streams and graph capture need nothing from us.
-
-A Python entry is loaded by its path under a name of its own, because a solution may be called
-`triton.py` and import triton. For sibling files its folder goes to the end of sys.path, where it
-cannot shadow an installed package.
+tvm-ffi takes torch's current stream with every call that has a CUDA tensor among its arguments
+(torch's DLPack exchange interface names it), so streams and graph capture need nothing from here.
 """
 
-import importlib.util
+import functools
 import sys
+import traceback
 from collections.abc import Callable, Mapping
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from roofmark.bench.refusals import BuildError, EntryError
+import torch
+
+from roofmark.bench.build import BuildError, build_python
+from roofmark.bench.importing import import_file
 from roofmark.bench.sealed import load_sealed
 from roofmark.bench.signature import Convention, read_convention
-from roofmark.records import digest
+from roofmark.evidence import Build
 from roofmark.study import Definition, Solution
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
-Tensors = Mapping[str, "Tensor"]
-Scalars = Mapping[str, float | int]
+Tensors = Mapping[str, torch.Tensor]
 
 
+class WrongOutput(Exception):
+    """A solution returned something else than the definition declares."""
+
+
+@dataclass(frozen=True)
 class Entry:
-    """A solution that can be called."""
+    """A loaded solution. build: proof of a Python solution; a library has brought its own."""
 
-    def __init__(
-        self, name: str, function: Callable[..., Any], definition: Definition, how: Convention
-    ) -> None:
-        """Use `load_entry`."""
-        self.name = name
-        self.writes = how.writes
-        self._function = function
-        self._definition = definition
-        self._how = how
+    name: str
+    function: Callable[..., Any]
+    how: Convention
+    outputs: tuple[str, ...]
+    build: Build | None
 
-    def bind(self, inputs: Tensors, scalars: Scalars, outputs: Tensors) -> Callable[[], Any]:
-        """Return the call with its arguments in place; calling it is all that is timed.
-
-        What it returns goes through `results` afterwards, outside the clock.
-        """
-        values = {**inputs, **scalars, **outputs}
-        return partial(
-            self._function,
-            *(values[name] for name in self._how.positional),
-            **{name: values[name] for name in self._how.keyword},
+    def bind(
+        self, inputs: Tensors, scalars: Mapping[str, float], outputs: Tensors
+    ) -> Callable[[], Any]:
+        """Return a thunk over these tensors; calling it is all that is timed."""
+        given = {**inputs, **scalars, **outputs}
+        return functools.partial(
+            self.function,
+            *(given[name] for name in self.how.positional),
+            **{name: given[name] for name in self.how.keyword},
         )
 
-    def results(self, returned: Any, outputs: Tensors) -> "tuple[Tensor, ...]":
-        """Return the outputs in the definition's order, whichever way they came.
-
-        Raises: EntryError when the entry returned something else than it had to.
-        """
-        if self.writes:
-            written = tuple(outputs[name] for name in self._definition.outputs)
-            if returned is not None and not _same(returned, written):
-                raise EntryError(
-                    f"{self.name} takes the outputs, so it must write them and return nothing or "
-                    f"them; it returned another {type(returned).__name__}"
+    def store(self, result: Any, outputs: Tensors) -> None:
+        """Check what a call returned and copy it where the referee looks. Raises: WrongOutput."""
+        if self.how.writes:
+            if result is not None and not self._same(result, outputs):
+                raise WrongOutput(
+                    f"error[RM107]: solution {self.name!r} takes its outputs as arguments and yet "
+                    f"returned another {type(result).__name__}; write into them and return nothing"
                 )
-            return written
-        return _in_order(returned, tuple(self._definition.outputs), self.name)
+            return
+        for name, value in self._named(result).items():
+            outputs[name].copy_(self._checked(name, value, outputs[name]))
 
-    def call(
-        self, inputs: Tensors, scalars: Scalars, outputs: Tensors
-    ) -> "tuple[Tensor, ...] | None":
-        """Call once; return what was returned, in order, or None when the outputs were written."""
-        found = self.results(self.bind(inputs, scalars, outputs)(), outputs)
-        return None if self.writes else found
+    def _same(self, result: Any, outputs: Tensors) -> bool:
+        """Whether it returned the outputs it was given, as torch's `out=` functions do."""
+        found: list[Any] = list(result) if isinstance(result, tuple | list) else [result]
+        written = [outputs[name] for name in self.outputs]
+        return len(found) == len(written) and all(
+            a is b for a, b in zip(found, written, strict=True)
+        )
 
+    def _named(self, result: Any) -> dict[str, Any]:
+        if isinstance(result, torch.Tensor):
+            result = (result,)
+        if isinstance(result, dict) and set(result) == set(self.outputs):
+            return {str(name): value for name, value in result.items()}
+        if isinstance(result, tuple | list) and len(result) == len(self.outputs):
+            return dict(zip(self.outputs, result, strict=True))
+        raise WrongOutput(
+            f"error[RM107]: solution {self.name!r} returned {_describe(result)}; the definition "
+            f"has the outputs {', '.join(self.outputs)}, to be returned in this order"
+        )
 
-class LibraryEntry(Entry):
-    """A function of a C++ or CUDA library: all arguments by position, tensors contiguous."""
-
-    def bind(self, inputs: Tensors, scalars: Scalars, outputs: Tensors) -> Callable[[], Any]:
-        """Return the call with its arguments in place.
-
-        Raises: EntryError when a tensor is not contiguous: a kernel reads plain addresses.
-        """
-        for name, tensor in {**inputs, **outputs}.items():
-            if not tensor.is_contiguous():
-                raise EntryError(f"{self.name} takes contiguous tensors; {name} is not")
-        return super().bind(inputs, scalars, outputs)
+    def _checked(self, name: str, value: Any, wanted: torch.Tensor) -> torch.Tensor:
+        # A subclass of Tensor could compute when it is looked at, after the clock has stopped.
+        if type(value) is not torch.Tensor:
+            raise WrongOutput(
+                f"error[RM107]: solution {self.name!r} returned {name} as {type(value).__name__}; "
+                f"the definition says a plain torch.Tensor"
+            )
+        for what in ("dtype", "shape", "device"):
+            has, should = getattr(value, what), getattr(wanted, what)
+            if has != should:
+                raise WrongOutput(
+                    f"error[RM107]: solution {self.name!r} returned {name} with {what} {has}; the "
+                    f"definition says {should}. Convert before returning, or mend the definition"
+                )
+        return value
 
 
 def load_entry(
     solution: Solution,
     definition: Definition,
     folder: Path,
-    library: Path | None = None,
-    expected_binary: str | None = None,
+    library: Path | None,
+    binary: str | None,
 ) -> Entry:
-    """Return the callable entry of a built solution.
+    """Return the solution's entry.
 
-    library, expected_binary: of a C++ or CUDA solution, as `build_library` gave them.
+    library, binary: of a C++ or CUDA solution, as its proof of build has them.
 
     Raises: BuildError when it cannot be loaded, is not what was proved, lacks its function, or its
         parameters are not the definition's.
     """
+    outputs = tuple(definition.outputs)
     if solution.language == "python":
         function = _load_python(solution, folder)
         how = read_convention(function, definition, solution.entry)
-        return Entry(solution.name, function, definition, how)
-    if library is None or expected_binary is None:
-        raise BuildError(f"{solution.name} is a library; it was loaded without its proof of build")
-    function = load_sealed(library, expected_binary, solution.function)
-    names = (*definition.inputs, *definition.scalars, *definition.outputs)
+        return Entry(solution.name, function, how, outputs, build_python(solution, folder))
+    if library is None or binary is None:
+        raise BuildError(f"{solution.name!r} is compiled; it came without its proof of build")
+    names = (*definition.inputs, *definition.scalars, *outputs)
     how = Convention(positional=names, keyword=(), writes=True)
-    return LibraryEntry(solution.name, function, definition, how)
-
-
-def _same(returned: Any, written: "tuple[Tensor, ...]") -> bool:
-    """Whether a destination-passing entry returned its outputs, as torch's `out=` functions do."""
-    found = tuple(returned) if isinstance(returned, tuple | list) else (returned,)
-    return len(found) == len(written) and all(a is b for a, b in zip(found, written, strict=True))
-
-
-def _in_order(returned: Any, names: tuple[str, ...], entry: str) -> "tuple[Tensor, ...]":
-    from torch import Tensor
-
-    wanted = f"{len(names)} output{'s' if len(names) > 1 else ''} ({', '.join(names)})"
-    if isinstance(returned, Mapping):
-        if set(returned) != set(names):
-            raise EntryError(f"{entry} returned {sorted(map(str, returned))}, not {wanted}")
-        found = tuple(returned[name] for name in names)
-    elif isinstance(returned, tuple | list):
-        found = tuple(returned)
-    else:
-        found = (returned,)
-    if len(found) != len(names):
-        raise EntryError(f"{entry} returned {len(found)} values, not {wanted}")
-    for name, value in zip(names, found, strict=True):
-        if not isinstance(value, Tensor):
-            raise EntryError(f"{entry} returned {type(value).__name__} as {name}, not a tensor")
-    return found
+    return Entry(
+        solution.name, load_sealed(library, binary, solution.function), how, outputs, build=None
+    )
 
 
 def _load_python(solution: Solution, folder: Path) -> Callable[..., Any]:
-    path = (folder / solution.path).resolve()
-    for place in (str(folder.resolve()), str(path.parent)):
-        if place not in sys.path:
-            sys.path.append(place)
-    module = _import(path, solution)
+    try:
+        module = import_file(folder, solution.path)
+    except (Exception, SystemExit) as error:
+        reason = f"{solution.path} cannot be imported: {type(error).__name__}: {error}"
+        raise BuildError(reason, "".join(traceback.format_exception(error))) from error
     _check_siblings(solution, folder.resolve())
     function = getattr(module, solution.function, None)
-    if function is None:
-        public = sorted(
+    if not callable(function):
+        own = sorted(
             name
             for name, value in vars(module).items()
             if callable(value) and getattr(value, "__module__", "") == module.__name__
         )
         raise BuildError(
-            f"{solution.path} has no {solution.function!r}; it defines "
-            f"{', '.join(public) or 'no function'}"
+            f"{solution.path} has no function {solution.function!r}; it defines "
+            f"{', '.join(own) or 'none'}"
         )
-    if not callable(function):
-        raise BuildError(f"{solution.entry} is a {type(function).__name__}, not a function")
     return function
-
-
-def _import(path: Path, solution: Solution) -> ModuleType:
-    """Import by path; the module stays findable, for `inspect.getsource` (Triton needs it)."""
-    name = f"roofmark_solution_{digest(str(path).encode())[:16]}"
-    found = importlib.util.spec_from_file_location(name, path)
-    if found is None or found.loader is None or not path.is_file():
-        raise BuildError(f"{solution.path} is no Python file that can be imported")
-    module = importlib.util.module_from_spec(found)
-    sys.modules[name] = module
-    try:
-        found.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        del sys.modules[name]
-        raise BuildError(
-            f"importing {solution.path} raised {type(error).__name__}: {error}", _trace(error)
-        ) from error
-    return module
 
 
 def _check_siblings(solution: Solution, folder: Path) -> None:
@@ -202,7 +163,7 @@ def _check_siblings(solution: Solution, folder: Path) -> None:
             )
 
 
-def _trace(error: BaseException) -> str:
-    import traceback
-
-    return "".join(traceback.format_exception(error))
+def _describe(result: Any) -> str:
+    if isinstance(result, tuple | list):
+        return f"{len(result)} values"
+    return type(result).__name__

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from roofmark.bench.proof.elf import parse_elf
-from roofmark.bench.refusals import BuildError
+from roofmark.bench.proof.errors import BuildError
 from roofmark.records import digest
 
 _EXPORT = re.compile(r"^__tvm_ffi_(?!_)(\w+)$")  # Source: TVM_FFI_DLL_EXPORT_TYPED_FUNC

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from roofmark.bench.refusals import BuildError
+from roofmark.bench.proof.errors import BuildError
 from roofmark.study import Definition
 
 

@@ -1,0 +1,18 @@
+"""Rules: one health, integrity or bound rule per file; this package finds and applies them.
+
+In: a `Case` (everything known about a study). Out: findings. A rule is a function decorated with
+`@rule`; its parameters name the facts it needs (facts.py), its docstring is its documentation.
+"""
+
+from roofmark.analysis.rules.case import Case
+from roofmark.analysis.rules.engine import Note as Note
+from roofmark.analysis.rules.engine import (
+    Rule,
+    all_rules,
+    apply_rules,
+    explain,
+    loaded_plugins,
+    rule,
+)
+
+__all__ = ["Case", "Note", "Rule", "all_rules", "apply_rules", "explain", "loaded_plugins", "rule"]

@@ -11,11 +11,11 @@ from pathlib import Path
 from roofmark.bench.proof.cubin import RESERVED_SHARED, Kernel, parse_cubin
 from roofmark.bench.proof.cuobjdump import Listing, list_with_cuobjdump
 from roofmark.bench.proof.elf import parse_elf
+from roofmark.bench.proof.errors import BuildError
 from roofmark.bench.proof.fatbin import DeviceCode, find_device_code
 from roofmark.bench.proof.isa import find_isa
 from roofmark.bench.proof.ptxas import Usage, parse_ptxas
 from roofmark.bench.proof.target import runs_on
-from roofmark.bench.refusals import BuildError
 from roofmark.evidence import KernelResources, Target
 from roofmark.records import Missing
 

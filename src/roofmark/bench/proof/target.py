@@ -11,8 +11,8 @@ compiled for any device from X.Y on. Source: CUDA C++ programming guide, "Comput
 import re
 from typing import Protocol
 
+from roofmark.bench.proof.errors import BuildError
 from roofmark.bench.proof.isa import ENOUGH
-from roofmark.bench.refusals import BuildError
 from roofmark.evidence import Target
 from roofmark.records import Missing
 

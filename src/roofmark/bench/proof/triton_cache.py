@@ -1,51 +1,73 @@
 """The proof of a Triton solution, read from its private cache after the first call.
 
-In: the folder that TRITON_CACHE_DIR named. Out: targets and kernels from the cubins themselves;
-dynamic shared memory from Triton's metadata beside each. Triton's interpreter (CPU) and a solution
-without Triton leave none. Spills are the kernel's stack frame, their upper bound: Triton's own
-`n_spills` is the same figure.
+In: the folder that TRITON_CACHE_DIR named. Out: a `Build` with targets, kernels and digest of the
+cubins themselves; dynamic shared memory comes from Triton's metadata beside each. Triton's
+interpreter (CPU) and a solution without Triton leave none. Spills are the kernel's stack frame,
+their upper bound: Triton's own `n_spills` is the same figure.
 """
 
+import hashlib
 import json
+from importlib import metadata
 from pathlib import Path
 
-from roofmark.bench.proof.cubin import parse_cubin
+import msgspec
+
+from roofmark.bench.proof.cubin import Cubin, parse_cubin
+from roofmark.bench.proof.errors import BuildError
 from roofmark.bench.proof.library import static_shared
-from roofmark.bench.refusals import BuildError
-from roofmark.evidence import KernelResources, Target
+from roofmark.evidence import Build, KernelResources, Target
+from roofmark.records import encode
 
 
-def prove_triton_cache(folder: Path) -> tuple[tuple[Target, ...], tuple[KernelResources, ...]]:
-    """Return (targets, kernels) of all kernels that Triton compiled into `folder`.
+def prove_triton_cache(build: Build, folder: Path) -> Build:
+    """Return `build` with all that Triton compiled into `folder`; unchanged if it compiled nothing.
 
     Raises: BuildError when a cubin or its metadata cannot be read.
     """
-    kernels: set[KernelResources] = set()
-    targets: set[str] = set()
-    for path in sorted(folder.rglob("*.cubin")):
-        try:
-            cubin = parse_cubin(path.read_bytes())
-            dynamic = _dynamic_shared(path.with_suffix(".json"))
-        except (OSError, ValueError) as error:
-            raise BuildError(f"Triton's {path.name} cannot be read: {error}") from error
-        targets.add(cubin.target)
-        kernels |= {
-            KernelResources(
-                name=each.name,
-                registers=each.registers,
-                spill_bytes=each.stack,
-                shared=static_shared(each.shared, cubin.target) + dynamic,
-                target=cubin.target,
-            )
-            for each in cubin.kernels
-        }
-    found = tuple(Target(kind="sass", name=name) for name in sorted(targets))
-    return found, tuple(sorted(kernels, key=lambda each: (each.target, each.name, str(each))))
+    paths = sorted(folder.rglob("*.cubin"))
+    if not paths:
+        return build
+    try:
+        read = [(path.read_bytes(), _dynamic_shared(path.with_suffix(".json"))) for path in paths]
+        cubins = [(parse_cubin(data), dynamic) for data, dynamic in read]
+    except (OSError, ValueError) as error:
+        raise BuildError(f"what Triton compiled cannot be read: {error}") from error
+    names = sorted({cubin.target for cubin, _ in cubins})
+    kernels = {each for cubin, dynamic in cubins for each in _kernels(cubin, dynamic)}
+    return msgspec.structs.replace(
+        build,
+        compiler=f"triton {metadata.version('triton')}",
+        binary=_digest(sorted(data for data, _ in read)),
+        targets=tuple(Target(kind="sass", name=name) for name in names),
+        kernels=tuple(sorted(kernels, key=encode)),
+    )
 
 
-def _dynamic_shared(metadata: Path) -> int:
+def _kernels(cubin: Cubin, dynamic: int) -> list[KernelResources]:
+    return [
+        KernelResources(
+            name=each.name,
+            registers=each.registers,
+            spill_bytes=each.stack,
+            shared=static_shared(each.shared, cubin.target) + dynamic,
+            target=cubin.target,
+        )
+        for each in cubin.kernels
+    ]
+
+
+def _digest(cubins: list[bytes]) -> str:
+    total = hashlib.sha256()
+    for data in cubins:
+        total.update(len(data).to_bytes(8, "little"))
+        total.update(data)
+    return total.hexdigest()
+
+
+def _dynamic_shared(path: Path) -> int:
     """Raises: ValueError when the metadata does not say it."""
-    shared = json.loads(metadata.read_bytes()).get("shared")
+    shared = json.loads(path.read_bytes()).get("shared")
     if not isinstance(shared, int):
-        raise ValueError(f"{metadata.name} does not say how much shared memory it takes")
+        raise ValueError(f"{path.name} does not say how much shared memory it takes")
     return shared

@@ -29,7 +29,7 @@ from roofmark.records import Record, decode, digest, encode_pretty
 _POLL = 0.05
 
 
-class CachedBuild(Record):
+class StoredBuild(Record):
     """One entry. binary: sha256 of the library; inputs: path -> sha256 of every file read."""
 
     binary: str
@@ -40,12 +40,12 @@ class CachedBuild(Record):
     inputs: dict[str, str]
 
 
-Compile = Callable[[], tuple[CachedBuild, bytes]]
+Compile = Callable[[], tuple[StoredBuild, bytes]]
 
 
-def cached_build(
+def stored_build(
     cache: Path, key: str, compile_now: Compile, *, limit: float
-) -> tuple[CachedBuild, bytes, bool]:
+) -> tuple[StoredBuild, bytes, bool]:
     """Return (what was built, the library's bytes, whether the cache had it).
 
     Raises: whatever `compile_now` raises; a failure is never stored.
@@ -77,10 +77,10 @@ def read_depfile(path: Path, folder: Path) -> dict[str, str]:
     return {str(each): digest(each.read_bytes()) for each in outside}
 
 
-def _read(place: Path) -> tuple[CachedBuild, bytes] | None:
+def _read(place: Path) -> tuple[StoredBuild, bytes] | None:
     """Return the entry if it can still be believed."""
     try:
-        entry = decode((place / "entry.json").read_bytes(), CachedBuild, where=place)
+        entry = decode((place / "entry.json").read_bytes(), StoredBuild, where=place)
         library = (place / "library.so").read_bytes()
     except (OSError, RoofmarkError):
         return None
@@ -96,7 +96,7 @@ def _unchanged(inputs: dict[str, str]) -> bool:
         return False
 
 
-def _store(place: Path, entry: CachedBuild, library: bytes) -> None:
+def _store(place: Path, entry: StoredBuild, library: bytes) -> None:
     partial = place.with_name(place.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()

@@ -1,0 +1,339 @@
+"""Judge: from a bundle to its verdict; the same bytes give the same verdict anywhere.
+
+In: study, environment, run, traces, builds. Out: `Verdict`. Every cell starts at `undecided`, is
+moved by its interval (decide.py), and may be moved back, or to `invalid`, by findings (rules/). A
+finding about a cell moves that cell, one about a solution all its cells, one about the study all.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+from msgspec.structs import replace
+
+from roofmark.analysis.compare import Place, Series, estimate_ratio, estimate_time, pair
+from roofmark.analysis.decide import DOOMED, Comparison, Scene, compare_cells, set_scene
+from roofmark.analysis.decide import undecided_workloads as undecided_workloads
+from roofmark.analysis.overall import (
+    estimate_fit,
+    estimate_overall,
+    is_mixed,
+    overall_floor,
+    zone_overall,
+)
+from roofmark.analysis.roofline import roof
+from roofmark.analysis.rules import Case, apply_rules, loaded_plugins
+from roofmark.analysis.stats import holm, rms, sig, spread_within
+from roofmark.analysis.verdict import (
+    Cell,
+    Decision,
+    Estimate,
+    Finding,
+    Fit,
+    Overall,
+    Roof,
+    Verdict,
+)
+from roofmark.bundle import Bundle
+from roofmark.evidence import Build, Environment, Passed, Reported, Run, Trace
+from roofmark.expressions import evaluate
+from roofmark.records import Missing
+from roofmark.study import Protocol, Study, Tier, twin_of
+
+DECISIONS: tuple[Decision, ...] = ("faster", "slower", "same", "undecided", "invalid")
+
+
+def judge_bundle(bundle: Bundle) -> Verdict:
+    """Return the verdict that follows from a bundle; it cites the bundle's digest.
+
+    Raises: BundleError RM402 or RM404 when a record in it cannot be read or a build is missing.
+    """
+    traces = list(bundle.traces())
+    wanted = sorted({t.outcome.build for t in traces if isinstance(t.outcome, Passed)})
+    return judge_traces(
+        bundle.study,
+        bundle.environment,
+        bundle.run,
+        traces,
+        {name: bundle.build(name) for name in wanted},
+        digest=bundle.digest,
+    )
+
+
+def judge_traces(
+    study: Study,
+    environment: Environment,
+    run: Run,
+    traces: Iterable[Trace],
+    builds: Mapping[str, Build],
+    *,
+    digest: str,
+) -> Verdict:
+    """Return the verdict that follows from the parts of a bundle. builds: digest -> Build."""
+    scene = set_scene(study, run.device, traces)
+    comparisons = compare_cells(scene)
+    cells = {
+        place: _cell(scene, environment, comparison) for place, comparison in comparisons.items()
+    }
+    case = Case(
+        scene=scene,
+        environment=environment,
+        run=run,
+        builds=dict(builds),
+        comparisons=comparisons,
+        cells=cells,
+    )
+    findings = apply_rules(case)
+    moved = tuple(_moved(cell, findings, study.baseline) for cell in cells.values())
+    overall = _overalls(scene, comparisons, moved, findings)
+    return Verdict(
+        bundle=digest,
+        study=study.title or study.definition.name,
+        device=run.device,
+        device_name=_device_name(environment),
+        tier=scene.tier,
+        cache=study.protocol.cache,
+        margin=study.protocol.margin,
+        level=study.protocol.level,
+        baseline=study.baseline,
+        processes=len({t.process for s in scene.series.values() for t in s.traces}),
+        decision=_agreement(overall),
+        settled=_settled(moved, study),
+        overall=overall,
+        cells=moved,
+        findings=findings,
+        accepted=tuple(sorted({f.code for f in findings if f.accepted and f.state == "fires"})),
+        plugins=loaded_plugins(),
+    )
+
+
+def _device_name(environment: Environment) -> str:
+    if environment.device == "cuda" and not isinstance(environment.gpu, Missing):
+        return environment.gpu.name
+    return environment.cpu.model if isinstance(environment.cpu.model, str) else "unknown CPU"
+
+
+def _settled(cells: Sequence[Cell], study: Study) -> bool:
+    of_solutions = [cell for cell in cells if cell.solution != twin_of(study.baseline)]
+    return bool(of_solutions) and all(cell.decision != "undecided" for cell in of_solutions)
+
+
+def _agreement(overall: Sequence[Overall]) -> Decision:
+    decisions: set[Decision] = {each.decision for each in overall if each.role == "solution"}
+    if len(decisions) != 1:
+        return "undecided"
+    return decisions.pop()
+
+
+# --- cells ---------------------------------------------------------------------------------------
+def _cell(scene: Scene, environment: Environment, comparison: Comparison) -> Cell:
+    place = (comparison.workload, comparison.solution)
+    own = scene.series.get(place)
+    base = scene.series.get((comparison.workload, scene.study.baseline))
+    doomed = comparison.fate in DOOMED
+    time = Missing(reason=comparison.fate) if doomed else _time(scene, own)
+    return Cell(
+        workload=comparison.workload,
+        solution=comparison.solution,
+        decision=comparison.decision,
+        time=time,
+        baseline_time=_time(scene, base),
+        speedup=_speedup(scene, comparison),
+        p=sig(comparison.p),
+        codes=(),
+        roof=_roof(scene.study, comparison.workload, time, environment),
+        other_tiers={} if doomed else _other_tiers(scene, base, own),
+        outcome=comparison.fate,
+    )
+
+
+def _time(scene: Scene, series: Series | None) -> Estimate | Missing:
+    """A reported number is quoted in the reason, since it has no interval of ours."""
+    for trace in series.traces if series else ():
+        if isinstance(trace.outcome, Reported):
+            said = trace.outcome
+            return Missing(reason=f"{said.tool} reported {sig(said.seconds)} s without samples")
+    estimate = estimate_time(series, scene.tier, scene.study.protocol, resolution=scene.resolution)
+    if isinstance(estimate, Missing) and series:
+        absent = [p.absent[scene.tier] for _, p in series.passed() if scene.tier in p.absent]
+        return Missing(reason=absent[0]) if absent else estimate
+    return estimate
+
+
+def _speedup(scene: Scene, comparison: Comparison) -> Estimate | Missing:
+    for fate, whose in ((comparison.fate, ""), (comparison.baseline_fate, "the baseline is ")):
+        if fate != "passed":
+            return Missing(reason=whose + fate.replace("_", " "))
+    if comparison.pairs is None:
+        return Missing(reason=f"no pair with the baseline on the {scene.tier} tier")
+    return estimate_ratio(
+        list(comparison.pairs.ratios.values()),
+        scene.study.protocol,
+        floor=comparison.floor,
+        blur=comparison.pairs.blur,
+    )
+
+
+def _other_tiers(scene: Scene, base: Series | None, own: Series | None) -> dict[Tier, Estimate]:
+    """Speed-ups on the tiers that do not decide; never set against the deciding one."""
+    found: dict[Tier, Estimate] = {}
+    if base is None or own is None:
+        return found
+    for tier in sorted((base.tiers.keys() & own.tiers.keys()) - {scene.tier}):
+        pairs = pair(base, own, tier)
+        estimate = estimate_ratio(list(pairs.ratios.values()), scene.study.protocol)
+        if isinstance(estimate, Estimate):
+            found[tier] = estimate
+    return found
+
+
+def cost_of(study: Study, workload: str) -> tuple[int, int]:
+    """Return (traffic in bytes, flops) of one call. Raises: ValueError as `evaluate`."""
+    bound = next(w for w in study.workloads if w.id == workload)
+    axes = study.axes(bound)
+    return evaluate(study.definition.traffic, axes), evaluate(study.definition.flops, axes)
+
+
+def _roof(
+    study: Study, workload: str, time: Estimate | Missing, environment: Environment
+) -> Roof | Missing:
+    if isinstance(time, Missing):
+        return Missing(reason="no time to set against a roof")
+    try:
+        traffic, flops = cost_of(study, workload)
+    except ValueError as error:
+        return Missing(reason=f"the cost cannot be computed: {error}")
+    return roof(traffic, flops, time.value, environment)
+
+
+# --- findings move ---------------------------------------------------------------------------
+def moving(findings: Iterable[Finding], place: Place, baseline: str) -> list[Finding]:
+    """Return the findings that fire, move, are not accepted, and are about this cell.
+
+    What is wrong with the baseline is wrong with every cell that is measured against it.
+    """
+    workload, solution = place
+    return [
+        f
+        for f in findings
+        if f.state == "fires"
+        and f.moves
+        and not f.accepted
+        and f.workload in ("", workload)
+        and f.solution in ("", solution, baseline)
+    ]
+
+
+def _moved(cell: Cell, findings: Sequence[Finding], baseline: str) -> Cell:
+    against = moving(findings, (cell.workload, cell.solution), baseline)
+    decision = _worst(cell.decision, against)
+    return replace(cell, decision=decision, codes=_codes(against))
+
+
+def _worst(decision: Decision, findings: Sequence[Finding]) -> Decision:
+    moves = {finding.moves for finding in findings}
+    if "invalid" in moves or decision == "invalid":
+        return "invalid"
+    return "undecided" if moves else decision
+
+
+# --- solutions -----------------------------------------------------------------------------------
+def _overalls(
+    scene: Scene,
+    comparisons: Mapping[Place, Comparison],
+    cells: Sequence[Cell],
+    findings: Sequence[Finding],
+) -> tuple[Overall, ...]:
+    """Judge every solution over its workloads; Holm over the solutions, the twin apart."""
+    study, twin = scene.study, twin_of(scene.study.baseline)
+    of = {name: [c for c in comparisons.values() if c.solution == name] for name in scene.names}
+    floor = {name: _floor(of[name], of.get(twin, ()) if name != twin else ()) for name in of}
+    zones = {n: zone_overall(of[n], study.protocol, floor=floor[n]) for n in scene.names}
+    family = [name for name in scene.names if name != twin]
+    corrected = dict(zip(family, holm([zones[name][1] for name in family]), strict=True))
+    return tuple(
+        _overall(
+            scene,
+            of[name],
+            [cell for cell in cells if cell.solution == name],
+            [f for f in findings if f.solution in ("", name, study.baseline)],
+            floor=floor[name],
+            zone=_settle(zones[name][0], corrected.get(name, zones[name][1]), study.protocol),
+        )
+        for name in scene.names
+    )
+
+
+def _settle(zone: Decision, p: float, plan: Protocol) -> Decision:
+    return zone if p <= 1 - plan.level else "undecided"
+
+
+def _floor(own: Sequence[Comparison], twin: Sequence[Comparison]) -> float:
+    """The least spread of a process's mean: what its blocks explain, what the twin shows."""
+    within = [spread_within(c.pairs.ratios.values()) for c in own if c.pairs is not None]
+    return max(overall_floor(twin), rms(within) / math.sqrt(max(1, len(within))))
+
+
+def _overall(
+    scene: Scene,
+    own: Sequence[Comparison],
+    cells: Sequence[Cell],
+    findings: Sequence[Finding],
+    *,
+    floor: float,
+    zone: Decision,
+) -> Overall:
+    name, plan = cells[0].solution, scene.study.protocol
+    mixed = is_mixed(zone, [cell.decision for cell in cells])
+    against = _against_overall(own, findings, zone, plan, floor)
+    decision = "undecided" if mixed or against else zone
+    if any(cell.decision == "invalid" for cell in cells):
+        decision, against = "invalid", [f for f in _all_moving(findings) if f.moves == "invalid"]
+    return Overall(
+        solution=name,
+        role="twin" if name == twin_of(scene.study.baseline) else "solution",
+        decision=decision,
+        speedup=estimate_overall(own, plan, floor=floor),
+        counts={d: sum(cell.decision == d for cell in cells) for d in DECISIONS},
+        codes=_codes(against),
+        mixed=mixed,
+        fit=_fit(scene, name),
+    )
+
+
+def _against_overall(
+    own: Sequence[Comparison],
+    findings: Sequence[Finding],
+    zone: Decision,
+    plan: Protocol,
+    floor: float,
+) -> list[Finding]:
+    """Return the findings that move the whole.
+
+    One unhealthy workload of many must not silence the rest, and must not carry it: the zone has
+    to be the same with and without the unhealthy ones.
+    """
+    active = _all_moving(findings)
+    broad = [f for f in active if not f.workload]
+    unwell = {f.workload for f in active if f.workload}
+    if broad or not unwell:
+        return broad
+    rest = [cell for cell in own if cell.workload not in unwell]
+    without = _settle(*zone_overall(rest, plan, floor=floor), plan) if rest else "undecided"
+    return [] if without == zone else active
+
+
+def _all_moving(findings: Iterable[Finding]) -> list[Finding]:
+    return [f for f in findings if f.state == "fires" and f.moves and not f.accepted]
+
+
+def _fit(scene: Scene, name: str) -> Fit | Missing:
+    series = [scene.series[w.id, name] for w in scene.workloads if (w.id, name) in scene.series]
+    try:
+        traffic = {w.id: cost_of(scene.study, w.id)[0] for w in scene.workloads}
+    except ValueError as error:
+        return Missing(reason=f"the traffic cannot be computed: {error}")
+    return estimate_fit(name, traffic, series, scene.tier, scene.study.protocol)
+
+
+def _codes(findings: Iterable[Finding]) -> tuple[str, ...]:
+    return tuple(sorted({finding.code for finding in findings}))

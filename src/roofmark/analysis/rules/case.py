@@ -1,0 +1,29 @@
+"""A case: everything that rules may ask about a study, gathered once.
+
+In: the parts of a bundle and the comparisons made of them. Out: a frozen value handed to the facts.
+"""
+
+from dataclasses import dataclass
+
+from roofmark.analysis.compare import Place
+from roofmark.analysis.decide import Comparison, Scene
+from roofmark.analysis.verdict import Cell
+from roofmark.evidence import Build, Environment, Run
+from roofmark.study import Study
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A study's evidence, before findings move anything. builds: digest -> Build."""
+
+    scene: Scene
+    environment: Environment
+    run: Run
+    builds: dict[str, Build]
+    comparisons: dict[Place, Comparison]
+    cells: dict[Place, Cell]
+
+    @property
+    def study(self) -> Study:
+        """What was asked."""
+        return self.scene.study

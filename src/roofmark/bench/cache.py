@@ -1,0 +1,30 @@
+"""Put the last-level cache into the state that the protocol names, before each timed call.
+
+In: a device and the number of bytes to write. Out: a cache that holds nothing of the slots (cold)
+or all of one slot's inputs (warm). Every timed call has a slot of its own, so one flush per visit
+leaves all of them cold.
+"""
+
+from collections.abc import Iterable
+
+import torch
+
+
+class Flusher:
+    """A buffer larger than the last-level cache, and the act of writing it."""
+
+    def __init__(self, size: int, device: torch.device) -> None:
+        """Allocate `size` bytes on `device`."""
+        self._buffer = torch.zeros(max(size, 4) // 4, dtype=torch.int32, device=device)
+
+    def flush(self) -> None:
+        """Write every byte: a write takes its line in the cache from whatever was there."""
+        self._buffer.add_(1)
+
+
+def warm(tensors: Iterable[torch.Tensor]) -> None:
+    """Read every byte of `tensors`, so that the cache holds what of them fits."""
+    for tensor in tensors:
+        flat = tensor.reshape(-1).view(torch.uint8)
+        # A reduction has to read each element; max of bytes needs no conversion and cannot overflow.
+        flat.max()

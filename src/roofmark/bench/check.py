@@ -1,0 +1,55 @@
+"""Is an output right? Errors scaled by the reference's own magnitude, in float64.
+
+In: outputs [slots, *shape] as a solution left them, the reference, a tolerance. Out: the worst
+slot's error. A fixed absolute bound would let an all-zero decode attention over a long context
+pass, because its true output is small; everything here is relative to rms(ref).
+
+    rms  = ||out - ref|| / ||ref||                 per slot
+    peak = max |out - ref| / (|ref| + rms(ref))    per slot
+"""
+
+from collections.abc import Sequence
+
+import torch
+
+from roofmark.bench.messages import OutputError
+from roofmark.study import Exact, Tolerance
+
+
+def compare_outputs(
+    name: str, out: torch.Tensor, ref: Sequence[torch.Tensor], tolerance: Tolerance | Exact
+) -> OutputError:
+    """Return the worst error over the slots: out [n, *shape], ref n tensors of that shape."""
+    if isinstance(tolerance, Exact):
+        # Converted before comparing: the output's dtype is part of the definition.
+        ref = [each.to(out.dtype) for each in ref]
+    worst = [_compare_scaled(o.double(), r.double()) for o, r in zip(out, ref, strict=True)]
+    rms, peak, nonfinite = (torch.stack(each).max().item() for each in zip(*worst, strict=True))
+    if isinstance(tolerance, Exact):
+        passed = all(torch.equal(o, r) for o, r in zip(out, ref, strict=True))
+    else:
+        passed = nonfinite == 0 and rms <= tolerance.rms and peak <= tolerance.peak
+    return OutputError(output=name, rms=rms, peak=peak, nonfinite=int(nonfinite), passed=passed)
+
+
+def _compare_scaled(out: torch.Tensor, ref: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """Return rms, peak and the count of elements that are not finite where they should be.
+
+    Where the reference itself is not finite, the output must agree with it; such elements count as
+    no error when they do and as not finite when they do not.
+    """
+    finite = torch.isfinite(ref)
+    agrees = (out == ref) | (torch.isnan(out) & torch.isnan(ref))
+    bad = (~torch.isfinite(out) & finite) | (~finite & ~agrees)
+    ref = torch.where(finite, ref, 0.0)
+    error = torch.where(bad | ~finite, 0.0, out - ref).abs_()
+    norm = torch.linalg.vector_norm(ref)
+    scale = norm / max(ref.numel(), 1) ** 0.5
+    rms = _ratio(torch.linalg.vector_norm(error), norm)
+    peak = _ratio(error, ref.abs() + scale).max() if error.numel() else error.new_zeros(())
+    return rms, peak, bad.sum().double()
+
+
+def _ratio(error: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+    """Return error / scale; no error is 0 whatever the scale, an error over 0 is enormous."""
+    return torch.where(error == 0, 0.0, error / scale.clamp_min(1e-300)).clamp_max(1e300)

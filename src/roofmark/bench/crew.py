@@ -1,0 +1,263 @@
+"""A crew: one set of fresh processes, the referee's and one for each solution, side by side.
+
+In: what to run. Out: replies. This is the seam of the bench: `measure.py` speaks to a crew and to
+nothing else, so tests can put one in place that never starts a process.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol as Interface
+from typing import cast
+
+from roofmark.bench.messages import (
+    ArenaHandle,
+    Draw,
+    Load,
+    Loaded,
+    Open,
+    Opened,
+    Prepare,
+    Prepared,
+    Time,
+    Timed,
+    Verified,
+    Verify,
+)
+from roofmark.bench.process import Child, ChildFailed, ReplyFailed
+from roofmark.errors import Problem, StudyError
+from roofmark.study import Definition, Device, Protocol, Solution
+
+Failure = ChildFailed | ReplyFailed
+
+
+@dataclass(frozen=True)
+class Post:
+    """One worker's place in a crew: under which name it is recorded, and what it loads."""
+
+    name: str
+    solution: Solution
+    folder: Path
+    library: str = ""
+    binary: str = ""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What every crew of a run has in common."""
+
+    definition: Definition
+    protocol: Protocol
+    device: Device
+    reference_folder: Path
+    scratch: Path
+    entropy: str
+    flush: int
+    cores: tuple[int, ...] = field(default_factory=lambda: tuple(sorted(os.sched_getaffinity(0))))
+
+
+class Crew(Interface):
+    """What `measure.py` needs of a crew."""
+
+    def draw(self, request: Draw) -> None:
+        """Have the referee fill slots. Raises: StudyError when the reference fails."""
+        ...
+
+    def verify(self, slots: Iterable[int]) -> Verified:
+        """Have the referee compare outputs."""
+        ...
+
+    def prepare(self, requests: dict[str, Prepare]) -> dict[str, Prepared | Failure]:
+        """Have workers prepare, all at once."""
+        ...
+
+    def time(self, name: str, request: Time) -> tuple[Timed, float] | Failure:
+        """Have one worker time a visit; also the seconds that it took by our own clock."""
+        ...
+
+    def pid(self, name: str) -> int:
+        """Return a worker's process id, or 0 when it is gone."""
+        ...
+
+
+class ProcessCrew:
+    """A crew of real processes on this machine."""
+
+    def __init__(self, order: Order, posts: Iterable[Post], *, arena: int) -> None:
+        """Start everybody; `failed` tells who could not start. Raises: StudyError."""
+        self._order = order
+        self.posts = {post.name: post for post in posts}
+        self.failed: dict[str, Failure] = {}
+        self.loaded: dict[str, Loaded] = {}
+        self._workers: dict[str, Child] = {}
+        self._descriptor = os.memfd_create("roofmark-arena") if order.device == "cpu" else -1
+        if self._descriptor >= 0:
+            os.ftruncate(self._descriptor, arena)
+        try:
+            # Children start together: what takes long is importing torch, once in each.
+            self._referee = self._child("roofmark.bench.referee", "referee", order.reference_folder)
+            for post in self.posts.values():
+                self._start(post)
+            self._arena = self._open(arena)
+            self.load(self.posts)
+        except BaseException:
+            self.close()
+            raise
+
+    def load(self, names: Iterable[str]) -> None:
+        """Have these workers load their solutions, all at once; restart those that are gone."""
+        waiting: list[str] = []
+        for name in names:
+            if name not in self._workers:
+                self._start(self.posts[name])
+            failure = self._send(name, self._load_request(self.posts[name]), stage="load")
+            if failure is None:
+                waiting.append(name)
+            else:
+                self._fail(name, failure)
+        for name in waiting:
+            reply = self._receive(name, stage="load")
+            if isinstance(reply, ChildFailed | ReplyFailed):
+                self._fail(name, reply)
+            else:
+                self.failed.pop(name, None)
+                self.loaded[name] = cast(Loaded, reply)
+
+    def assign(self, post: Post) -> None:
+        """Give a worker another solution to load; a worker that is gone is started again."""
+        self.posts[post.name] = post
+        self.load([post.name])
+
+    def draw(self, request: Draw) -> None:
+        """Have the referee fill slots."""
+        self._ask_referee(request, "draw")
+
+    def verify(self, slots: Iterable[int]) -> Verified:
+        """Have the referee compare outputs."""
+        return cast(Verified, self._ask_referee(Verify(slots=tuple(slots)), "verify"))
+
+    def prepare(self, requests: dict[str, Prepare]) -> dict[str, Prepared | Failure]:
+        """Have workers prepare, all at once."""
+        replies: dict[str, Prepared | Failure] = {}
+        for name, request in requests.items():
+            failure = self._send(name, request, stage="prepare")
+            if failure is not None:
+                replies[name] = failure
+        for name in requests.keys() - replies.keys():
+            reply = self._receive(name, stage="prepare")
+            replies[name] = cast("Prepared | Failure", reply)
+        return replies
+
+    def time(self, name: str, request: Time) -> tuple[Timed, float] | Failure:
+        """Have one worker time a visit."""
+        start = time.perf_counter()
+        failure = self._send(name, request, stage="time")
+        reply = failure or self._receive(name, stage="time")
+        if isinstance(reply, ChildFailed | ReplyFailed):
+            return reply
+        return cast(Timed, reply), time.perf_counter() - start
+
+    def dismiss(self, name: str) -> None:
+        """End one worker; `load` starts a fresh one in its place."""
+        child = self._workers.pop(name, None)
+        if child is not None:
+            child.close()
+
+    def pid(self, name: str) -> int:
+        """Return a worker's process id, or 0 when it is gone."""
+        return self._workers[name].pid if name in self._workers else 0
+
+    def close(self) -> None:
+        """End every process of the crew."""
+        for name in list(self._workers):
+            self.dismiss(name)
+        if hasattr(self, "_referee"):
+            self._referee.close()
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def _fail(self, name: str, failure: Failure) -> None:
+        self.failed[name] = failure
+        self.dismiss(name)
+
+    def _send(self, name: str, request: Load | Prepare | Time, *, stage: str) -> Failure | None:
+        try:
+            self._workers[name].send(request, stage=stage)
+        except ChildFailed as failure:
+            self.dismiss(name)
+            return failure
+        return None
+
+    def _receive(self, name: str, *, stage: str) -> Loaded | Prepared | Timed | Failure:
+        expected = {"load": Loaded, "prepare": Prepared, "time": Timed}[stage]
+        try:
+            reply = self._workers[name].receive(stage=stage, limit=self._order.protocol.call_limit)
+        except (ChildFailed, ReplyFailed) as failure:
+            # A worker that raised may hold a broken device context: none is used again.
+            self.dismiss(name)
+            return failure
+        if not isinstance(reply, expected):
+            self.dismiss(name)
+            return ChildFailed(stage, f"answered {type(reply).__name__} out of turn", "")
+        return reply
+
+    def _ask_referee(self, request: Open | Draw | Verify, stage: str) -> object:
+        # Chosen: the reference is trusted and may be slow; ten visits' time tells slow from stuck.
+        limit = 10 * self._order.protocol.call_limit
+        try:
+            return self._referee.ask(request, stage=stage, limit=limit)
+        except (ChildFailed, ReplyFailed) as failure:
+            raise _reference_failed(self._order.definition, failure) from failure
+
+    def _open(self, arena: int) -> ArenaHandle:
+        order = self._order
+        request = Open(
+            definition=order.definition,
+            folder=str(order.reference_folder),
+            device=order.device,
+            entropy=order.entropy,
+            size=arena,
+            descriptor=self._descriptor,
+        )
+        return cast(Opened, self._ask_referee(request, "open")).arena
+
+    def _load_request(self, post: Post) -> Load:
+        return Load(
+            solution=post.solution,
+            definition=self._order.definition,
+            folder=str(post.folder),
+            device=self._order.device,
+            arena=self._arena,
+            library=post.library,
+            binary=post.binary,
+            flush=self._order.flush,
+            cores=self._order.cores,
+        )
+
+    def _start(self, post: Post) -> None:
+        self._workers[post.name] = self._child("roofmark.bench.worker", post.name, post.folder)
+
+    def _child(self, module: str, name: str, folder: Path) -> Child:
+        descriptors = (self._descriptor,) if self._descriptor >= 0 else ()
+        memory = self._order.protocol.memory_limit
+        return Child(module, folder=folder, memory=memory, descriptors=descriptors)
+
+
+Recruit = Callable[[Order, list[Post], int], ProcessCrew]
+"""Starts a crew for an order and posts, with an arena of that many bytes."""
+
+
+def _reference_failed(definition: Definition, failure: Failure) -> StudyError:
+    log = failure.reply.log if isinstance(failure, ReplyFailed) else failure.log
+    return StudyError(
+        Problem(
+            code="RM120",
+            fact=f"the reference failed while the referee was asked to {failure.stage}: {failure}",
+            where=f"{definition.reference}\n{log}".rstrip(),
+            meaning="Without a reference nothing can be checked, so nothing is measured.",
+            mend="Run the reference by itself on inputs of these shapes and mend it.",
+        )
+    )

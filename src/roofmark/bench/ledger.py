@@ -1,0 +1,132 @@
+"""What is known of one solution on one workload in one process set, while it is measured.
+
+In: verified comparisons and visits, one after the other. Out: an `Outcome`. A ledger that was
+wrong once stays wrong; only one without a fault ends as `Passed` and has a speed.
+"""
+
+from dataclasses import dataclass, field
+
+from roofmark.bench.crew import Failure
+from roofmark.bench.messages import OutputError, Verified
+from roofmark.bench.process import ChildFailed
+from roofmark.evidence import (
+    Build,
+    BuildFailed,
+    Check,
+    CpuReading,
+    Crashed,
+    Deviation,
+    GpuReading,
+    Incorrect,
+    Measurement,
+    NonFinite,
+    Outcome,
+    Passed,
+    TimedOut,
+    Visit,
+)
+from roofmark.study import Protocol, Tier
+
+Reading = GpuReading | CpuReading
+
+
+@dataclass
+class Ledger:
+    """Everything observed so far."""
+
+    proof: Build | None = None
+    errors: dict[str, OutputError] = field(default_factory=dict[str, OutputError])
+    verified: int = 0
+    timed: int = 0
+    visits: dict[Tier, list[Visit]] = field(default_factory=dict[Tier, "list[Visit]"])
+    clocks: dict[Tier, str] = field(default_factory=dict[Tier, str])
+    absent: dict[str, str] = field(default_factory=dict[str, str])
+    readings: list[Reading] = field(default_factory=list[Reading])
+    wrong: str = ""
+    failure: Failure | None = None
+
+    @property
+    def alive(self) -> bool:
+        """Whether it may be visited again."""
+        return not self.wrong and self.failure is None
+
+    def take(self, verified: Verified, calls: int, *, timed: bool) -> bool:
+        """Enter one comparison; return whether everything was right."""
+        self.verified += calls
+        self.timed += calls if timed else 0
+        for error in verified.errors:
+            self.errors[error.output] = _worse(self.errors.get(error.output), error)
+        wrong = [f"output {e.output} is wrong" for e in verified.errors if not e.passed]
+        wrong += [f"input {name} was changed and is not mutable" for name in verified.changed]
+        if wrong:
+            self.wrong = "; ".join(wrong) + (" in a timed call" if timed else " in the first call")
+        return not wrong
+
+    def enter(self, tier: Tier, visit: Visit, clock: str, reading: Reading | None) -> None:
+        """Keep a visit whose outputs were right."""
+        self.visits.setdefault(tier, []).append(visit)
+        self.clocks[tier] = clock
+        if reading is not None:
+            self.readings.append(reading)
+
+    def outcome(self, protocol: Protocol, build: str) -> Outcome:
+        """Return how it ended, or everything that was measured; `build` is the proof's digest."""
+        if self.failure is not None:
+            return failed_outcome(self.failure, protocol.call_limit)
+        if self.wrong:
+            return Incorrect(build=build, checks=self._checks(), reason=self.wrong)
+        return Passed(
+            build=build,
+            checks=self._checks(),
+            measurements=tuple(
+                Measurement(
+                    tier=tier, cache=protocol.cache, clock=self.clocks[tier], visits=tuple(visits)
+                )
+                for tier, visits in self.visits.items()
+            ),
+            absent=self.absent,
+            readings=tuple(self.readings),
+        )
+
+    def _checks(self) -> tuple[Check, ...]:
+        return tuple(
+            Check(
+                output=name,
+                calls=self.verified,
+                timed=self.timed,
+                error=_error(worst),
+                passed=worst.passed,
+            )
+            for name, worst in self.errors.items()
+        )
+
+
+def failed_outcome(failure: Failure, limit: float) -> Outcome:
+    """Return the outcome that a failure means."""
+    if isinstance(failure, ChildFailed):
+        if failure.late:
+            return TimedOut(stage=failure.stage, limit=limit)
+        return Crashed(stage=failure.stage, reason=failure.reason, log=failure.log)
+    reply = failure.reply
+    if reply.kind == "build":
+        return BuildFailed(reason=reply.reason, log=reply.log)
+    return Crashed(stage=failure.stage, reason=reply.reason, log=reply.log)
+
+
+def _error(worst: OutputError) -> Deviation | NonFinite:
+    if worst.nonfinite:
+        return NonFinite(elements=worst.nonfinite)
+    return Deviation(rms=worst.rms, peak=worst.peak)
+
+
+def _worse(before: OutputError | None, now: OutputError) -> OutputError:
+    """Return the worst of both in every respect."""
+    if before is None:
+        return now
+    return OutputError(
+        output=now.output,
+        rms=max(before.rms, now.rms),
+        peak=max(before.peak, now.peak),
+        nonfinite=max(before.nonfinite, now.nonfinite),
+        passed=before.passed and now.passed,
+    )

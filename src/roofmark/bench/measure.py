@@ -1,0 +1,119 @@
+"""One workload in one process set: prepare, prove right, then block after block.
+
+In: a crew and a workload. Out: a ledger per solution. Every output of every timed call is compared
+by the referee before the next visit begins; a solution that is wrong once, or fails, takes no further
+part in this process set, and what the others did stays.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from roofmark.bench.crew import Crew
+from roofmark.bench.ledger import Ledger, Reading
+from roofmark.bench.messages import Draw, Prepare, Prepared, Time, Timed
+from roofmark.bench.plan import Block, plan_blocks, tiers_on
+from roofmark.evidence import Visit
+from roofmark.study import Device, Protocol, Workload
+
+
+@dataclass(frozen=True)
+class Task:
+    """What to measure: slots 0 to len(names) - 1 are for warm-up, one for each worker."""
+
+    workload: Workload
+    axes: dict[str, int]
+    slots: int
+    names: tuple[str, ...]
+    baseline: str
+    protocol: Protocol
+    device: Device
+    seed: str
+    limit: float
+
+    @property
+    def first(self) -> int:
+        """The first timed slot."""
+        return len(self.names)
+
+
+@dataclass(frozen=True)
+class Watch:
+    """The orchestrator's eyes: its clock, and the machine's state around a visit of one process."""
+
+    now: Callable[[], float]
+    before: Callable[[int], None]
+    after: Callable[[float], Reading | None]
+
+
+def measure_workload(crew: Crew, task: Task, watch: Watch) -> dict[str, Ledger]:
+    """Return each solution's ledger after all blocks, or after what the time limit allowed."""
+    ledgers = prove_solutions(crew, task)
+    alive = [name for name in task.names if ledgers[name].alive]
+    for block in plan_blocks(task.protocol, task.device, alive, seed=f"{task.seed}/order"):
+        if time.monotonic() > task.limit or not ledgers[task.baseline].alive:
+            break
+        _run_block(crew, task, block, ledgers, watch)
+    return ledgers
+
+
+def prove_solutions(crew: Crew, task: Task) -> dict[str, Ledger]:
+    """Return ledgers after one verified call each and no timing: enough for negative controls."""
+    ledgers = {name: Ledger() for name in task.names}
+    seed = f"{task.seed}/first-call"
+    crew.draw(Draw(workload=task.workload, first=0, slots=task.first, seed=seed))
+    requests = {
+        name: Prepare(
+            axes=task.axes,
+            first=task.first,
+            slots=task.slots,
+            warm=slot,
+            tiers=tiers_on(task.device),
+        )
+        for slot, name in enumerate(task.names)
+    }
+    for name, reply in crew.prepare(requests).items():
+        ledger = ledgers[name]
+        if isinstance(reply, Prepared):
+            ledger.proof, ledger.absent = reply.build, dict(reply.absent)
+            ledger.take(crew.verify([requests[name].warm]), 1, timed=False)
+        else:
+            ledger.failure = reply
+    return ledgers
+
+
+def _run_block(
+    crew: Crew, task: Task, block: Block, ledgers: dict[str, Ledger], watch: Watch
+) -> None:
+    """Visit everybody once on one tier, over values that nobody has seen."""
+    calls = task.slots if block.tier == "graph" else min(task.protocol.calls, task.slots)
+    seed = f"{task.seed}/{block.tier}{block.index}"
+    crew.draw(Draw(workload=task.workload, first=task.first, slots=calls, seed=seed))
+    request = Time(tier=block.tier, cache=task.protocol.cache, calls=calls)
+    for position, name in enumerate(block.order):
+        ledger = ledgers[name]
+        if not ledger.alive or block.tier in ledger.absent:
+            continue
+        watch.before(crew.pid(name))
+        start = watch.now()
+        answer = crew.time(name, request)
+        if not isinstance(answer, tuple):
+            ledger.failure = answer
+            continue
+        timed, elapsed = answer
+        reading = watch.after(watch.now())
+        if ledger.take(crew.verify(range(task.first, task.first + calls)), calls, timed=True):
+            visit = _visit(block, position, start, timed, elapsed)
+            ledger.enter(block.tier, visit, timed.clock, reading)
+
+
+def _visit(block: Block, position: int, start: float, timed: Timed, elapsed: float) -> Visit:
+    return Visit(
+        block=block.index,
+        position=position,
+        start=round(start, 6),
+        samples=tuple(round(sample, 12) for sample in timed.samples),
+        calls=timed.calls,
+        elapsed=round(elapsed, 6),
+        discarded=timed.discarded,
+    )

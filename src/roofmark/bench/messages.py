@@ -1,0 +1,162 @@
+"""The words that the orchestrator, the referee and the workers exchange.
+
+In and out: tagged records as msgpack, one per frame. Requests carry everything that their receiver
+needs, so a worker that was just started knows no more than one that has run for an hour. A worker
+is never told expected outputs, the run's entropy or the stopping rule.
+"""
+
+from typing import Literal
+
+from roofmark.evidence import Build, Discard
+from roofmark.records import Record
+from roofmark.study import CacheState, Definition, Device, Solution, Tier, Workload
+from roofmark.units import Bytes, Seconds
+
+
+class SharedMemory(Record, tag="memory"):
+    """An arena in host memory, behind an inherited file descriptor."""
+
+    descriptor: int
+    size: Bytes
+
+
+class CudaMemory(Record, tag="cuda_memory"):
+    """An arena on a GPU, as CUDA inter-process handles (torch's own order of values)."""
+
+    device: int
+    handle: bytes
+    size: Bytes
+    offset: int
+    counter: bytes
+    counter_offset: int
+    event: bytes
+    event_sync: bool
+
+
+ArenaHandle = SharedMemory | CudaMemory
+
+FailureKind = Literal["build", "raised", "study"]
+
+
+# --- to the referee ------------------------------------------------------------------------------
+class Open(Record, tag="open"):
+    """Take the reference from `folder` and make (or map) an arena."""
+
+    definition: Definition
+    folder: str
+    device: Device
+    entropy: str
+    size: Bytes
+    descriptor: int
+
+
+class Draw(Record, tag="draw"):
+    """Fill slots `first` to `first + slots` with values never used before, compute the reference,
+    poison the outputs.
+    """
+
+    workload: Workload
+    first: int
+    slots: int
+    seed: str
+
+
+class Verify(Record, tag="verify"):
+    """Compare the outputs of these slots with the reference, then poison them again."""
+
+    slots: tuple[int, ...]
+
+
+class Opened(Record, tag="opened"):
+    """The arena is there."""
+
+    arena: ArenaHandle
+
+
+class Drawn(Record, tag="drawn"):
+    """Inputs are in place and outputs are poisoned."""
+
+
+class OutputError(Record):
+    """The worst error of one output over the slots asked for; rms and peak over finite elements."""
+
+    output: str
+    rms: float
+    peak: float
+    nonfinite: int
+    passed: bool
+
+
+class Verified(Record, tag="verified"):
+    """What the comparison gave; inputs that were changed although they may not be."""
+
+    errors: tuple[OutputError, ...]
+    changed: tuple[str, ...]
+
+
+# --- to a worker ---------------------------------------------------------------------------------
+class Load(Record, tag="load"):
+    """Load one solution; library and binary are set for compiled ones."""
+
+    solution: Solution
+    definition: Definition
+    folder: str
+    device: Device
+    arena: ArenaHandle
+    library: str
+    binary: str
+    flush: Bytes
+    cores: tuple[int, ...]
+
+
+class Prepare(Record, tag="prepare"):
+    """Bind the timed slots, call once on slot `warm` (no other worker's), make the tiers ready."""
+
+    axes: dict[str, int]
+    first: int
+    slots: int
+    warm: int
+    tiers: tuple[Tier, ...]
+
+
+class Time(Record, tag="time"):
+    """Time one visit on one tier over the first `calls` slots."""
+
+    tier: Tier
+    cache: CacheState
+    calls: int
+
+
+class Loaded(Record, tag="loaded"):
+    """The solution can be called; a build is proved here only for interpreted ones."""
+
+    build: Build | None
+
+
+class Prepared(Record, tag="prepared"):
+    """Tiers that cannot be measured, with the reason; a build proved by the first call (Triton)."""
+
+    absent: dict[str, str]
+    build: Build | None
+
+
+class Timed(Record, tag="timed"):
+    """Samples in order, seconds per call; `calls` stand behind each."""
+
+    samples: tuple[Seconds, ...]
+    calls: int
+    clock: str
+    discarded: tuple[Discard, ...]
+
+
+# --- from either ---------------------------------------------------------------------------------
+class Failed(Record, tag="failed"):
+    """Something raised; the process may no longer be trusted to go on."""
+
+    kind: FailureKind
+    reason: str
+    log: str
+
+
+Request = Open | Draw | Verify | Load | Prepare | Time
+Reply = Opened | Drawn | Verified | Loaded | Prepared | Timed | Failed

@@ -1,0 +1,157 @@
+"""The referee: the process that draws inputs, owns the reference and compares outputs.
+
+In: `Open`, `Draw`, `Verify`. Out: `Opened`, `Drawn`, `Verified`. No candidate's code ever runs here,
+so nothing a candidate does to its own process can change what is expected of it.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from roofmark.bench.arena import Arena, create_cuda_arena, open_arena
+from roofmark.bench.check import compare_outputs
+from roofmark.bench.importing import import_file
+from roofmark.bench.inputs import distributions, draw_inputs, poison
+from roofmark.bench.layout import Layout, Place, plan_layout
+from roofmark.bench.messages import (
+    Draw,
+    Drawn,
+    Open,
+    Opened,
+    OutputError,
+    Reply,
+    Request,
+    SharedMemory,
+    Verified,
+    Verify,
+)
+from roofmark.bench.serve import serve
+from roofmark.study import Definition, Exact, Tolerance
+
+
+class ReferenceFailed(Exception):
+    """The study's own reference raised or returned something else than it declares."""
+
+    failure_kind = "study"
+
+
+class Referee:
+    """One study's referee for one set of processes."""
+
+    def __init__(self) -> None:
+        """Start empty; `Open` fills it."""
+        self.definition: Definition
+        self.reference: Any
+        self.arena: Arena
+        self.layout: Layout
+        self.slots = range(0)
+        self.seed = ""
+        self.expected: dict[str, list[torch.Tensor]] = {}
+        self.pristine: dict[str, torch.Tensor] = {}
+        self.verified = 0
+
+    def answer(self, request: Request) -> Reply:
+        """Return the reply to one request."""
+        match request:
+            case Open():
+                return self.open(request)
+            case Draw():
+                return self.draw(request)
+            case Verify():
+                return self.verify(request)
+            case _:
+                raise TypeError(f"a referee does not take {type(request).__name__}")
+
+    def open(self, request: Open) -> Opened:
+        """Import the reference and make the arena."""
+        self.definition = request.definition
+        path, _, function = request.definition.reference.partition("::")
+        self.reference = getattr(import_file(Path(request.folder), path), function)
+        if request.device == "cuda":
+            self.arena, handle = create_cuda_arena(request.size)
+        else:
+            handle = SharedMemory(descriptor=request.descriptor, size=request.size)
+            self.arena = open_arena(handle)
+        return Opened(arena=handle)
+
+    def draw(self, request: Draw) -> Drawn:
+        """Fill the slots, keep a copy, compute what is expected, poison the outputs."""
+        fixed = {n: s for n, s in self.definition.axes.items() if isinstance(s, int)}
+        self.layout = plan_layout(self.definition, fixed | request.workload.axes)
+        self.slots = range(request.first, request.first + request.slots)
+        self.seed = request.seed
+        values = distributions(self.definition, request.workload)
+        draw_inputs(self.arena, self.layout, values, slots=self.slots, seed=request.seed)
+        self.pristine = {p.name: self._stacked(p).clone() for p in self.layout.inputs}
+        self.expected = self._expect()
+        self._poison(self.slots)
+        return Drawn()
+
+    def verify(self, request: Verify) -> Verified:
+        """Compare, restore what was changed, poison again."""
+        errors = tuple(self._compare(place, request.slots) for place in self.layout.outputs)
+        changed = tuple(p.name for p in self.layout.inputs if self._restore(p))
+        self._poison(request.slots)
+        forbidden = tuple(name for name in changed if name not in self.definition.mutable)
+        return Verified(errors=errors, changed=forbidden)
+
+    def _stacked(self, place: Place) -> torch.Tensor:
+        return self.arena.stacked(place, self.layout, self.slots)
+
+    def _expect(self) -> dict[str, list[torch.Tensor]]:
+        names = list(self.definition.outputs)
+        rows: dict[str, list[torch.Tensor]] = {name: [] for name in names}
+        for row in range(len(self.slots)):
+            inputs = {n: self._upcast(stack[row]) for n, stack in self.pristine.items()}
+            result = self.reference(**inputs, **self.definition.scalars)
+            values: Any = (result,) if isinstance(result, torch.Tensor) else result
+            if isinstance(values, dict):
+                values = [values[name] for name in names]
+            if len(values) != len(names):
+                raise ReferenceFailed(
+                    f"the reference returned {len(values)} of {len(names)} outputs"
+                )
+            for place, value in zip(self.layout.outputs, values, strict=True):
+                if tuple(value.shape) != place.shape:
+                    raise ReferenceFailed(
+                        f"the reference returned {place.name} as {list(value.shape)}; "
+                        f"the definition says {list(place.shape)}"
+                    )
+                rows[place.name].append(value)
+        return rows
+
+    def _upcast(self, tensor: torch.Tensor) -> torch.Tensor:
+        if self.definition.reference_dtype == "native" or not tensor.is_floating_point():
+            return tensor.contiguous()
+        return tensor.to(getattr(torch, self.definition.reference_dtype)).contiguous()
+
+    def _compare(self, place: Place, slots: tuple[int, ...]) -> OutputError:
+        tolerance = self._tolerance(place.name)
+        rows = [slot - self.slots.start for slot in slots]
+        out = self._stacked(place)[rows]
+        ref = [self.expected[place.name][row] for row in rows]
+        return compare_outputs(place.name, out, ref, tolerance)
+
+    def _tolerance(self, name: str) -> Tolerance | Exact:
+        own = self.definition.outputs[name].tolerance
+        return own if isinstance(own, Tolerance | Exact) else self.definition.tolerance
+
+    def _restore(self, place: Place) -> bool:
+        """Put an input back as it was drawn; return whether it had been changed."""
+        now, before = self._stacked(place), self.pristine[place.name]
+        if torch.equal(now.contiguous().view(torch.uint8), before.view(torch.uint8)):
+            return False
+        now.copy_(before)
+        return True
+
+    def _poison(self, slots: Iterable[int]) -> None:
+        self.verified += 1
+        poison(self.arena, self.layout, slots, f"{self.seed}/poison{self.verified}")
+        if self.arena.data.is_cuda:
+            torch.cuda.synchronize()
+
+
+if __name__ == "__main__":
+    serve(Referee().answer)

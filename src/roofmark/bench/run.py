@@ -1,0 +1,329 @@
+"""A run: a loaded study becomes traces in an open bundle.
+
+In: a study with its sources, a bundle writer, and (handed down, so that the bench knows no
+statistics) a function that says which workloads are still undecided. Out: traces. Process set after
+process set, every undecided workload is measured by fresh processes, until nothing is undecided, the
+most process sets were used, or time is up. Every finished trace is on disk before the next begins,
+so a run can be killed at any moment and resumed.
+"""
+
+import contextlib
+import tempfile
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from roofmark.bench.build import BuildError
+from roofmark.bench.clocks import open_clock_reader
+from roofmark.bench.crew import Order, Post, ProcessCrew, Recruit
+from roofmark.bench.ledger import Ledger, Reading, failed_outcome
+from roofmark.bench.measure import Task, Watch, measure_workload, prove_solutions
+from roofmark.bench.sizes import Sizes
+from roofmark.bench.workshop import Workshop, skip_reason
+from roofmark.bundle import BundleWriter
+from roofmark.errors import BenchError, Problem
+from roofmark.evidence import (
+    BuildFailed,
+    Crashed,
+    Environment,
+    Outcome,
+    Passed,
+    Run,
+    TimedOut,
+    Trace,
+)
+from roofmark.options import Progress
+from roofmark.records import Missing
+from roofmark.study import Device, Solution, Study, Workload, twin_of
+
+Undecided = Callable[[Study, Device, list[Trace]], set[str]]
+Role = Literal["baseline", "solution", "twin", "wrong"]
+
+# Chosen: three deaths in one process set show a solution that dies, not one that was unlucky.
+_MOST_DEATHS = 3
+_CONTROL = "control"
+
+
+def _recruit(order: Order, posts: list[Post], arena: int) -> ProcessCrew:
+    return ProcessCrew(order, posts, arena=arena)
+
+
+@dataclass
+class Job:
+    """Everything that one invocation of the bench needs."""
+
+    study: Study
+    contents: Mapping[str, bytes]
+    run: Run
+    environment: Environment
+    writer: BundleWriter
+    undecided: Undecided
+    say: Callable[[Progress], None]
+    cache: Path
+    recruit: Recruit = _recruit
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def deadline(self) -> float:
+        """When time is up, on the monotonic clock."""
+        return self.started + self.study.protocol.time_limit
+
+
+def run_job(job: Job) -> None:
+    """Measure until decided. Raises: StudyError, BenchError, BundleError; finished traces stay."""
+    with tempfile.TemporaryDirectory(prefix="roofmark-", ignore_cleanup_errors=True) as scratch:
+        _Runner(job, Path(scratch)).run()
+
+
+class _Runner:
+    """One run in progress."""
+
+    def __init__(self, job: Job, scratch: Path) -> None:
+        self.job = job
+        self.study = job.study
+        self.device: Device = job.run.device
+        self.traces = job.writer.traces()
+        self.sizes = Sizes(job.study, job.run.device, job.environment)
+        self.shop = Workshop(job.study, job.contents, scratch=scratch, cache=job.cache)
+        self.order = self._order(scratch)
+        self.watch = _watch(job)
+        confirming = job.run.confirmation
+        self.workloads = [w for w in job.study.workloads if confirming or not w.held_out]
+        skipped = {each.solution for each in job.run.skipped}
+        self.solutions = [s for s in job.study.solutions if s.name not in skipped]
+        tried = {trace.solution for trace in self.traces if trace.role == "wrong"}
+        self.controls = [
+            s for s in job.study.wrong if s.name not in tried and not skip_reason(s, self.device)
+        ]
+
+    def run(self) -> None:
+        """Build, try the controls, then process set after process set."""
+        for solution in (*self.solutions, *self.controls):
+            self._say(f"building {solution.name}")
+            self._build(solution)
+        if self.study.baseline not in self.shop.posts:
+            raise _no_baseline(self.study, self.device, self.traces)
+        self._try_controls()
+        for process in self._process_numbers():
+            pending = self._pending()
+            if not pending or time.monotonic() > self.job.deadline:
+                return
+            self._run_process(process, pending)
+
+    # --- what is left to do ----------------------------------------------------------------------
+    def _process_numbers(self) -> Iterator[int]:
+        """Go on after the last process set that left a trace: a set is never filled up later."""
+        used = [
+            trace.process
+            for trace in self.traces
+            if trace.role != "wrong" and not isinstance(trace.outcome, BuildFailed)
+        ]
+        first = 1 + max(used, default=-1)
+        yield from range(first, first + self.study.protocol.processes[1])
+
+    def _pending(self) -> list[Workload]:
+        """Workloads measured too seldom or still undecided, that may be measured once more."""
+        fewest, most = self.study.protocol.processes
+        counts = dict.fromkeys((w.id for w in self.workloads), 0)
+        for trace in self.traces:
+            if trace.role == "baseline" and trace.workload in counts:
+                counts[trace.workload] += 1
+        wanted = {name for name, count in counts.items() if count < fewest}
+        late = {name for name, count in counts.items() if fewest <= count < most}
+        if late:
+            wanted |= late & self.job.undecided(self.study, self.device, self.traces)
+        lost = {w.id for w in self.workloads if self._gave_up(w.id, self.study.baseline)}
+        return [w for w in self.workloads if w.id in wanted - lost]
+
+    def _gave_up(self, workload: str, name: str) -> bool:
+        """Whether more tries are pointless: wrong or unbuildable once, dead or late twice."""
+        failures = 0
+        for trace in self.traces:
+            if (trace.workload, trace.solution) == (workload, name):
+                if isinstance(trace.outcome, Crashed | TimedOut):
+                    failures += 1
+                elif not isinstance(trace.outcome, Passed):
+                    return True
+        return failures >= 2
+
+    # --- building and negative controls ----------------------------------------------------------
+    def _build(self, solution: Solution) -> None:
+        try:
+            self.shop.prepare(solution, self.job.environment, self.job.writer)
+        except BuildError as error:
+            outcome = BuildFailed(reason=str(error), log=error.log)
+            self.job.writer.write_log(solution.name, "build", error.log.encode())
+            for workload in self.workloads:
+                if not self._gave_up(workload.id, solution.name):
+                    self._append(workload, solution.name, 0, outcome)
+
+    def _try_controls(self) -> None:
+        """One verified call of every wrong solution on a few workloads; each must be refused."""
+        posts = [self.shop.posts[s.name] for s in self.controls if s.name in self.shop.posts]
+        workloads = self._control_workloads()
+        if not posts or not workloads:
+            return
+        # One process for all of them: they are the study's own, and none is timed.
+        with self._crew([self._as_control(posts[0])], workloads) as crew:
+            for post in posts:
+                self._say(f"trying the wrong solution {post.name}")
+                crew.assign(self._as_control(post))
+                for workload in workloads:
+                    self._append(workload, post.name, 0, self._try(crew, post, workload))
+
+    def _try(self, crew: ProcessCrew, post: Post, workload: Workload) -> Outcome:
+        if not crew.pid(_CONTROL):
+            return failed_outcome(crew.failed[_CONTROL], self.study.protocol.call_limit)
+        task = self._task(workload, [_CONTROL], f"control-{post.name}")
+        ledger = prove_solutions(crew, task)[_CONTROL]
+        if not crew.pid(_CONTROL):
+            crew.assign(self._as_control(post))
+        return ledger.outcome(self.study.protocol, self._proved(post.name, ledger))
+
+    def _control_workloads(self) -> list[Workload]:
+        """Smallest, middle and largest: a control is a claim about the gate, not about speed."""
+        ordered = sorted(self.workloads, key=lambda w: self.sizes.layout(w).touched)
+        return [ordered[i] for i in sorted({0, len(ordered) // 2, len(ordered) - 1}) if ordered]
+
+    @staticmethod
+    def _as_control(post: Post) -> Post:
+        return Post(_CONTROL, post.solution, post.folder, post.library, post.binary)
+
+    # --- one process set -------------------------------------------------------------------------
+    def _run_process(self, process: int, pending: list[Workload]) -> None:
+        posts = [self.shop.posts[name] for name in self._crew_names(pending)]
+        self._say(f"process set {process + 1}: starting {len(posts) + 1} processes")
+        deaths = 0
+        with self._crew(posts, pending) as crew:
+            for number, workload in enumerate(pending):
+                if time.monotonic() > self.job.deadline:
+                    return
+                text = f"process set {process + 1}: {workload.id}"
+                self._say(text, done=number, total=len(pending))
+                self._measure(crew, workload, process)
+                dead = [post.name for post in posts if not crew.pid(post.name)]
+                deaths += len(dead)
+                if dead and deaths <= _MOST_DEATHS:
+                    crew.load(dead)
+
+    def _crew_names(self, pending: list[Workload]) -> list[str]:
+        """Everybody who is not given up on all pending workloads; the baseline and its twin."""
+        names = [s.name for s in self.solutions if s.name in self.shop.posts]
+        hopeful = [n for n in names if not all(self._gave_up(w.id, n) for w in pending)]
+        return [*hopeful, twin_of(self.study.baseline)]
+
+    def _measure(self, crew: ProcessCrew, workload: Workload, process: int) -> None:
+        """Measure one workload and keep its traces."""
+        names = [name for name in crew.posts if not self._gave_up(workload.id, name)]
+        ready = [name for name in names if crew.pid(name)]
+        ledgers: dict[str, Ledger] = {}
+        if self.study.baseline in ready:
+            task = self._task(workload, ready, f"p{process}")
+            ledgers = measure_workload(crew, task, self.watch)
+        for name in names:
+            if name in ledgers:
+                build = self._proved(name, ledgers[name])
+                outcome = ledgers[name].outcome(self.study.protocol, build)
+                self._append(workload, name, process, outcome)
+            elif name not in ready:
+                self._append(workload, name, process, self._absent(crew, name))
+
+    def _absent(self, crew: ProcessCrew, name: str) -> Outcome:
+        if name in crew.failed:
+            return failed_outcome(crew.failed[name], self.study.protocol.call_limit)
+        reason = "not tried: workers of this process set had died too often"
+        return Crashed(stage="start", reason=reason, log="")
+
+    def _proved(self, name: str, ledger: Ledger) -> str:
+        if ledger.proof is not None:
+            self.shop.keep_proof(name, ledger.proof, self.job.writer)
+        return self.shop.proofs.get(name, "")
+
+    @contextlib.contextmanager
+    def _crew(self, posts: list[Post], workloads: list[Workload]) -> Generator[ProcessCrew]:
+        arena = self.sizes.arena(workloads, len(posts))
+        with contextlib.closing(self.job.recruit(self.order, posts, arena)) as crew:
+            yield crew
+
+    def _order(self, scratch: Path) -> Order:
+        return Order(
+            definition=self.study.definition,
+            protocol=self.study.protocol,
+            device=self.device,
+            reference_folder=self.shop.reference_folder(),
+            scratch=scratch,
+            entropy=self.job.run.entropy,
+            flush=self.sizes.flush,
+        )
+
+    def _task(self, workload: Workload, names: list[str], where: str) -> Task:
+        return Task(
+            workload=workload,
+            axes=self.study.axes(workload),
+            slots=self.sizes.slots(workload),
+            names=tuple(names),
+            baseline=self.study.baseline,
+            protocol=self.study.protocol,
+            device=self.device,
+            seed=f"{self.job.run.entropy}/{workload.id}/{workload.seed}/{where}",
+            limit=self.job.deadline,
+        )
+
+    # --- keeping and telling ---------------------------------------------------------------------
+    def _append(self, workload: Workload, name: str, process: int, outcome: Outcome) -> None:
+        trace = Trace(
+            workload=workload.id,
+            solution=name,
+            role=self._role(name),
+            process=process,
+            outcome=outcome,
+        )
+        self.job.writer.append(trace)
+        self.traces.append(trace)
+
+    def _role(self, name: str) -> Role:
+        if name == self.study.baseline:
+            return "baseline"
+        if name == twin_of(self.study.baseline):
+            return "twin"
+        return "wrong" if any(s.name == name for s in self.study.wrong) else "solution"
+
+    def _say(self, text: str, *, done: int = 0, total: int = 0) -> None:
+        left = max(self.job.deadline - time.monotonic(), 0.0)
+        self.job.say(Progress(done=done, total=total, text=text, seconds_left=left))
+
+
+def _watch(job: Job) -> Watch:
+    gpu = job.environment.gpu
+    uuid = None if isinstance(gpu, Missing) else gpu.uuid
+    reader = open_clock_reader(job.run.device, uuid=uuid)
+
+    def before(pid: int) -> None:
+        if not isinstance(reader, Missing):
+            reader.start(pid)
+
+    def after(at: float) -> Reading | None:
+        reading = reader if isinstance(reader, Missing) else reader.read(round(at, 6))
+        return None if isinstance(reading, Missing) else reading
+
+    return Watch(now=lambda: time.monotonic() - job.started, before=before, after=after)
+
+
+def _no_baseline(study: Study, device: Device, traces: list[Trace]) -> BenchError:
+    why = [
+        trace.outcome.reason
+        for trace in traces
+        if trace.solution == study.baseline and isinstance(trace.outcome, BuildFailed)
+    ]
+    return BenchError(
+        Problem(
+            code="RM330",
+            fact=f"the baseline {study.baseline!r} is not there on {device}: "
+            + (why[0] if why else "it is skipped on this device"),
+            where=f"study {study.definition.name}",
+            meaning="Every speed-up is a ratio to the baseline; without it nothing is measured.",
+            mend="Choose a baseline that runs on this device, or mend its build.",
+        )
+    )

@@ -1,0 +1,163 @@
+"""A worker: the one process in which one solution's code runs.
+
+In: `Load`, `Prepare`, `Time`. Out: `Loaded`, `Prepared`, `Timed`. It knows addresses, shapes and
+how often to call; it does not know what is expected, which seed made the inputs, or when the run
+stops.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from roofmark.bench.arena import Arena, open_arena
+from roofmark.bench.cache import Flusher
+from roofmark.bench.layout import Layout, plan_layout
+from roofmark.bench.load import Entry, load_entry
+from roofmark.bench.messages import (
+    Load,
+    Loaded,
+    Prepare,
+    Prepared,
+    Reply,
+    Request,
+    Time,
+    Timed,
+)
+from roofmark.bench.proof import prove_triton_cache
+from roofmark.bench.serve import serve
+from roofmark.bench.timer import CallTimer, GraphTimer, Slots, Timer
+from roofmark.evidence import Build
+from roofmark.study import Tier
+
+
+class Worker:
+    """One solution, on one workload at a time."""
+
+    def __init__(self) -> None:
+        """Start empty; `Load` fills it."""
+        self.load_request: Load
+        self.entry: Entry
+        self.build: Build | None = None
+        self.arena: Arena
+        self.layout: Layout
+        self.first = 0
+        self.flusher: Flusher
+        self.slots: Slots
+        self.timers: dict[Tier, Timer] = {}
+
+    def answer(self, request: Request) -> Reply:
+        """Return the reply to one request."""
+        match request:
+            case Load():
+                return self.load(request)
+            case Prepare():
+                return self.prepare(request)
+            case Time():
+                return self.time(request)
+            case _:
+                raise TypeError(f"a worker does not take {type(request).__name__}")
+
+    def load(self, request: Load) -> Loaded:
+        """Map the arena, then load the solution: its code runs after ours is in place."""
+        os.sched_setaffinity(0, request.cores)
+        torch.set_num_threads(len(request.cores))
+        self.load_request = request
+        self.arena = open_arena(request.arena)
+        self.flusher = Flusher(request.flush, self.arena.data.device)
+        library = Path(request.library) if request.library else None
+        self.entry = load_entry(
+            request.solution,
+            request.definition,
+            Path(request.folder),
+            library,
+            request.binary or None,
+        )
+        return Loaded(build=self.entry.build)
+
+    def prepare(self, request: Prepare) -> Prepared:
+        """Bind every slot and call once; what that call needs to compile, it compiles here."""
+        self.timers.clear()
+        self.layout = plan_layout(self.load_request.definition, request.axes)
+        self.first = request.first
+        timed = range(request.first, request.first + request.slots)
+        thunks = [self._bind(slot) for slot in timed]
+        inputs = [self._inputs(slot) for slot in timed]
+        self.slots = Slots(thunks, inputs, self._bind(request.warm))
+        self._store([self.slots.warm_up()], [request.warm])
+        self._synchronize()
+        absent = {tier: why for tier in request.tiers if (why := self._ready(tier))}
+        return Prepared(absent=absent, build=self._proof())
+
+    def time(self, request: Time) -> Timed:
+        """Take one visit's samples, then put what the calls returned where the referee looks."""
+        timer = self.timers[request.tier]
+        taken = timer.take(self.slots, request.calls, request.cache)
+        self._store(taken.results, [self.first + k for k in range(len(taken.results))])
+        self._synchronize()
+        return Timed(
+            samples=tuple(taken.samples),
+            calls=taken.calls,
+            clock=timer.clock,
+            discarded=tuple(taken.discarded),
+        )
+
+    def _bind(self, slot: int) -> Any:
+        scalars = self.load_request.definition.scalars
+        return self.entry.bind(self._views(slot, "inputs"), scalars, self._views(slot, "outputs"))
+
+    def _views(self, slot: int, kind: str) -> dict[str, torch.Tensor]:
+        places = getattr(self.layout, kind)
+        return {place.name: self.arena.view(place, self.layout, slot) for place in places}
+
+    def _inputs(self, slot: int) -> list[torch.Tensor]:
+        return list(self._views(slot, "inputs").values())
+
+    def _store(self, results: list[Any], slots: list[int]) -> None:
+        """Copy returned tensors into their slots; an entry that writes its outputs returns none."""
+        for result, slot in zip(results, slots, strict=True):
+            self.entry.store(result, self._views(slot, "outputs"))
+
+    def _ready(self, tier: Tier) -> str:
+        """Make a tier's timer; return why that is impossible, or nothing."""
+        cuda = self.arena.data.is_cuda
+        if tier == "call":
+            self.timers[tier] = CallTimer(self.flusher, cuda=cuda)
+            return ""
+        if not cuda:
+            return "a CPU has the call tier alone"
+        return self._ready_graph() if tier == "graph" else self._ready_kernel()
+
+    def _ready_graph(self) -> str:
+        try:
+            self.timers["graph"] = GraphTimer(self.flusher, self.slots)
+        except Exception as error:
+            torch.cuda.synchronize()
+            return f"the solution cannot be captured: {type(error).__name__}: {error}"[:500]
+        return ""
+
+    def _ready_kernel(self) -> str:
+        from roofmark.bench.cupti_timer import KernelTimer
+
+        try:
+            self.timers["kernel"] = KernelTimer(self.flusher)
+        except ImportError as error:
+            return f"CUPTI is not available ({error}): pip install 'roofmark[cuda]'"
+        except Exception as error:
+            return f"CUPTI refused: {type(error).__name__}: {error}"[:500]
+        return ""
+
+    def _proof(self) -> Build | None:
+        """Prove what the first call compiled; only Triton compiles that late."""
+        if self.build is None and self.entry.build is not None:
+            self.build = prove_triton_cache(self.entry.build, Path(os.environ["TRITON_CACHE_DIR"]))
+        return self.build
+
+    def _synchronize(self) -> None:
+        if self.arena.data.is_cuda:
+            torch.cuda.synchronize()
+
+
+if __name__ == "__main__":
+    serve(Worker().answer)

@@ -1,0 +1,40 @@
+"""What a caller may say about one run, and what a run says while it works.
+
+In: a command line or a Python call. Out: plain values. Whatever changes the question (which
+workloads, which tier) is written into the study before it is measured, so the bundle knows it.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from roofmark.study import CacheState, Tier
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """How to run a study.
+
+    device: "auto" takes CUDA where there is a GPU. workloads: patterns over workload ids.
+    solutions: names to measure beside the baseline. tier, cache, processes, time_limit replace the
+    protocol's. confirm: measure held-out workloads too. force: delete a sealed bundle in the way.
+    """
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    workloads: tuple[str, ...] = ()
+    solutions: tuple[str, ...] = ()
+    tier: Tier | None = None
+    cache: CacheState | None = None
+    processes: tuple[int, int] | None = None
+    time_limit: float | None = None
+    confirm: bool = False
+    force: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How far a run is: steps done of those planned so far, and the time that is left at most."""
+
+    done: int
+    total: int
+    text: str
+    seconds_left: float | None = None
