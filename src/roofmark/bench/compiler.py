@@ -27,6 +27,7 @@ DEPENDENCIES = f"{OUTPUT}/library.d"
 # Chosen: what compilers need to find their parts and to place temporary files; all else is left
 # out. An allow-list, because the list of variables that change a build is open.
 _KEPT = ("PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH")
+TOOLKIT = "/usr/local/cuda"  # Source: default prefix of the CUDA toolkit's Linux installers
 _VERSION_LIMIT = 30.0  # Chosen: a compiler that needs longer to say its version does not work.
 
 # Flags that run code of the candidate inside the compiler, read options from a file that is no
@@ -192,7 +193,7 @@ def _find_nvcc() -> str:
         home = os.environ.get(variable)
         if home and os.access(Path(home) / "bin" / "nvcc", os.X_OK):
             return str(Path(home) / "bin" / "nvcc")
-    found = shutil.which("nvcc") or shutil.which("/usr/local/cuda/bin/nvcc")
+    found = shutil.which("nvcc") or shutil.which(f"{TOOLKIT}/bin/nvcc")
     if found:
         return found
     raise BuildError(

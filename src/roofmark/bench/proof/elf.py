@@ -60,11 +60,13 @@ def parse_elf(data: bytes) -> Elf:
 
 
 def _parse(data: bytes) -> Elf:
-    (ident, kind, machine, _, _, _, table, flags, _, _, _, size, count, names) = (
+    (ident, kind, machine, _, _, segments, table, flags, _, length, number, size, count, names) = (
         _FILE_HEADER.unpack_from(data)
     )
     if count > _MAX_SECTIONS or (count and size != _SECTION.size) or (count and names >= count):
         raise ValueError("a damaged ELF file: its section table makes no sense")
+    if segments + length * number > len(data):
+        raise ValueError("a damaged ELF file: it is cut short")
     rows = [_SECTION.unpack_from(data, table + i * size) for i in range(count)]
     contents = [_content(data, row) for row in rows]
     sections = tuple(

@@ -7,7 +7,6 @@ their upper bound: Triton's own `n_spills` is the same figure.
 """
 
 import hashlib
-import json
 from importlib import metadata
 from pathlib import Path
 
@@ -65,9 +64,12 @@ def _digest(cubins: list[bytes]) -> str:
     return total.hexdigest()
 
 
+class _Metadata(msgspec.Struct):
+    """What is read of Triton's metadata; the rest differs between its versions."""
+
+    shared: int
+
+
 def _dynamic_shared(path: Path) -> int:
-    """Raises: ValueError when the metadata does not say it."""
-    shared = json.loads(path.read_bytes()).get("shared")
-    if not isinstance(shared, int):
-        raise ValueError(f"{path.name} does not say how much shared memory it takes")
-    return shared
+    """Raises: ValueError (msgspec's is one) when the metadata does not say it."""
+    return msgspec.json.decode(path.read_bytes(), type=_Metadata).shared
