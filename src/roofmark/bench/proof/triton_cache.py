@@ -16,7 +16,7 @@ from roofmark.bench.proof.cubin import Cubin, parse_cubin
 from roofmark.bench.proof.errors import BuildError
 from roofmark.bench.proof.library import static_shared
 from roofmark.evidence import Build, KernelResources, Target
-from roofmark.records import encode
+from roofmark.records import Missing, encode
 
 
 def prove_triton_cache(build: Build, folder: Path) -> Build:
@@ -37,6 +37,7 @@ def prove_triton_cache(build: Build, folder: Path) -> Build:
     return msgspec.structs.replace(
         build,
         compiler=f"triton {metadata.version('triton')}",
+        seconds=Missing(reason="compiled by Triton at the first call"),
         binary=_digest(sorted(data for data, _ in read)),
         targets=tuple(Target(kind="sass", name=name) for name in names),
         kernels=tuple(sorted(kernels, key=encode)),
