@@ -243,7 +243,12 @@ class ProcessCrew:
     def _child(self, module: str, name: str, folder: Path) -> Child:
         descriptors = (self._descriptor,) if self._descriptor >= 0 else ()
         memory = self._order.protocol.memory_limit
-        return Child(module, folder=folder, memory=memory, descriptors=descriptors)
+        # The referee's threads must sleep when it is done: spinning, they would take the cores of
+        # the worker that is visited next. Workers keep their runtime's own way of waiting.
+        extra = {"OMP_WAIT_POLICY": "PASSIVE"} if name == "referee" else {}
+        return Child(
+            module, folder=folder, memory=memory, descriptors=descriptors, environment=extra
+        )
 
 
 Recruit = Callable[[Order, list[Post], int], ProcessCrew]

@@ -18,6 +18,7 @@ import msgspec
 
 from roofmark.bench.proof.errors import BuildError
 from roofmark.evidence import Build, KernelResources, Target
+from roofmark.records import Missing
 from roofmark.study import Solution
 
 # Source: ELF gABI, e_machine; NVIDIA cubins use 190 (EM_CUDA).
@@ -74,6 +75,7 @@ def prove_triton_cache(build: Build, folder: Path) -> Build:
     return msgspec.structs.replace(
         build,
         compiler=_triton_version(),
+        seconds=Missing(reason="compiled by Triton at the first call"),
         binary=state.hexdigest(),
         targets=tuple(Target(kind="sass", name=name) for name in names),
         kernels=tuple(sorted(kernels, key=lambda kernel: kernel.name)),
