@@ -85,7 +85,7 @@ def judge(workload_id: str, outputs: tuple[torch.Tensor, ...]) -> dict[str, Outp
         assert out.dtype == getattr(torch, tensor.dtype)
         assert out.shape == ref.shape == tensor.dims(BY_ID[workload_id].axes)
         assert isinstance(tensor.tolerance, Tolerance)
-        errors[name] = compare_outputs(name, out[None], [ref], tensor.tolerance)
+        errors[name] = compare_outputs(name, out[None], ref[None], tensor.tolerance)
     return errors
 
 
