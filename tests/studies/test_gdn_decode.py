@@ -85,7 +85,7 @@ def judge(workload_id: str, outputs: tuple[torch.Tensor, ...]) -> dict[str, Outp
         assert out.dtype == getattr(torch, tensor.dtype)
         assert out.shape == ref.shape == tensor.dims(BY_ID[workload_id].axes)
         assert isinstance(tensor.tolerance, Tolerance)
-        errors[name] = compare_outputs(name, out[None], [ref], tensor.tolerance)
+        errors[name] = compare_outputs(name, out[None], ref[None], tensor.tolerance)
     return errors
 
 
@@ -138,7 +138,7 @@ def test_torch_solutions_never_wait_for_a_value(name: str):
     assert new_state.shape == (3, 8, 128, 128)
 
 
-@pytest.mark.parametrize("workload", [*SIZES, "B64", "B5-small-state", "B17-wide-gates"])
+@pytest.mark.parametrize("workload", [*SIZES, "B5-small-state", "B17-wide-gates"])
 @pytest.mark.parametrize("name", WRONG)
 def test_controls_are_refused_for_their_reason(name: str, workload: str):
     inputs, _ = case(workload)
