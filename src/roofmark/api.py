@@ -102,7 +102,7 @@ def report(
 
     Raises: BundleError RM409 when a file is in the way and `force` is not set.
     """
-    from roofmark.report import write_report
+    from roofmark.reports import write_report
 
     bundle = _opened(bundle)
     return write_report(verdict or judge(bundle), bundle, Path(path), force=force)

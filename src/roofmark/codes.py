@@ -1,7 +1,8 @@
 """Every error code that is raised rather than found by a rule, explained once.
 
-In: nothing. Out: `CODES`, which `roofmark rules RM104` and docs/reference/errors.md show, and from
-which problems take their meaning. Rules (RM110, RM3xx, RM5xx) explain themselves in analysis/rules.
+In: nothing. Out: `ERRORS`, which `roofmark rules RM104` and docs/reference/errors.md show, and from
+which problems take their meaning. Rules (RM110, RM111, most of
+RM3xx, RM5xx) explain themselves in analysis/rules.
 """
 
 from typing import NamedTuple
@@ -16,7 +17,7 @@ class Code(NamedTuple):
     meaning: str
 
 
-CODES: dict[str, Code] = {
+ERRORS: dict[str, Code] = {
     "RM101": Code(
         "the study cannot be loaded",
         "study.py is Python; roofmark runs it once to read the study.",
@@ -55,8 +56,8 @@ CODES: dict[str, Code] = {
         "Shapes and costs are integer arithmetic over the axes: names, integers, + - * // and ().",
     ),
     "RM112": Code(
-        "a dtype is not known",
-        "Dtypes are torch's names, without `torch.`.",
+        "the reference failed",
+        "Without a reference nothing can be checked, so nothing is measured.",
     ),
     "RM113": Code(
         "a name cannot be a parameter",
@@ -87,15 +88,11 @@ CODES: dict[str, Code] = {
         "A function names all inputs and scalars, and either all outputs or none.",
     ),
     "RM120": Code(
-        "the reference failed",
-        "Without a reference nothing can be checked, so nothing is measured.",
-    ),
-    "RM121": Code("there is no such rule", "Codes are listed by `roofmark rules`."),
-    "RM122": Code(
         "a rule is not sound",
         "A rule with a code that is taken, without documentation, or about an unknown fact would "
         "judge nothing or judge wrongly.",
     ),
+    "RM121": Code("there is no such rule", "Codes are listed by `roofmark rules`."),
     "RM123": Code(
         "a device, target or flag does not fit the language",
         "What is declared here could not be built, or would be ignored without a word.",
@@ -124,6 +121,7 @@ CODES: dict[str, Code] = {
         "a filter matches nothing",
         "A filter that matches nothing would pass for a measurement.",
     ),
+    "RM131": Code("a dtype is not known", "Dtypes are torch's names, without `torch.`."),
     "RM330": Code(
         "the baseline is not there",
         "Every speed-up is a ratio to the baseline; without it nothing is measured.",
@@ -182,4 +180,4 @@ CODES: dict[str, Code] = {
 
 def problem(code: str, fact: str, where: str, mend: str) -> Problem:
     """Return a problem whose meaning is that of its code."""
-    return Problem(code=code, fact=fact, where=where, meaning=CODES[code].meaning, mend=mend)
+    return Problem(code=code, fact=fact, where=where, meaning=ERRORS[code].meaning, mend=mend)

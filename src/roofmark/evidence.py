@@ -161,7 +161,7 @@ class Discard(Record, array_like=True):
     reason: str
 
 
-class Visit(Record):
+class Visit(Record, omit_defaults=True):
     """One solution's turn in one block.
 
     block: index within this process; position: place in the block's random order.

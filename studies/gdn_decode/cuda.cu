@@ -143,7 +143,8 @@ void launch(const Problem& p, int64_t items, cudaStream_t stream) {
       <<<static_cast<unsigned>(blocks), 32 * kWarps, 0, stream>>>(p);
 }
 
-void check(TensorView x, const char* name, DLDataType type, std::initializer_list<int64_t> shape) {
+void check(TensorView x, const char* name, DLDataType type, std::initializer_list<int64_t> shape,
+           DLDevice device) {
   bool fits = x.ndim() == static_cast<int>(shape.size());
   int axis = 0;
   for (int64_t size : shape) fits = fits && x.size(axis++) == size;
@@ -156,6 +157,11 @@ void check(TensorView x, const char* name, DLDataType type, std::initializer_lis
     TVM_FFI_THROW(TypeError) << name << " has dtype " << own << "; it must be " << type;
   }
   if (x.device().device_type != kDLCUDA) TVM_FFI_THROW(ValueError) << name << " is not on a GPU";
+  // The launch is on state's GPU; an address of another one would fault there, or cross the bus.
+  if (x.device().device_id != device.device_id) {
+    TVM_FFI_THROW(ValueError) << name << " is on GPU " << x.device().device_id << ", but state is on "
+                              << device.device_id;
+  }
   if (!x.IsContiguous()) TVM_FFI_THROW(ValueError) << name << " is not contiguous";
   const uintptr_t address = reinterpret_cast<uintptr_t>(x.data_ptr()) + x.byte_offset();
   if (address % 16 != 0) {
@@ -175,23 +181,23 @@ void GdnDecode(TensorView q, TensorView k, TensorView v, TensorView state, Tenso
   if (state.ndim() != 4) TVM_FFI_THROW(ValueError) << "state has shape " << state.shape();
   const int64_t batch = state.size(0);
   if (batch < 1) TVM_FFI_THROW(ValueError) << "the batch is empty";
-  check(q, "q", bf16, {batch, 1, kKHeads, kDim});
-  check(k, "k", bf16, {batch, 1, kKHeads, kDim});
-  check(v, "v", bf16, {batch, 1, kVHeads, kDim});
-  check(state, "state", f32, {batch, kVHeads, kDim, kDim});
-  check(A_log, "A_log", f32, {kVHeads});
-  check(a, "a", bf16, {batch, 1, kVHeads});
-  check(dt_bias, "dt_bias", f32, {kVHeads});
-  check(b, "b", bf16, {batch, 1, kVHeads});
-  check(output, "output", bf16, {batch, 1, kVHeads, kDim});
-  check(new_state, "new_state", f32, {batch, kVHeads, kDim, kDim});
+  const DLDevice device = state.device();
+  check(q, "q", bf16, {batch, 1, kKHeads, kDim}, device);
+  check(k, "k", bf16, {batch, 1, kKHeads, kDim}, device);
+  check(v, "v", bf16, {batch, 1, kVHeads, kDim}, device);
+  check(state, "state", f32, {batch, kVHeads, kDim, kDim}, device);
+  check(A_log, "A_log", f32, {kVHeads}, device);
+  check(a, "a", bf16, {batch, 1, kVHeads}, device);
+  check(dt_bias, "dt_bias", f32, {kVHeads}, device);
+  check(b, "b", bf16, {batch, 1, kVHeads}, device);
+  check(output, "output", bf16, {batch, 1, kVHeads, kDim}, device);
+  check(new_state, "new_state", f32, {batch, kVHeads, kDim, kDim}, device);
 
   using bf16_t = __nv_bfloat16;
   const Problem p{data<bf16_t>(q),       data<bf16_t>(k),    data<bf16_t>(v), data<float>(state),
                   data<float>(A_log),    data<bf16_t>(a),    data<float>(dt_bias),
                   data<bf16_t>(b),       static_cast<float>(scale),
                   data<bf16_t>(output),  data<float>(new_state)};
-  const DLDevice device = state.device();
   tvm::ffi::CUDADeviceGuard guard(device.device_id);
   auto stream = static_cast<cudaStream_t>(TVMFFIEnvGetStream(device.device_type, device.device_id));
   const int64_t items = batch * kVHeads;

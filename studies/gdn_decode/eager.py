@@ -1,7 +1,7 @@
 """The baseline: what a torch user writes first, in float32, one line per step of the formula.
 
 In: the definition's inputs. Out: (output bfloat16, new_state float32), freshly allocated. No step
-waits for the host, so a CUDA graph can capture it; the state crosses memory about nine times.
+waits for the host, so a CUDA graph can capture it; the state crosses memory eight times.
 """
 
 import torch

@@ -56,7 +56,9 @@ def create_cuda_arena(size: int) -> tuple[Arena, CudaMemory]:
 def open_arena(handle: ArenaHandle) -> Arena:
     """Map an arena that another process owns (or, on the host, that both inherited)."""
     if isinstance(handle, SharedMemory):
-        memory = mmap.mmap(handle.descriptor, handle.size)
+        # Every page is mapped now: a first touch inside a timed call would be a page fault in it.
+        flags = mmap.MAP_SHARED | mmap.MAP_POPULATE
+        memory = mmap.mmap(handle.descriptor, handle.size, flags=flags)
         return Arena(torch.frombuffer(memory, dtype=torch.uint8))
     torch.cuda.init()
     storage = torch.UntypedStorage._new_shared_cuda(  # pyright: ignore[reportPrivateUsage]

@@ -1,56 +1,56 @@
-"""Compile a solution, prove what came out, and never serve stale code.
+"""Build a solution and say exactly what was built.
 
-In: a solution's own files in a folder of their own. Out: a `Build` and the path of its library. The
-compiler is run here rather than by a library, because the exact command, its version, its log and
-its binary are the evidence. An entry is exported with apache-tvm-ffi and writes its outputs:
+In: a solution and a private folder that holds its own files alone, under their names in the study.
+Out: a `Build` (proof of what came out) and, for C++ and CUDA, the library. roofmark runs the
+compiler itself, because the exact command, its log and the binary are the evidence.
+
+A C++ or CUDA entry is destination-passing: inputs, scalars, outputs, in the definition's order. A
+whole C++ solution, `scale.cpp::scale` (for CUDA take the stream from
+`TVMFFIEnvGetStream(x.device().device_type, x.device().device_id)` in
+`<tvm/ffi/extra/c_env_api.h>`; it is torch's current stream):
 
     #include <tvm/ffi/container/tensor.h>
     #include <tvm/ffi/function.h>
 
-    void Scale(tvm::ffi::TensorView x, double factor, tvm::ffi::TensorView y) { ... }
-
+    void Scale(tvm::ffi::TensorView x, double factor, tvm::ffi::TensorView y) {
+      const auto* in = static_cast<const float*>(x.data_ptr());
+      auto* out = static_cast<float*>(y.data_ptr());
+      for (int64_t i = 0; i < x.numel(); ++i) out[i] = static_cast<float>(in[i] * factor);
+    }
     TVM_FFI_DLL_EXPORT_TYPED_FUNC(scale, Scale);
 """
 
-import contextlib
 import hashlib
-import os
-import re
+import platform
+import shlex
 import shutil
-import signal
-import subprocess
-import time
-from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 
-from roofmark.bench.proof import prove_library
+from roofmark.bench.compiler import (
+    DEPENDENCIES,
+    LIBRARY,
+    OUTPUT,
+    Compiler,
+    clean_environment,
+    compile_command,
+    find_compiler,
+    find_host_compiler,
+    tvm_ffi_folder,
+    tvm_ffi_library,
+)
+from roofmark.bench.proof import Proof, check_runs_on, check_target, prove
 from roofmark.bench.proof.errors import BuildError
-from roofmark.bench.store import LibraryStore
-from roofmark.evidence import Build, KernelResources
+from roofmark.bench.store import StoredBuild, read_depfile, stored_build
+from roofmark.bench.tool import run_tool
+from roofmark.evidence import Build
+from roofmark.records import Missing, digest
 from roofmark.study import Solution
 
-__all__ = ["BuildError", "build_library", "source_digest"]
+__all__ = ["BuildError", "build_library", "build_python", "source_digest"]
 
-# Chosen: the end of a compiler's log, where it says how many errors there were; enough to mend one.
-_LOG_CHARACTERS = 20_000
-# What a compiler reads from its environment and would change the binary without a trace.
-_FORBIDDEN = re.compile(
-    r"^(C|CXX|CPP|LD|NVCC_(AP|PRE)PEND_)FLAGS$|^(C|CPLUS|OBJC_)_?INCLUDE_PATH$|^CPATH$|"
-    r"^(LIBRARY|COMPILER)_PATH$|^GCC_EXEC_PREFIX$|^NVCC_CCBIN$"
-)
-_ENTRY = re.compile(r"Compiling entry function '(\S+)' for '(\S+)'")
-_SPILLS = re.compile(r"(\d+) bytes spill stores, (\d+) bytes spill loads")
-_REGISTERS = re.compile(r"Used (\d+) registers")
-_SHARED = re.compile(r"(\d+) bytes smem")
-
-
-@dataclass(frozen=True)
-class Compiler:
-    """A compiler with its version, and how it is asked to build."""
-
-    path: Path
-    version: str
-    command: tuple[str, ...]
+# Flags whose files stand in no depfile (linker inputs, profiles): such builds are never stored.
+_UNTRACKED = ("-l", "-L", "-Wl", "-Xlinker", "-fprofile", "-fauto-profile", "-T", "--library")
 
 
 def build_library(
@@ -62,194 +62,206 @@ def build_library(
     cache: Path,
     scratch: Path,
 ) -> tuple[Build, Path]:
-    """Return the proof of build and a private copy of the library. Raises: BuildError.
+    """Compile a C++ or CUDA solution; return its proof and a private copy of the library.
 
-    capability: of the device, such as "9.0"; the target of a CUDA solution that names none.
+    folder: holds the solution's own files alone. capability: of the device that will run it, such
+    as "9.0"; None when there is none. limit: seconds for the compiler. scratch: takes the library
+    and, beside it with the suffix .log, what the compiler said (also for a build from the cache).
+
+    Raises: BuildError when it cannot be built, or its target is not in the binary.
     """
-    compiler = _choose_compiler(solution, capability)
-    source = source_digest(solution, folder)
-    store = LibraryStore(cache, _key(compiler, solution, source))
+    _check_files(solution, folder)
+    compiler = find_compiler(solution)
+    command = compile_command(solution, compiler, capability=capability)
+
+    def compile_now() -> tuple[StoredBuild, bytes]:
+        return _compile(command, compiler, folder, limit)
+
+    if _storable(solution):
+        key = _key(solution, compiler, command, folder)
+        made, data, _ = stored_build(cache, key, compile_now, limit=limit)
+    else:
+        made, data = compile_now()
     library = scratch / f"{solution.name}.so"
-    with store.locked():
-        build = store.take(library)
-        if build is None:
-            build = _compile(solution, folder, compiler, library, limit)
-            store.keep(build, library, _dependencies(library, folder))
-    return build, library
+    _place(library, data, made.log)
+    proof = _prove(solution, library, made, capability)
+    return _record(solution, folder, made, proof, capability), library
 
 
-def source_digest(solution: Solution, folder: Path) -> str:
-    """Return the sha256 over every source of a solution, names and lengths included."""
-    state = hashlib.sha256()
-    for name in (solution.path, *solution.sources):
-        data = (folder / name).read_bytes()
-        state.update(f"{len(name)}:{name}:{len(data)}:".encode() + data)
-    return state.hexdigest()
+def build_python(solution: Solution, folder: Path) -> Build:
+    """Return the proof of a Python solution; Triton's part is added after its first call.
 
-
-def _compile(
-    solution: Solution, folder: Path, compiler: Compiler, library: Path, limit: float
-) -> Build:
-    depfile = library.with_suffix(".d")
-    started = time.perf_counter()
-    outputs = ["-o", str(library), "-MMD", "-MF", str(depfile)]
-    log = _run([*compiler.command, *outputs], folder, limit)
-    seconds = time.perf_counter() - started
-    proof = prove_library(library, solution)
+    Raises: BuildError when a source file is missing.
+    """
+    _check_files(solution, folder)
     return Build(
         solution=solution.name,
-        language=solution.language,
-        compiler=compiler.version,
-        command=_shown(compiler.command),
-        seconds=round(seconds, 3),
+        language="python",
+        compiler=Missing(reason="interpreted"),
+        command=_interpreter(),
+        seconds=Missing(reason="interpreted"),
         source=source_digest(solution, folder),
-        binary=hashlib.sha256(library.read_bytes()).hexdigest(),
-        targets=proof.targets,
-        kernels=parse_resources(log),
-        ptx_only=proof.ptx_only,
+        binary=Missing(reason="interpreted"),
+        targets=(),
+        kernels=(),
     )
 
 
-def parse_resources(log: str) -> tuple[KernelResources, ...]:
-    """Return what each kernel takes, from the log of `ptxas -v`."""
-    found: list[KernelResources] = []
-    for name, target, text in _entries(log):
-        spills, registers, shared = (p.search(text) for p in (_SPILLS, _REGISTERS, _SHARED))
-        if registers is None:
-            continue
-        found.append(
-            KernelResources(
-                name=name,
-                registers=int(registers[1]),
-                spill_bytes=int(spills[1]) + int(spills[2]) if spills else 0,
-                shared=int(shared[1]) if shared else 0,
-                target=target,
-            )
-        )
-    return tuple(found)
+def source_digest(solution: Solution, folder: Path) -> str:
+    """Return the sha256 over name and bytes of every source file, each with its length."""
+    return _digest_files(folder, sorted({solution.path, *solution.sources}))
 
 
-def _entries(log: str) -> list[tuple[str, str, str]]:
-    parts = _ENTRY.split(log)[1:]
-    return [(parts[i], parts[i + 1], parts[i + 2]) for i in range(0, len(parts), 3)]
-
-
-def _choose_compiler(solution: Solution, capability: str | None) -> Compiler:
-    return _nvcc(solution, capability) if solution.language == "cuda" else _cxx(solution)
-
-
-def _cxx(solution: Solution) -> Compiler:
-    path = _find(os.environ.get("CXX", ""), "g++", "clang++", "c++")
-    if path is None:
-        raise BuildError("no C++ compiler was found; install g++ (Debian: apt install g++)")
-    target = _isa_flags(solution.target) if isinstance(solution.target, str) else ()
-    command = [str(path), "-O3", "-std=c++20", "-fPIC", "-shared", "-Wall", *target]
-    command += [*solution.flags, solution.path, *_ffi_flags()]
-    return Compiler(path, _version(path), tuple(command))
-
-
-def _isa_flags(target: str) -> tuple[str, ...]:
-    """A level or a CPU goes to -march; an extension is switched on together with FMA."""
-    if target == "native" or target.startswith("x86-64"):
-        return (f"-march={target}",)
-    fused = ("-mfma",) if target.startswith("avx2") or target.startswith("avx512") else ()
-    return (f"-m{target}", *fused)
-
-
-def _nvcc(solution: Solution, capability: str | None) -> Compiler:
-    home = os.environ.get("CUDA_HOME", "/usr/local/cuda")
-    path = _find("nvcc", f"{home}/bin/nvcc")
-    if path is None:
-        raise BuildError("nvcc was not found; install the CUDA toolkit or set CUDA_HOME")
-    asked = solution.target if isinstance(solution.target, str) else None
-    if asked is None and capability is None:
-        raise BuildError("no target: name one (target='sm_90a'), there is no GPU to ask here")
-    arch = (asked or f"sm_{(capability or '').replace('.', '')}").removeprefix("sm_")
-    # SASS alone: without PTX in the binary the driver cannot compile something else at load.
-    code = f"-gencode=arch=compute_{arch},code=sm_{arch}"
-    command = [str(path), "-O3", "-std=c++20", "-shared", "-Xcompiler=-fPIC", "-Xptxas=-v", code]
-    command += [*solution.flags, solution.path, *_ffi_flags()]
-    return Compiler(path, _version(path), tuple(command))
-
-
-def _ffi_flags() -> list[str]:
-    from tvm_ffi.libinfo import find_dlpack_include_path, find_include_path, find_libtvm_ffi
-
-    folder = Path(find_libtvm_ffi()).parent
-    includes = [f"-I{find_include_path()}", f"-I{find_dlpack_include_path()}"]
-    return [*includes, f"-L{folder}", "-ltvm_ffi"]
-
-
-def _find(*names: str) -> Path | None:
+def _digest_files(folder: Path, names: list[str]) -> str:
+    total = hashlib.sha256()
     for name in names:
-        if name and (found := shutil.which(name)):
-            return Path(found).resolve() if "nvcc" not in name else Path(found)
-    return None
+        for part in (name.encode(), (folder / name).read_bytes()):
+            total.update(len(part).to_bytes(8, "little"))
+            total.update(part)
+    return total.hexdigest()
 
 
-def _version(path: Path) -> str:
+def _check_files(solution: Solution, folder: Path) -> None:
+    absent = [name for name in (solution.path, *solution.sources) if not (folder / name).is_file()]
+    if absent:
+        raise BuildError(f"source files are missing: {', '.join(absent)}")
+
+
+def _compile(
+    command: tuple[str, ...], compiler: Compiler, folder: Path, limit: float
+) -> tuple[StoredBuild, bytes]:
+    shutil.rmtree(folder / OUTPUT, ignore_errors=True)
+    (folder / OUTPUT).mkdir()
     try:
-        answer = subprocess.run(
-            [path, "--version"], capture_output=True, text=True, timeout=60, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise BuildError(f"{path.name} does not run: {error}") from error
-    lines = [line for line in answer.stdout.splitlines() if line.strip()]
-    # nvcc says its build last, the others their version first.
-    return (lines[-1] if path.name == "nvcc" else lines[0]).strip() if lines else path.name
+        return _compile_into(command, compiler, folder, limit)
+    finally:
+        shutil.rmtree(folder / OUTPUT, ignore_errors=True)
 
 
-def _key(compiler: Compiler, solution: Solution, source: str) -> str:
-    """Everything that decides the binary, except the headers, which the store checks itself."""
-    import tvm_ffi
-
-    real = Path(compiler.path).resolve()
-    identity = hashlib.sha256(real.read_bytes()).hexdigest()
-    parts = (source, identity, compiler.version, tvm_ffi.__version__, *compiler.command)
-    text = "".join(f"{len(part)}:{part}" for part in (*parts, str(solution.target)))
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _dependencies(library: Path, folder: Path) -> list[Path]:
-    """Every file that the compiler read, from the depfile that it wrote."""
+def _compile_into(
+    command: tuple[str, ...], compiler: Compiler, folder: Path, limit: float
+) -> tuple[StoredBuild, bytes]:
+    done = run_tool(command, folder=folder, environment=clean_environment(), limit=limit)
+    log = f"$ {shlex.join(command)}\n{done.output}"
+    if done.timed_out:
+        raise BuildError(f"the compiler did not end within {limit:g} s and was killed", log)
+    if done.status != 0 or not (folder / LIBRARY).is_file():
+        raise BuildError(_first_error(done.output, done.status), log)
     try:
-        text = library.with_suffix(".d").read_text()
+        inputs = read_depfile(folder / DEPENDENCIES, folder)
+        library = (folder / LIBRARY).read_bytes()
+    except OSError as error:
+        raise BuildError(f"cannot read what the compiler wrote: {error}", log) from error
+    made = StoredBuild(
+        binary=digest(library),
+        command=command,
+        compiler=f"{compiler.version} ({compiler.path})",
+        seconds=done.seconds,
+        log=log,
+        inputs=inputs,
+    )
+    return made, library
+
+
+def _first_error(output: str, status: int) -> str:
+    """The first line that says "error", where a person would start to read."""
+    lines = (line.strip() for line in output.splitlines())
+    said = next((line for line in lines if "error" in line.lower() or "fatal" in line), "")
+    return said or f"the compiler ended with status {status} and no library"
+
+
+def _storable(solution: Solution) -> bool:
+    bare = [flag for flag in solution.flags if not flag.startswith("-")]
+    return not bare and not any(flag.startswith(_UNTRACKED) for flag in solution.flags)
+
+
+def _key(solution: Solution, compiler: Compiler, command: tuple[str, ...], folder: Path) -> str:
+    """Everything that decides the binary and is known before the build.
+
+    All files of the folder count, not only those that the solution names: an include may find any.
+    The processor counts because of `-march=native`.
+    """
+    found = sorted(
+        each.relative_to(folder).as_posix()
+        for each in folder.rglob("*")
+        if each.is_file() and each.relative_to(folder).parts[0] != OUTPUT
+    )
+    host = find_host_compiler().identity if solution.language == "cuda" else ""
+    parts = [
+        *command, "", *found, "", _digest_files(folder, found), compiler.identity, host,
+        *(f"{name}={value}" for name, value in sorted(clean_environment().items())
+          if name in ("PATH", "LD_LIBRARY_PATH")),
+        metadata.version("apache-tvm-ffi"), digest(tvm_ffi_library().read_bytes()),
+        platform.platform(), platform.machine(), _processor(),
+    ]  # fmt: skip
+    total = hashlib.sha256()
+    for part in parts:
+        total.update(len(part.encode()).to_bytes(8, "little"))
+        total.update(part.encode())
+    return total.hexdigest()
+
+
+def _processor() -> str:
+    """Model and instruction sets of the first processor; "" where the system does not tell."""
+    try:
+        text = Path("/proc/cpuinfo").read_text()
     except OSError:
-        return []
-    names = text.replace("\\\n", " ").partition(":")[2].replace("\\ ", "\0").split()
-    paths = [folder / name.replace("\0", " ") for name in names]
-    return [path for path in paths if not path.is_relative_to(folder)]
+        return ""
+    wanted = ("model name", "flags", "Features", "CPU part")
+    first = text.split("\n\n")[0].splitlines()
+    return "\n".join(line for line in first if line.startswith(wanted))
 
 
-def _run(command: list[str], folder: Path, limit: float) -> str:
-    environment = {k: v for k, v in os.environ.items() if not _FORBIDDEN.match(k)}
-    with subprocess.Popen(
-        command,
-        cwd=folder,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    ) as process:
-        try:
-            log, _ = process.communicate(timeout=limit)
-        except BaseException as error:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            if isinstance(error, subprocess.TimeoutExpired):
-                reason = f"the compiler did not end within {limit:.0f} s and was killed"
-                raise BuildError(reason) from error
-            raise
-    if process.returncode != 0:
-        reason = f"{Path(command[0]).name} failed with exit code {process.returncode}"
-        raise BuildError(reason, log[-_LOG_CHARACTERS:])
-    return log
+def _place(library: Path, data: bytes, log: str) -> None:
+    """Put the run's own copy in its scratch folder, readable only."""
+    library.unlink(missing_ok=True)
+    library.write_bytes(data)
+    library.chmod(0o400)
+    library.with_suffix(".log").write_text(log)
+
+
+def _prove(solution: Solution, library: Path, made: StoredBuild, capability: str | None) -> Proof:
+    """Raises: BuildError, with the compiler's log, when the binary is not what was asked for."""
+    try:
+        proof = prove(library, log=made.log)
+        if isinstance(solution.target, str):
+            check_target(proof, solution.target)
+        if solution.language == "cuda" and capability is not None:
+            check_runs_on(proof, capability)
+    except BuildError as error:
+        raise BuildError(str(error), made.log) from None
+    return proof
+
+
+def _record(
+    solution: Solution, folder: Path, made: StoredBuild, proof: Proof, capability: str | None
+) -> Build:
+    return Build(
+        solution=solution.name,
+        language=solution.language,
+        compiler=made.compiler,
+        command=_shown(made.command),
+        seconds=round(made.seconds, 3),
+        source=source_digest(solution, folder),
+        binary=made.binary,
+        targets=proof.targets,
+        kernels=proof.kernels,
+        ptx_only=proof.ptx_only(capability),
+    )
 
 
 def _shown(command: tuple[str, ...]) -> tuple[str, ...]:
-    """The command without this machine's folders, so that equal builds have equal records."""
-    kept = [part for part in command if part[:2] not in ("-I", "-L")]
-    return tuple(Path(part).name if part.startswith("/") else part for part in kept)
+    """The command without the place of this installation; the log holds it to the letter."""
+    place = str(tvm_ffi_folder())
+    return tuple(part.replace(place, "<tvm_ffi>") for part in command)
+
+
+def _interpreter() -> tuple[str, ...]:
+    """What executes a Python solution: the interpreter and the packages that compile for it."""
+    said = [f"{platform.python_implementation()} {platform.python_version()}"]
+    for package in ("torch", "triton"):
+        try:
+            said.append(f"{package} {metadata.version(package)}")
+        except metadata.PackageNotFoundError:
+            said.append(f"{package} absent")
+    return tuple(said)

@@ -6,6 +6,7 @@ leaves all of them cold.
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 
@@ -15,16 +16,19 @@ class Flusher:
 
     def __init__(self, size: int, device: torch.device) -> None:
         """Allocate `size` bytes on `device`."""
-        self._buffer = torch.zeros(max(size, 4) // 4, dtype=torch.int32, device=device)
+        buffer = torch.zeros(max(size, 4) // 4, dtype=torch.int32, device=device)
+        # On a host numpy writes it: torch would wake its threads, which go on spinning for
+        # milliseconds and take the cores from a solution that brings threads of its own.
+        self._buffer: Any = buffer if buffer.is_cuda else buffer.numpy()
 
     def flush(self) -> None:
         """Write every byte: a write takes its line in the cache from whatever was there."""
-        self._buffer.add_(1)
+        self._buffer += 1
 
 
 def warm(tensors: Iterable[torch.Tensor]) -> None:
     """Read every byte of `tensors`, so that the cache holds what of them fits."""
     for tensor in tensors:
         flat = tensor.reshape(-1).view(torch.uint8)
-        # A reduction has to read each element; max of bytes needs no conversion and cannot overflow.
+        # A reduction has to read each element; max of bytes cannot overflow.
         flat.max()

@@ -243,7 +243,12 @@ class ProcessCrew:
     def _child(self, module: str, name: str, folder: Path) -> Child:
         descriptors = (self._descriptor,) if self._descriptor >= 0 else ()
         memory = self._order.protocol.memory_limit
-        return Child(module, folder=folder, memory=memory, descriptors=descriptors)
+        # The referee's threads must sleep when it is done: spinning, they would take the cores of
+        # the worker that is visited next. Workers keep their runtime's own way of waiting.
+        extra = {"OMP_WAIT_POLICY": "PASSIVE"} if name == "referee" else {}
+        return Child(
+            module, folder=folder, memory=memory, descriptors=descriptors, environment=extra
+        )
 
 
 Recruit = Callable[[Order, list[Post], int], ProcessCrew]
@@ -254,7 +259,7 @@ def _reference_failed(definition: Definition, failure: Failure) -> StudyError:
     log = failure.reply.log if isinstance(failure, ReplyFailed) else failure.log
     return StudyError(
         Problem(
-            code="RM120",
+            code="RM112",
             fact=f"the reference failed while the referee was asked to {failure.stage}: {failure}",
             where=f"{definition.reference}\n{log}".rstrip(),
             meaning="Without a reference nothing can be checked, so nothing is measured.",

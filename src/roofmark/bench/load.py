@@ -3,11 +3,14 @@
 In: a solution's own files, or the proved bytes of its library. Out: an `Entry`. Everything that can
 be worked out before a timed call is: a bound thunk does no lookups. What it returns is checked and
 stored after the clock has stopped.
+
+tvm-ffi takes torch's current stream with every call that has a CUDA tensor among its arguments
+(torch's DLPack exchange interface names it), so streams and graph capture need nothing from here.
 """
 
 import functools
-import inspect
-import os
+import sys
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +18,11 @@ from typing import Any
 
 import torch
 
-from roofmark.bench.build import BuildError, source_digest
+from roofmark.bench.build import BuildError, build_python
 from roofmark.bench.importing import import_file
+from roofmark.bench.sealed import load_sealed
+from roofmark.bench.signature import Convention, read_convention
 from roofmark.evidence import Build
-from roofmark.records import Missing, digest
 from roofmark.study import Definition, Solution
 
 Tensors = Mapping[str, torch.Tensor]
@@ -30,35 +34,44 @@ class WrongOutput(Exception):
 
 @dataclass(frozen=True)
 class Entry:
-    """A loaded solution; `returns` tells whether it returns its outputs or writes them."""
+    """A loaded solution. build: proof of a Python solution; a library has brought its own."""
 
     name: str
     function: Callable[..., Any]
-    by_name: tuple[str, ...]
+    how: Convention
     outputs: tuple[str, ...]
-    returns: bool
     build: Build | None
 
     def bind(
         self, inputs: Tensors, scalars: Mapping[str, float], outputs: Tensors
     ) -> Callable[[], Any]:
-        """Return a thunk over these tensors."""
-        given = {**inputs, **scalars, **({} if self.returns else outputs)}
-        if self.by_name:
-            return functools.partial(self.function, *(given[name] for name in self.by_name))
-        return functools.partial(self.function, *given.values())
+        """Return a thunk over these tensors; calling it is all that is timed."""
+        given = {**inputs, **scalars, **outputs}
+        return functools.partial(
+            self.function,
+            *(given[name] for name in self.how.positional),
+            **{name: given[name] for name in self.how.keyword},
+        )
 
     def store(self, result: Any, outputs: Tensors) -> None:
         """Check what a call returned and copy it where the referee looks. Raises: WrongOutput."""
-        if not self.returns:
-            if result is not None:
+        if self.how.writes:
+            if result is not None and not self._same(result, outputs):
                 raise WrongOutput(
                     f"error[RM107]: solution {self.name!r} takes its outputs as arguments and yet "
-                    f"returned {type(result).__name__}; write into them and return nothing"
+                    f"returned another {type(result).__name__}; write into them and return nothing"
                 )
             return
         for name, value in self._named(result).items():
             outputs[name].copy_(self._checked(name, value, outputs[name]))
+
+    def _same(self, result: Any, outputs: Tensors) -> bool:
+        """Whether it returned the outputs it was given, as torch's `out=` functions do."""
+        found: list[Any] = list(result) if isinstance(result, tuple | list) else [result]
+        written = [outputs[name] for name in self.outputs]
+        return len(found) == len(written) and all(
+            a is b for a, b in zip(found, written, strict=True)
+        )
 
     def _named(self, result: Any) -> dict[str, Any]:
         if isinstance(result, torch.Tensor):
@@ -96,86 +109,58 @@ def load_entry(
     library: Path | None,
     binary: str | None,
 ) -> Entry:
-    """Return the solution's entry. Raises: BuildError."""
-    if library is None:
-        return _load_python(solution, definition, folder)
-    function = _load_library(solution, library, binary or "")
+    """Return the solution's entry.
+
+    library, binary: of a C++ or CUDA solution, as its proof of build has them.
+
+    Raises: BuildError when it cannot be loaded, is not what was proved, lacks its function, or its
+        parameters are not the definition's.
+    """
     outputs = tuple(definition.outputs)
-    return Entry(solution.name, function, (), outputs, returns=False, build=None)
+    if solution.language == "python":
+        function = _load_python(solution, folder)
+        how = read_convention(function, definition, solution.entry)
+        return Entry(solution.name, function, how, outputs, build_python(solution, folder))
+    if library is None or binary is None:
+        raise BuildError(f"{solution.name!r} is compiled; it came without its proof of build")
+    names = (*definition.inputs, *definition.scalars, *outputs)
+    how = Convention(positional=names, keyword=(), writes=True)
+    return Entry(
+        solution.name, load_sealed(library, binary, solution.function), how, outputs, build=None
+    )
 
 
-def _load_python(solution: Solution, definition: Definition, folder: Path) -> Entry:
+def _load_python(solution: Solution, folder: Path) -> Callable[..., Any]:
     try:
         module = import_file(folder, solution.path)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         reason = f"{solution.path} cannot be imported: {type(error).__name__}: {error}"
-        raise BuildError(reason) from error
+        raise BuildError(reason, "".join(traceback.format_exception(error))) from error
+    _check_siblings(solution, folder.resolve())
     function = getattr(module, solution.function, None)
     if not callable(function):
-        raise BuildError(f"{solution.path} has no function {solution.function!r}")
-    names, returns = _read_signature(solution, definition, function)
-    build = Build(
-        solution=solution.name,
-        language="python",
-        compiler=Missing(reason="interpreted"),
-        command=(),
-        seconds=Missing(reason="interpreted"),
-        source=source_digest(solution, folder),
-        binary=Missing(reason="interpreted"),
-        targets=(),
-        kernels=(),
-    )
-    return Entry(solution.name, function, names, tuple(definition.outputs), returns, build)
-
-
-def _read_signature(
-    solution: Solution, definition: Definition, function: Callable[..., Any]
-) -> tuple[tuple[str, ...], bool]:
-    """Return the parameters in order, and whether the function returns its outputs."""
-    given = {*definition.inputs, *definition.scalars}
-    try:
-        parameters = inspect.signature(function).parameters
-    except (TypeError, ValueError) as error:
-        raise BuildError(f"{solution.entry} has no readable signature: {error}") from error
-    names = tuple(parameters)
-    if set(names) == given:
-        return names, True
-    if set(names) == given | set(definition.outputs):
-        return names, False
-    missing = sorted(given - set(names))
-    unknown = sorted(set(names) - given - set(definition.outputs))
-    raise BuildError(
-        f"{solution.entry} does not take what the definition gives: "
-        f"missing {', '.join(missing) or 'nothing'}; unknown {', '.join(unknown) or 'nothing'}. "
-        f"Name the inputs and scalars ({', '.join(sorted(given))}), and either all outputs or none"
-    )
-
-
-def _load_library(solution: Solution, library: Path, binary: str) -> Callable[..., Any]:
-    """Load exactly the bytes that were proved: they are hashed and loaded from memory."""
-    import tvm_ffi
-
-    data = library.read_bytes()
-    if digest(data) != binary:
-        raise BuildError(f"the library of {solution.name!r} is not the one that was proved")
-    handle = os.memfd_create(solution.name)
-    with os.fdopen(handle, "wb", closefd=False) as file:
-        file.write(data)
-    # A name ending in .so is what the loader wants; a link gives one to the sealed memory.
-    link = library.with_name(f"{library.stem}.{os.getpid()}.so")
-    link.unlink(missing_ok=True)
-    link.symlink_to(f"/proc/{os.getpid()}/fd/{handle}")
-    try:
-        module: Any = tvm_ffi.load_module(str(link))
-        function: Callable[..., Any] = module.get_function(solution.function)
-    except (AttributeError, RuntimeError, OSError, ValueError) as error:
+        own = sorted(
+            name
+            for name, value in vars(module).items()
+            if callable(value) and getattr(value, "__module__", "") == module.__name__
+        )
         raise BuildError(
-            f"{solution.path} exports no {solution.function!r}: {error}. "
-            f"Export it with TVM_FFI_DLL_EXPORT_TYPED_FUNC({solution.function}, Function)"
-        ) from error
-    finally:
-        link.unlink(missing_ok=True)
+            f"{solution.path} has no function {solution.function!r}; it defines "
+            f"{', '.join(own) or 'none'}"
+        )
     return function
+
+
+def _check_siblings(solution: Solution, folder: Path) -> None:
+    """An installed package of the same name would be measured in place of the study's file."""
+    for source in solution.sources:
+        module = sys.modules.get(Path(source).stem) if source.endswith(".py") else None
+        origin = getattr(module, "__file__", None)
+        if origin is not None and not Path(origin).resolve().is_relative_to(folder):
+            raise BuildError(
+                f"`import {Path(source).stem}` found {origin}, not the solution's {source}; "
+                "give the file another name"
+            )
 
 
 def _describe(result: Any) -> str:

@@ -61,7 +61,9 @@ def prove_solutions(crew: Crew, task: Task) -> dict[str, Ledger]:
     """Return ledgers after one verified call each and no timing: enough for negative controls."""
     ledgers = {name: Ledger() for name in task.names}
     seed = f"{task.seed}/first-call"
-    crew.draw(Draw(workload=task.workload, first=0, slots=task.first, seed=seed))
+    # The timed slots are filled too: what prepares a tier may run over them, and must find values.
+    everything = task.first + task.slots
+    crew.draw(Draw(workload=task.workload, first=0, slots=everything, expect=task.first, seed=seed))
     requests = {
         name: Prepare(
             axes=task.axes,
@@ -88,7 +90,7 @@ def _run_block(
     """Visit everybody once on one tier, over values that nobody has seen."""
     calls = task.slots if block.tier == "graph" else min(task.protocol.calls, task.slots)
     seed = f"{task.seed}/{block.tier}{block.index}"
-    crew.draw(Draw(workload=task.workload, first=task.first, slots=calls, seed=seed))
+    crew.draw(Draw(workload=task.workload, first=task.first, slots=calls, expect=calls, seed=seed))
     request = Time(tier=block.tier, cache=task.protocol.cache, calls=calls)
     for position, name in enumerate(block.order):
         ledger = ledgers[name]

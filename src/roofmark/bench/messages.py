@@ -51,13 +51,14 @@ class Open(Record, tag="open"):
 
 
 class Draw(Record, tag="draw"):
-    """Fill slots `first` to `first + slots` with values never used before, compute the reference,
-    poison the outputs.
+    """Fill slots `first` to `first + slots` with values never used before, poison the outputs, and
+    compute the reference for the first `expect` of them.
     """
 
     workload: Workload
     first: int
     slots: int
+    expect: int
     seed: str
 
 

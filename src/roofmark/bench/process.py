@@ -54,7 +54,13 @@ class Child:
     """One child process and the channel to it."""
 
     def __init__(
-        self, module: str, *, folder: Path, memory: int, descriptors: tuple[int, ...]
+        self,
+        module: str,
+        *,
+        folder: Path,
+        memory: int,
+        descriptors: tuple[int, ...],
+        environment: dict[str, str],
     ) -> None:
         """Start `python -m module` in `folder`; it inherits `descriptors` and nothing else."""
         _adopt_orphans()
@@ -68,7 +74,7 @@ class Child:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", module, str(theirs.fileno())],
                 cwd=folder,
-                env=_environment(folder, self._mark),
+                env=_environment(folder, self._mark) | environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,

@@ -1,70 +1,134 @@
-"""The store of compiled libraries: by content, checked on every use, safe under concurrent runs.
+"""Built libraries by the digest of everything that decides them.
 
-In: a key over everything that decides a binary. Out: a copy of the library, if every byte that went
-into it is still the same. Headers outside the study count through the digests of the files that the
-compiler said it read. A damaged or half-written entry is rebuilt, never served.
+In: a key made before the compiler runs, and a function that runs it. Out: the library's bytes with
+what the compiler said, from the cache or fresh. An entry is used only if the library still has the
+digest it was stored with and every file that the compiler read (its depfile: tvm-ffi's headers,
+the system's headers) still has the bytes it had then: an include is no part of the key, because it
+is not known before the build.
+
+    <cache>/<key>/library.so    <cache>/<key>/entry.json    <cache>/<key>.lock
+
+One build per key at a time (flock, which the kernel releases when its holder is killed). An entry
+appears by one rename, so a build that is killed leaves only `<key>.partial`, which the next holder
+of the lock removes.
 """
 
 import contextlib
 import fcntl
+import os
+import re
 import shutil
-from collections.abc import Generator, Iterable
+import time
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 from roofmark.errors import RoofmarkError
-from roofmark.evidence import Build
-from roofmark.records import Record, decode, digest, encode
+from roofmark.records import Record, decode, digest, encode_pretty
+
+# Chosen: short against any compilation, long enough to cost nothing while waiting.
+_POLL = 0.05
 
 
-class Kept(Record):
-    """What stands beside a library: its proof, and the digests of the headers it was made from."""
+class StoredBuild(Record):
+    """One entry. binary: sha256 of the library; inputs: path -> sha256 of every file read."""
 
-    build: Build
-    headers: dict[str, str]
+    binary: str
+    command: tuple[str, ...]
+    compiler: str
+    seconds: float
+    log: str
+    inputs: dict[str, str]
 
 
-class LibraryStore:
-    """One entry of the store."""
+Compile = Callable[[], tuple[StoredBuild, bytes]]
 
-    def __init__(self, root: Path, key: str) -> None:
-        """Use the entry `key` below `root`."""
-        self._folder = root / key[:2] / key
-        self._folder.mkdir(parents=True, exist_ok=True)
 
-    @contextlib.contextmanager
-    def locked(self) -> Generator[None]:
-        """Hold the entry: of two runs that want the same library, one builds and one waits."""
-        with (self._folder / "lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
+def stored_build(
+    cache: Path, key: str, compile_now: Compile, *, limit: float
+) -> tuple[StoredBuild, bytes, bool]:
+    """Return (what was built, the library's bytes, whether the cache had it).
 
-    def take(self, library: Path) -> Build | None:
-        """Copy the library to `library` and return its proof, or None if it must be built."""
+    Raises: whatever `compile_now` raises; a failure is never stored.
+    """
+    cache.mkdir(parents=True, exist_ok=True)
+    with _locked(cache / f"{key}.lock", limit=limit) as held:
+        found = _read(cache / key)
+        if found is not None:
+            return *found, True
+        entry, library = compile_now()
+        if held:
+            with contextlib.suppress(OSError):  # a full disk costs the cache, not the build
+                _store(cache / key, entry, library)
+        return entry, library, False
+
+
+def read_depfile(path: Path, folder: Path) -> dict[str, str]:
+    """Return path -> sha256 of every file outside `folder` that a compiler's depfile lists.
+
+    Files inside `folder` are part of the key. Raises: OSError when a listed file is gone.
+    """
+    text = path.read_text(encoding="utf-8", errors="surrogateescape").replace("\\\n", " ")
+    names: set[Path] = set()
+    for rule in text.splitlines():
+        _, colon, listed = rule.partition(":")
+        words = re.split(r"(?<!\\)\s+", listed.strip()) if colon else []
+        names |= {(folder / word.replace("\\ ", " ")).resolve() for word in words if word}
+    outside = sorted(each for each in names if not each.is_relative_to(folder.resolve()))
+    return {str(each): digest(each.read_bytes()) for each in outside}
+
+
+def _read(place: Path) -> tuple[StoredBuild, bytes] | None:
+    """Return the entry if it can still be believed."""
+    try:
+        entry = decode((place / "entry.json").read_bytes(), StoredBuild, where=place)
+        library = (place / "library.so").read_bytes()
+    except (OSError, RoofmarkError):
+        return None
+    if digest(library) != entry.binary or not _unchanged(entry.inputs):
+        return None
+    return entry, library
+
+
+def _unchanged(inputs: dict[str, str]) -> bool:
+    try:
+        return all(digest(Path(path).read_bytes()) == known for path, known in inputs.items())
+    except OSError:
+        return False
+
+
+def _store(place: Path, entry: StoredBuild, library: bytes) -> None:
+    partial = place.with_name(place.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
+    _write(partial / "library.so", library)
+    _write(partial / "entry.json", encode_pretty(entry))
+    shutil.rmtree(place, ignore_errors=True)  # damaged or outdated: it was not believed
+    partial.rename(place)
+
+
+def _write(path: Path, data: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextlib.contextmanager
+def _locked(path: Path, *, limit: float) -> Generator[bool, None, None]:
+    """Hold the key's lock, or go on without it (and without storing) after `limit` seconds."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        yield _acquire(handle, time.monotonic() + limit)
+    finally:
+        os.close(handle)
+
+
+def _acquire(handle: int, deadline: float) -> bool:
+    while True:
         try:
-            kept = decode((self._folder / "kept.json").read_bytes(), Kept, where="build cache")
-            data = (self._folder / "library.so").read_bytes()
-        except (OSError, RoofmarkError):
-            return None
-        if digest(data) != kept.build.binary or not all(
-            _same(*each) for each in kept.headers.items()
-        ):
-            return None
-        library.write_bytes(data)
-        return kept.build
-
-    def keep(self, build: Build, library: Path, headers: Iterable[Path]) -> None:
-        """Put a library in place; the record comes last, so half an entry is none."""
-        (self._folder / "kept.json").unlink(missing_ok=True)
-        partial = self._folder / "library.partial"
-        shutil.copyfile(library, partial)
-        partial.replace(self._folder / "library.so")
-        digests = {str(path): digest(path.read_bytes()) for path in headers}
-        record = self._folder / "kept.partial"
-        record.write_bytes(encode(Kept(build=build, headers=digests)))
-        record.replace(self._folder / "kept.json")
-
-
-def _same(path: str, wanted: str) -> bool:
-    with contextlib.suppress(OSError):
-        return digest(Path(path).read_bytes()) == wanted
-    return False
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(_POLL)

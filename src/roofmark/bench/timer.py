@@ -106,8 +106,21 @@ class GraphTimer:
             self._results = [thunk() for thunk in slots.thunks]
         self._start = torch.cuda.Event(enable_timing=True)
         self._end = torch.cuda.Event(enable_timing=True)
-        # Chosen: 2 us per node covers every launch seen so far; it doubles whenever it did not.
-        self._spin = 1e-3 + 2e-6 * self._calls
+        self._spin = self._launch_seconds()
+
+    def _launch_seconds(self) -> float:
+        """Return how long to spin so that a launch is hidden.
+
+        The first replay uploads the graph and is not representative; the second is. Chosen: six
+        times what it took, for a busy host; it doubles whenever that was not enough.
+        """
+        self._graph.replay()
+        torch.cuda.synchronize()
+        start = time.perf_counter()
+        self._graph.replay()
+        launched = time.perf_counter() - start
+        torch.cuda.synchronize()
+        return 5e-4 + 6 * launched
 
     def take(self, slots: Slots, calls: int, cache: CacheState) -> Taken:
         """Replay once; one sample is the mean over all calls of the replay."""

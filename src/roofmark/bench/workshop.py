@@ -46,6 +46,7 @@ class Workshop:
             build, path = self._compile(solution, folder, environment)
             library, binary = str(path), str(build.binary)
             self.proofs[solution.name] = writer.write_build(build)
+            writer.write_log(solution.name, "build", path.with_suffix(".log").read_bytes())
         self.posts[solution.name] = Post(solution.name, solution, folder, library, binary)
         if solution.name == self._study.baseline:
             twin = twin_of(solution.name)

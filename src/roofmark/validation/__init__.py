@@ -6,7 +6,6 @@ at once, or the study as it will be stored: what comes back from its own JSON.
 
 from collections.abc import Mapping
 
-from roofmark.codes import CODES as CODES
 from roofmark.errors import Problem, StudyError
 from roofmark.records import decode, encode
 from roofmark.study import Study
@@ -18,7 +17,7 @@ from roofmark.validation.sources import find_source_problems
 from roofmark.validation.tensors import find_tensor_problems
 from roofmark.validation.types import find_type_problems
 
-__all__ = ["CODES", "Places", "check_study", "find_places", "find_problems"]
+__all__ = ["Places", "check_study", "find_places", "find_problems"]
 
 
 def find_problems(

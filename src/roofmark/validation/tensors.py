@@ -76,7 +76,7 @@ def _names(study: Study, places: Places) -> Iterator[Problem]:
 def _dtype(tensor: Tensor, where: str) -> Iterator[Problem]:
     if tensor.dtype not in DTYPES:
         mend = f"Known: {', '.join(DTYPES)}."
-        yield problem("RM112", f"dtype {tensor.dtype!r}", where, mend)
+        yield problem("RM131", f"dtype {tensor.dtype!r}", where, mend)
 
 
 def _values(values: Values | UnsetType, dtype: str, where: str) -> Iterator[Problem]:

@@ -1,0 +1,90 @@
+"""`roofmark run`: measure a study and write a sealed bundle, a verdict and a report."""
+
+import time
+from pathlib import Path
+from typing import Literal, cast
+
+import typer
+
+from roofmark.cli.speak import exit_code_of, print_json, progress_bar, say, say_wrote
+from roofmark.options import RunOptions
+from roofmark.study import CacheState, Tier
+
+
+def main(
+    study: Path = typer.Argument(None, help="A study.py, or the folder that holds one."),
+    output: Path = typer.Option(None, "-o", "--output", help="Folder of the bundle."),
+    device: str = typer.Option("auto", help="auto, cpu or cuda."),
+    workload: list[str] = typer.Option([], "-w", "--workload", help="Pattern of workload ids."),
+    solution: list[str] = typer.Option([], "-s", "--solution", help="Measure only these."),
+    tier: str = typer.Option(None, help="Tier that decides: kernel, graph or call."),
+    cache: str = typer.Option(None, help="Cache state: cold or warm."),
+    processes: str = typer.Option(None, help="Fewest and most process sets, as 6:12."),
+    time_limit: float = typer.Option(None, help="Seconds for the whole run."),
+    confirm: bool = typer.Option(False, "--confirm", help="Measure held-out workloads too."),
+    resume: Path = typer.Option(None, help="Go on with an interrupted bundle."),
+    force: bool = typer.Option(False, "--force", help="Delete what is in the way."),
+    pages: bool = typer.Option(True, "--report/--no-report", help="Write report pages."),
+    as_json: bool = typer.Option(False, "--json", help="Print the verdict as JSON."),
+) -> int:
+    """Measure a study; write a sealed bundle, and its report beside it."""
+    from roofmark import api
+
+    options = RunOptions(
+        device=cast(Literal["auto", "cpu", "cuda"], _one_of("device", device, "auto cpu cuda")),
+        workloads=tuple(workload),
+        solutions=tuple(solution),
+        tier=cast("Tier | None", _one_of("tier", tier, "kernel graph call")),
+        cache=cast("CacheState | None", _one_of("cache", cache, "cold warm")),
+        processes=_range(processes),
+        time_limit=time_limit,
+        confirm=confirm,
+        force=force,
+    )
+    with progress_bar() as show:
+        if resume is not None:
+            bundle = api.resume(resume, progress=show)
+        else:
+            if study is None:
+                raise typer.BadParameter("name a study, or --resume a bundle")
+            bundle = api.run(study, output or _free_folder(study), options=options, progress=show)
+    verdict = api.judge(bundle)
+    if as_json:
+        print_json(verdict)
+    else:
+        from roofmark.reports.terminal import render_terminal
+
+        typer.echo(render_terminal(verdict, bundle), nl=False)
+    if pages:
+        for suffix in (".md", ".html"):
+            page = bundle.path.with_name(bundle.path.name + suffix)
+            say_wrote(api.report(bundle, verdict, page, force=True))
+    say(f"Judge it again anywhere: roofmark judge {bundle.path}")
+    say_wrote(bundle.path)
+    return exit_code_of(verdict)
+
+
+def _free_folder(study: Path) -> Path:
+    """Return out/<date>-<study>, with a number if that is taken."""
+    name = (study.parent if study.suffix == ".py" else study).resolve().name
+    base = Path("out") / f"{time.strftime('%Y-%m-%d')}-{name}"
+    taken = (base.with_name(f"{base.name}-{n}") for n in range(2, 10_000))
+    return next(path for path in (base, *taken) if not path.exists())
+
+
+def _one_of(option: str, value: str | None, allowed: str) -> str | None:
+    if value is not None and value not in allowed.split():
+        choices = ", ".join(allowed.split())
+        raise typer.BadParameter(f"{value!r} is not one of {choices}", param_hint=f"--{option}")
+    return value
+
+
+def _range(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    low, colon, high = text.partition(":")
+    try:
+        fewest, most = int(low), int(high if colon else low)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is not FEWEST:MOST", param_hint="--processes") from error
+    return fewest, most

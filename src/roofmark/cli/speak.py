@@ -1,0 +1,87 @@
+"""What every command says in the same way: JSON, paths, progress, a verdict and its exit code.
+
+In: values. Out: text on stdout (data) or stderr (talk).
+"""
+
+import sys
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from roofmark.cli import FAILS, HOLDS, UNDECIDED
+from roofmark.options import Progress
+from roofmark.terminal_text import plain
+
+if TYPE_CHECKING:
+    from roofmark.analysis.verdict import Verdict
+
+
+def print_json(record: Any) -> None:
+    """Print a record on stdout."""
+    from roofmark.records import encode_pretty
+
+    sys.stdout.write(encode_pretty(record).decode())
+
+
+def say(text: str) -> None:
+    """Tell people something; it is no data."""
+    print(plain(text), file=sys.stderr)
+
+
+def say_wrote(path: Path) -> None:
+    """End with the path of what was written."""
+    say(f"Wrote {path}")
+
+
+@contextmanager
+def progress_bar() -> Generator[Callable[[Progress], None]]:
+    """Yield a function that shows progress: a bar on a terminal, plain lines elsewhere."""
+    if not sys.stderr.isatty():
+        yield _Lines().show
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn
+    from rich.progress import Progress as Bar
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.fields[left]}"))
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("starting", total=None, left="")
+
+        def show(now: Progress) -> None:
+            left = "" if now.seconds_left is None else f"at most {now.seconds_left:.0f} s left"
+            bar.update(
+                task,
+                description=plain(now.text),
+                completed=now.done,
+                total=now.total or None,
+                left=left,
+            )
+
+        yield show
+
+
+class _Lines:
+    """Progress as lines: one per step, at most one every five seconds."""
+
+    def __init__(self) -> None:
+        self._last = -10.0
+
+    def show(self, now: Progress) -> None:
+        """Print a line if the last one is old enough."""
+        # Chosen: a log of an hour's run stays readable.
+        if time.monotonic() - self._last < 5:
+            return
+        self._last = time.monotonic()
+        left = "" if now.seconds_left is None else f" (at most {now.seconds_left:.0f} s left)"
+        of = f" {now.done}/{now.total}" if now.total else ""
+        say(f"{now.text}{of}{left}")
+
+
+def exit_code_of(verdict: "Verdict") -> int:
+    """Return 0 if all is decided and nothing is slower or invalid, 1 if something is, else 3."""
+    decisions = [each.decision for each in verdict.overall if each.role == "solution"]
+    if verdict.decision == "invalid" or {"slower", "invalid"} & set(decisions):
+        return FAILS
+    return UNDECIDED if "undecided" in decisions or not decisions else HOLDS

@@ -1,0 +1,167 @@
+"""Entries: real libraries, and Python files with every kind of signature."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import roofmark as rm
+from roofmark.bench.build import BuildError
+from roofmark.bench.load import Entry, WrongOutput, load_entry
+from roofmark.evidence import Build
+from roofmark.study import Definition, Solution
+
+CONTRACT = Definition(
+    name="scale",
+    axes={"n": rm.VAR},
+    inputs={"x": rm.Tensor("n", "float32")},
+    outputs={"y": rm.Tensor("n", "float32")},
+    scalars={"factor": 2.0},
+    reference="reference.py::scale",
+    tolerance=rm.Tolerance(rms=1e-6),
+    flops="n",
+    traffic="8*n",
+)
+
+
+def _load(tmp_path: Path, text: str, name: str = "entry.py", **files: str) -> Entry:
+    folder = tmp_path / "solution"
+    folder.mkdir()
+    (folder / name).write_text(text)
+    for each, content in files.items():
+        (folder / f"{each}.py").write_text(content)
+    solution = Solution("mine", f"{name}::scale", sources=tuple(f"{each}.py" for each in files))
+    return load_entry(solution, CONTRACT, folder, None, None)
+
+
+def _run(entry: Entry, n: int = 7) -> torch.Tensor:
+    x, y = torch.arange(n, dtype=torch.float32), torch.full((n,), torch.nan)
+    result = entry.bind({"x": x}, {"factor": 3.0}, {"y": y})()
+    entry.store(result, {"y": y})
+    return y
+
+
+TRIPLED = torch.arange(7, dtype=torch.float32) * 3
+
+
+# --- libraries -----------------------------------------------------------------------------------
+def _library(scale: tuple[Build, Path], name: str = "scale") -> Entry:
+    build, library = scale
+    solution = Solution("scale", f"scale.cpp::{name}")
+    return load_entry(solution, CONTRACT, library.parent, library, str(build.binary))
+
+
+def test_a_library_writes_its_outputs(scale: tuple[Build, Path]) -> None:
+    entry = _library(scale)
+    assert entry.build is None and entry.how.writes
+    assert torch.equal(_run(entry), TRIPLED)
+
+
+def test_what_is_loaded_is_sealed_memory_not_the_file(scale: tuple[Build, Path]) -> None:
+    _library(scale)
+    maps = Path("/proc/self/maps").read_text()
+    assert "memfd:roofmark-library" in maps and str(scale[1]) not in maps
+
+
+def test_a_changed_library_is_not_loaded(scale: tuple[Build, Path], tmp_path: Path) -> None:
+    changed = tmp_path / "scale.so"
+    changed.write_bytes(scale[1].read_bytes() + b"\0")
+    with pytest.raises(BuildError, match="not the one that was proved"):
+        _library((scale[0], changed))
+    with pytest.raises(BuildError, match="cannot be read"):
+        _library((scale[0], tmp_path / "gone.so"))
+
+
+def test_a_missing_export_names_what_is_there(scale: tuple[Build, Path]) -> None:
+    with pytest.raises(BuildError, match=r"no 'double'; it exports scale\. Add TVM_FFI"):
+        _library(scale, "double")
+
+
+def test_a_library_without_its_proof_is_not_loaded(scale: tuple[Build, Path]) -> None:
+    with pytest.raises(BuildError, match="without its proof"):
+        load_entry(Solution("s", "s.cpp::f"), CONTRACT, scale[1].parent, scale[1], None)
+
+
+# --- Python --------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def scale(x, factor): return x * factor",
+        "def scale(factor, x): return (x * factor,)",
+        "def scale(*, x, factor): return {'y': x * factor}",
+        "def scale(x, factor, y): y.copy_(x * factor)",
+        "def scale(y, /, x, *, factor): y.copy_(x * factor)",
+        "def scale(x, factor, y): return y.copy_(x * factor)",
+    ],
+)
+def test_names_decide_where_an_argument_goes(text: str, tmp_path: Path) -> None:
+    entry = _load(tmp_path, text)
+    assert torch.equal(_run(entry), TRIPLED)
+    assert entry.build is not None and entry.build.language == "python"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("def scale(x): ...", "lacks factor"),
+        ("def scale(x, factor, block): ...", "has block, which the definition does not know"),
+        ("def scale(a, factor): ...", "lacks x and has a"),
+        ("def scale(*args): ...", r"takes \*args; name its parameters"),
+        ("def other(x, factor): ...", "no function 'scale'; it defines other"),
+        ("scale = 3", "no function 'scale'"),
+        ("import no_such_package", "ModuleNotFoundError"),
+        ("def scale(:", "SyntaxError"),
+        ("raise SystemExit(3)", "SystemExit: 3"),
+    ],
+)
+def test_an_entry_that_cannot_be_called_is_refused(text: str, says: str, tmp_path: Path) -> None:
+    with pytest.raises(BuildError, match=says):
+        _load(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("def scale(x, factor): return None", "returned NoneType"),
+        ("def scale(x, factor): return x, x", "returned 2 values"),
+        ("def scale(x, factor): return {'z': x}", "returned dict"),
+        ("def scale(x, factor): return [1.0]", "y as float"),
+        ("def scale(x, factor): return x.double()", "dtype torch.float64"),
+        ("def scale(x, factor): return x[:3]", "shape"),
+        ("def scale(x, factor, y): return x", "returned another Tensor"),
+    ],
+)
+def test_what_is_returned_must_be_what_was_declared(text: str, says: str, tmp_path: Path) -> None:
+    with pytest.raises(WrongOutput, match=says):
+        _run(_load(tmp_path, text))
+
+
+def test_a_solution_called_like_a_package_can_import_it(tmp_path: Path) -> None:
+    text = "import msgspec\nassert msgspec.Struct\ndef scale(x, factor): return x * factor"
+    entry = _load(tmp_path, text, name="msgspec.py")
+    assert torch.equal(_run(entry), TRIPLED)
+    assert "site-packages" in str(sys.modules["msgspec"].__file__)
+
+
+def test_siblings_are_found_and_their_source_can_be_read(tmp_path: Path) -> None:
+    text = (
+        "import inspect\nfrom sibling_of_mine import times\n"
+        "def scale(x, factor):\n    assert 'def scale' in inspect.getsource(scale)\n"
+        "    return times(x, factor)\n"
+    )
+    entry = _load(tmp_path, text, sibling_of_mine="def times(a, b): return a * b")
+    assert torch.equal(_run(entry), TRIPLED)
+
+
+def test_a_sibling_hidden_by_a_package_is_refused(tmp_path: Path) -> None:
+    text = "import msgspec\ndef scale(x, factor): return x * factor"
+    with pytest.raises(BuildError, match="give the file another name"):
+        _load(tmp_path, text, msgspec="def times(a, b): return a * b")
+
+
+def test_a_bound_call_does_nothing_but_call(tmp_path: Path) -> None:
+    entry = _load(tmp_path, "def scale(x, factor): return x * factor")
+    x = torch.ones(2)
+    thunk = entry.bind({"x": x}, {"factor": 3.0}, {})
+    assert thunk.func is entry.function and thunk.args == (x, 3.0) and not thunk.keywords
