@@ -175,6 +175,7 @@ ERRORS: dict[str, Code] = {
         "there is nothing to resume",
         "The folder holds no interrupted run: none began there, or it was sealed.",
     ),
+    "RM413": Code("a report has no form", "The suffix chooses it: .html or .md."),
 }
 
 

@@ -6,23 +6,32 @@ from typing import Literal, cast
 
 import typer
 
-from roofmark.cli.speak import exit_code_of, print_json, progress_bar, say, say_wrote
+from roofmark.cli.speak import (
+    exit_code_of,
+    kept_on_interrupt,
+    print_json,
+    progress_bar,
+    say,
+    say_wrote,
+)
+from roofmark.codes import problem
+from roofmark.errors import BundleError
 from roofmark.options import RunOptions
 from roofmark.study import CacheState, Tier
 
 
 def main(
-    study: Path = typer.Argument(None, help="A study.py, or the folder that holds one."),
-    output: Path = typer.Option(None, "-o", "--output", help="Folder of the bundle."),
+    study: Path | None = typer.Argument(None, help="A study.py, or the folder that holds one."),
+    output: Path | None = typer.Option(None, "-o", "--output", help="Folder of the bundle."),
     device: str = typer.Option("auto", help="auto, cpu or cuda."),
     workload: list[str] = typer.Option([], "-w", "--workload", help="Pattern of workload ids."),
     solution: list[str] = typer.Option([], "-s", "--solution", help="Measure only these."),
-    tier: str = typer.Option(None, help="Tier that decides: kernel, graph or call."),
-    cache: str = typer.Option(None, help="Cache state: cold or warm."),
-    processes: str = typer.Option(None, help="Fewest and most process sets, as 6:12."),
-    time_limit: float = typer.Option(None, help="Seconds for the whole run."),
+    tier: str | None = typer.Option(None, help="Tier that decides: kernel, graph or call."),
+    cache: str | None = typer.Option(None, help="Cache state: cold or warm."),
+    processes: str | None = typer.Option(None, help="Fewest and most process sets, as 6:12."),
+    time_limit: float | None = typer.Option(None, help="Seconds for the whole run."),
     confirm: bool = typer.Option(False, "--confirm", help="Measure held-out workloads too."),
-    resume: Path = typer.Option(None, help="Go on with an interrupted bundle."),
+    resume: Path | None = typer.Option(None, help="Go on with an interrupted bundle."),
     force: bool = typer.Option(False, "--force", help="Delete what is in the way."),
     pages: bool = typer.Option(True, "--report/--no-report", help="Write report pages."),
     as_json: bool = typer.Option(False, "--json", help="Print the verdict as JSON."),
@@ -41,13 +50,15 @@ def main(
         confirm=confirm,
         force=force,
     )
-    with progress_bar() as show:
-        if resume is not None:
-            bundle = api.resume(resume, progress=show)
+    if (study is None) == (resume is None):
+        raise typer.BadParameter("name either a study, or --resume a bundle")
+    target = resume or output or free_folder(cast(Path, study))
+    check_pages_free(target, force=force or not pages)
+    with kept_on_interrupt(target), progress_bar() as show:
+        if study is None:
+            bundle = api.resume(target, progress=show)
         else:
-            if study is None:
-                raise typer.BadParameter("name a study, or --resume a bundle")
-            bundle = api.run(study, output or _free_folder(study), options=options, progress=show)
+            bundle = api.run(study, target, options=options, progress=show)
     verdict = api.judge(bundle)
     if as_json:
         print_json(verdict)
@@ -56,15 +67,30 @@ def main(
 
         typer.echo(render_terminal(verdict, bundle), nl=False)
     if pages:
-        for suffix in (".md", ".html"):
-            page = bundle.path.with_name(bundle.path.name + suffix)
-            say_wrote(api.report(bundle, verdict, page, force=True))
+        for page in pages_of(bundle.path):
+            say_wrote(api.report(bundle, verdict, page, force=force))
     say(f"Judge it again anywhere: roofmark judge {bundle.path}")
     say_wrote(bundle.path)
     return exit_code_of(verdict)
 
 
-def _free_folder(study: Path) -> Path:
+def pages_of(bundle: Path) -> tuple[Path, ...]:
+    """Return the report's pages: beside the bundle, because nothing is added to what is sealed."""
+    folder = bundle.resolve()
+    return tuple(folder.with_name(folder.name + suffix) for suffix in (".md", ".html"))
+
+
+def check_pages_free(bundle: Path, *, force: bool) -> None:
+    """Refuse before the run, not after it. Raises: BundleError RM409 when a page is in the way."""
+    taken = [page for page in pages_of(bundle) if page.exists() and not force]
+    if taken:
+        mend = "Pass --force to replace it, --no-report, or another -o."
+        raise BundleError(
+            *(problem("RM409", f"{page.name} exists", str(page), mend) for page in taken)
+        )
+
+
+def free_folder(study: Path) -> Path:
     """Return out/<date>-<study>, with a number if that is taken."""
     name = (study.parent if study.suffix == ".py" else study).resolve().name
     base = Path("out") / f"{time.strftime('%Y-%m-%d')}-{name}"
@@ -86,5 +112,7 @@ def _range(text: str | None) -> tuple[int, int] | None:
     try:
         fewest, most = int(low), int(high if colon else low)
     except ValueError as error:
-        raise typer.BadParameter(f"{text!r} is not FEWEST:MOST", param_hint="--processes") from error
+        raise typer.BadParameter(
+            f"{text!r} is not FEWEST:MOST", param_hint="--processes"
+        ) from error
     return fewest, most
