@@ -25,7 +25,9 @@ def main(
     else:
         typer.echo(f"{replication.outcome}")
         for each in replication.solutions:
-            typer.echo(plain(f"  {each.solution}: {each.outcome} (was {each.original}, is {each.again})"))
+            typer.echo(
+                plain(f"  {each.solution}: {each.outcome} (was {each.original}, is {each.again})")
+            )
         for each in replication.differences:
             mend = f" ({each.mend})" if each.mend else ""
             typer.echo(plain(f"  {each.field}: {each.original} -> {each.again}{mend}"))

@@ -86,5 +86,7 @@ def _range(text: str | None) -> tuple[int, int] | None:
     try:
         fewest, most = int(low), int(high if colon else low)
     except ValueError as error:
-        raise typer.BadParameter(f"{text!r} is not FEWEST:MOST", param_hint="--processes") from error
+        raise typer.BadParameter(
+            f"{text!r} is not FEWEST:MOST", param_hint="--processes"
+        ) from error
     return fewest, most

@@ -14,9 +14,7 @@ if TYPE_CHECKING:
     from roofmark.bundle import Bundle
 
 
-def write_report(
-    verdict: "Verdict", bundle: "Bundle", path: Path, *, force: bool = False
-) -> Path:
+def write_report(verdict: "Verdict", bundle: "Bundle", path: Path, *, force: bool = False) -> Path:
     """Write `path` (.html or .md) and return it. Raises: BundleError RM409, RM413."""
     if path.exists() and not force:
         raise _in_the_way(path)

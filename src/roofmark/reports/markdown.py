@@ -77,7 +77,7 @@ def _counts(counts: dict[str, int]) -> str:
     return ", ".join(f"{count} {word}" for word, count in counts.items() if count)
 
 
-def _effect(moves: str, accepted: bool) -> str:  # noqa: FBT001
+def _effect(moves: str, accepted: bool) -> str:
     return "accepted" if accepted else moves or "-"
 
 
