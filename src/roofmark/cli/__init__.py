@@ -76,6 +76,6 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr)
 
 
-def run() -> None:
+def console() -> None:
     """Be the console script."""
     sys.exit(main())

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def main(
     bundle: Path = typer.Argument(..., help="Folder of a sealed bundle."),
-    claim: str = typer.Option(None, help='Test a claim: "cuda faster 2.0" or "cuda same".'),
+    claim: str | None = typer.Option(None, help='Test a claim: "cuda faster 2.0" or "cuda same".'),
     as_json: bool = typer.Option(False, "--json", help="Print the verdict as JSON."),
 ) -> int:
     """Judge a bundle again: the same bytes give the same verdict."""

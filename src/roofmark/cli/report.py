@@ -9,7 +9,7 @@ from roofmark.cli.speak import exit_code_of, print_json, say_wrote
 
 def main(
     bundle: Path = typer.Argument(..., help="Folder of a sealed bundle."),
-    output: Path = typer.Option(None, "-o", "--output", help="FILE.html or FILE.md."),
+    output: Path | None = typer.Option(None, "-o", "--output", help="FILE.html or FILE.md."),
     force: bool = typer.Option(False, "--force", help="Replace the file if it exists."),
     as_json: bool = typer.Option(False, "--json", help="Print the verdict as JSON."),
 ) -> int:

@@ -11,7 +11,7 @@ from roofmark.terminal_text import plain
 
 def main(
     bundle: Path = typer.Argument(..., help="Folder of a sealed bundle."),
-    output: Path = typer.Option(None, "-o", "--output", help="Folder of the new bundle."),
+    output: Path | None = typer.Option(None, "-o", "--output", help="Folder of the new bundle."),
     as_json: bool = typer.Option(False, "--json", help="Print the replication as JSON."),
 ) -> int:
     """Run a bundle's own study and sources again, and compare the verdicts."""

@@ -11,7 +11,7 @@ from roofmark.codes import ERRORS
 
 
 def main(
-    code: str = typer.Argument(None, help="A code such as RM301; none lists all."),
+    code: str | None = typer.Argument(None, help="A code such as RM301; none lists all."),
     as_json: bool = typer.Option(False, "--json", help="Print as JSON."),
 ) -> int:
     """List every rule and error code, or explain one."""

@@ -3,7 +3,6 @@
 In: a verdict and its bundle. Out: text. The suffix of the path chooses the form.
 """
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,7 +31,7 @@ def write_report(verdict: "Verdict", bundle: "Bundle", path: Path, *, force: boo
     partial = path.with_name(path.name + ".partial")
     path.parent.mkdir(parents=True, exist_ok=True)
     partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
+    partial.replace(path)
     return path
 
 

@@ -74,7 +74,8 @@ def render_svg(chart: Chart) -> str:
     """Return a chart as SVG."""
     import vl_convert  # pyright: ignore[reportMissingTypeStubs]
 
-    return vl_convert.vegalite_to_svg(chart.spec)
+    spec: Any = chart.spec
+    return vl_convert.vegalite_to_svg(spec)
 
 
 def _chart(name: str, title: str, caption: str, spec: dict[str, Any] | None) -> Chart:

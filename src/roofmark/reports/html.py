@@ -17,6 +17,7 @@ from roofmark.reports import view
 from roofmark.reports.charts import draw_charts
 from roofmark.terminal_text import plain
 
+_SNIPPET = "window.vegaEmbed = vegaEmbed;"
 _UNSAFE = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
 
 
@@ -51,7 +52,7 @@ def _script() -> str:
     """Vega, Vega-Lite and Vega-Embed as one script, from the package that also makes the SVGs."""
     import vl_convert  # pyright: ignore[reportMissingTypeStubs]
 
-    script: str = vl_convert.javascript_bundle()
+    script = vl_convert.javascript_bundle(_SNIPPET)
     # The bundle is trusted code; only the end tag must not appear inside the element.
     return script.replace("</script", "<\\/script")
 

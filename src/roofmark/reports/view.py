@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from roofmark.analysis.verdict import Cell, Estimate, Finding, Overall, Roof, Verdict
 from roofmark.bundle import Bundle
-from roofmark.evidence import Passed, Trace
+from roofmark.evidence import Git, Passed, Trace
 from roofmark.records import Missing
 from roofmark.units import show
 
@@ -144,9 +144,7 @@ def provenance(verdict: Verdict, bundle: Bundle) -> list[Fact]:
         Fact("Driver", "-" if isinstance(gpu, Missing) else gpu.driver),
         Fact("Host", f"{environment.cpu.model}, {environment.cpu.cores} cores, {environment.os}"),
         Fact("Python", environment.python),
-        Fact(
-            "Commit", "-" if isinstance(commit, Missing) else _commit(commit.commit, commit.dirty)
-        ),
+        Fact("Commit", "-" if isinstance(commit, Missing) else _commit(commit)),
         Fact("Run time", ", ".join(_session(each.seconds) for each in run.sessions)),
         Fact("Skipped", "; ".join(f"{s.solution}: {s.reason}" for s in run.skipped) or "nothing"),
     ]
@@ -155,8 +153,8 @@ def provenance(verdict: Verdict, bundle: Bundle) -> list[Fact]:
     return [*facts, Fact("Packages", ", ".join(found) or "-")]
 
 
-def _commit(name: str, dirty: bool) -> str:
-    return name[:12] + (" with local changes" if dirty else "")
+def _commit(git: Git) -> str:
+    return git.commit[:12] + (" with local changes" if git.dirty else "")
 
 
 def _session(seconds: float | Missing) -> str:
