@@ -1,90 +1,184 @@
-"""Every code that roofmark prints, apart from the rules' own, with what it means.
+"""Every error code that is raised rather than found by a rule, explained once.
 
-In: nothing. Out: one table, so that `roofmark rules CODE` can explain an error as it explains a
-finding. A test holds it against the codes that the sources raise.
+In: nothing. Out: `ERRORS`, which `roofmark rules RM104` and docs/reference/errors.md show, and from
+which problems take their meaning. Rules (RM110, RM111, most of
+RM3xx, RM5xx) explain themselves in analysis/rules.
 """
 
-ERRORS: dict[str, tuple[str, str]] = {
-    "RM101": (
+from typing import NamedTuple
+
+from roofmark.errors import Problem
+
+
+class Code(NamedTuple):
+    """A title for lists, and what the code means for whoever meets it."""
+
+    title: str
+    meaning: str
+
+
+ERRORS: dict[str, Code] = {
+    "RM101": Code(
         "the study cannot be loaded",
-        "study.py raised, does not parse, or defines no `study`. The line is named.",
+        "study.py is Python; roofmark runs it once to read the study.",
     ),
-    "RM102": (
-        "a source cannot be taken",
-        "A file that the study names is missing, special, too large, or outside the study's "
-        "folder. A bundle keeps every source, so every source must be a regular file in it.",
+    "RM102": Code(
+        "a source file cannot be taken",
+        "A study is measured from its own folder's files, so that a bundle can keep them.",
     ),
-    "RM103": (
-        "a field has the wrong type",
-        "The study does not fit its records: a wrong type, an unknown field, a value out of range.",
+    "RM103": Code(
+        "a field holds something that it cannot hold",
+        "A study is data: it is stored, hashed and read back before anything is measured.",
     ),
-    "RM104": (
-        "a name is wrong or taken",
-        "Names of solutions, workloads and tensors become file names and arguments; they are "
-        "unique (whatever their case) and, for tensors and scalars, Python identifiers.",
+    "RM104": Code(
+        "a name stands for two things",
+        "Results are filed by name, so one would overwrite the other.",
     ),
-    "RM105": (
-        "axes, shapes or costs do not fit",
-        "A workload binds exactly the axes that the definition leaves open, to positive integers; "
-        "shapes and costs are integer arithmetic over axes.",
+    "RM105": Code(
+        "the baseline is not one of the solutions",
+        "Every speed-up is a ratio to the baseline.",
     ),
-    "RM106": (
-        "dtypes, values or tolerances do not fit",
-        "Integer tensors draw from Integers, floating ones from Normal or Uniform; outputs carry "
-        "tolerances, inputs carry values, never the other way round.",
+    "RM106": Code(
+        "there is nothing to measure",
+        "A study without solutions or without workloads would pass for a result.",
     ),
-    "RM107": (
-        "a solution returned something else than the definition declares",
-        "Type, dtype, shape and device of each output are part of the definition. A subclass of "
-        "torch.Tensor is refused: it could compute when it is looked at.",
+    "RM107": Code(
+        "a solution returned something else than declared",
+        "Outputs must have the dtype, shape and device that the definition declares; a conversion "
+        "on the way would hide time and error.",
     ),
-    "RM108": (
-        "an entry cannot be used",
-        "An entry is `file::function`; the file has a known suffix, parses, and defines the "
-        "function with the definition's inputs and scalars (and all outputs, or none).",
+    "RM108": Code(
+        "a workload does not bind the axes",
+        "A workload gives a size to exactly those axes that the definition leaves open (VAR).",
     ),
-    "RM109": (
-        "baseline, devices or protocol contradict each other",
-        "The baseline is one of the solutions; targets and devices fit the language; the fewest "
-        "processes are not more than the most.",
+    "RM109": Code(
+        "a shape or a cost cannot be computed",
+        "Shapes and costs are integer arithmetic over the axes: names, integers, + - * // and ().",
     ),
-    "RM112": (
+    "RM112": Code(
         "the reference failed",
-        "The study's reference raised, or returned other shapes than declared. Without it nothing "
-        "can be checked, so nothing is measured.",
+        "Without a reference nothing can be checked, so nothing is measured.",
     ),
-    "RM130": (
+    "RM113": Code(
+        "a name cannot be a parameter",
+        "Inputs, scalars and outputs are passed by name, so each needs a Python name of its own.",
+    ),
+    "RM114": Code(
+        "values do not fit their tensor",
+        "What would be drawn could not be stored, or would be something else once stored.",
+    ),
+    "RM115": Code(
+        "a tensor says what only the other side can",
+        "Inputs are drawn and have values; outputs are compared and have a tolerance.",
+    ),
+    "RM116": Code(
+        "`mutable` names no input",
+        "Only an input can be changed by a solution; outputs are written anyway.",
+    ),
+    "RM117": Code(
+        "an entry is not `file::function`",
+        "The file's suffix declares the language: .py, .cpp, .cc or .cu.",
+    ),
+    "RM118": Code(
+        "an entry is not in its file",
+        "The function would be missing when the solution is loaded.",
+    ),
+    "RM119": Code(
+        "a function does not take what it is given",
+        "A function names all inputs and scalars, and either all outputs or none.",
+    ),
+    "RM120": Code(
+        "a rule is not sound",
+        "A rule with a code that is taken, without documentation, or about an unknown fact would "
+        "judge nothing or judge wrongly.",
+    ),
+    "RM121": Code("there is no such rule", "Codes are listed by `roofmark rules`."),
+    "RM123": Code(
+        "a device, target or flag does not fit the language",
+        "What is declared here could not be built, or would be ignored without a word.",
+    ),
+    "RM124": Code(
+        "the protocol contradicts itself",
+        "No run could follow it.",
+    ),
+    "RM125": Code(
+        "a code cannot be accepted",
+        "A study may accept health findings (RM3xx) alone; wrong results and broken proofs never.",
+    ),
+    "RM126": Code(
+        "a solution never meets the baseline",
+        "Both are measured side by side on one device; there is none on which both run.",
+    ),
+    "RM127": Code(
+        "a workload's id cannot name a file",
+        "Traces are filed by workload id: letters, digits and . _ + -, at most 64 of them.",
+    ),
+    "RM128": Code(
+        "a workload is larger than any device",
+        "One call's tensors would not fit in memory; most often an axis has a wrong size.",
+    ),
+    "RM130": Code(
         "a filter matches nothing",
-        "A pattern over workloads or a solution's name matched nothing; going on would measure "
-        "something else than was asked.",
+        "A filter that matches nothing would pass for a measurement.",
     ),
-    "RM330": (
+    "RM131": Code("a dtype is not known", "Dtypes are torch's names, without `torch.`."),
+    "RM330": Code(
         "the baseline is not there",
-        "Every speed-up is a ratio to the baseline. It is skipped on this device or did not build.",
+        "Every speed-up is a ratio to the baseline; without it nothing is measured.",
     ),
-    "RM331": ("there is no GPU", "The study was to run on CUDA and the driver shows no device."),
-    "RM401": ("not a bundle", "The folder holds no manifest, or files that no bundle holds."),
-    "RM402": (
-        "a record cannot be read",
-        "A file is not the record that it should be: changed, cut short, or of another version.",
+    "RM331": Code(
+        "there is no GPU",
+        "The run was asked for a device that is not here; `roofmark doctor` says why.",
     ),
-    "RM403": ("the bundle is not sealed", "Its run was interrupted; it can be resumed."),
-    "RM404": (
+    "RM401": Code(
+        "not a bundle",
+        "A bundle is the folder that `roofmark run` wrote; it holds a manifest.json.",
+    ),
+    "RM402": Code(
+        "a file is not a record",
+        "The file was changed, cut short, or written by another version.",
+    ),
+    "RM403": Code(
+        "the bundle is not sealed",
+        "Its run was interrupted: the traces in it are whole, but more were asked for.",
+    ),
+    "RM404": Code(
         "the bundle is damaged",
-        "A file was changed, is missing, or was added after the bundle was sealed.",
+        "The bundle differs from what was sealed; nothing in it is believed.",
     ),
-    "RM405": ("the bundle is newer than this roofmark", "Update roofmark to read it."),
-    "RM406": ("another run writes this bundle", "Two runs in one folder would mix evidence."),
-    "RM407": ("a sealed bundle is already there", "A sealed bundle is never changed."),
-    "RM408": (
-        "a file of the bundle cannot be written",
-        "Disk full or no permission. Traces that were finished before are whole; resume after.",
+    "RM405": Code(
+        "the bundle is newer than this roofmark",
+        "Its format has fields that this version cannot know.",
     ),
-    "RM409": ("a report is already there", "Nothing is overwritten without --force."),
-    "RM410": (
-        "another machine than the one that began",
-        "Samples of two machines in one bundle could not be told apart.",
+    "RM406": Code(
+        "another run is writing this bundle",
+        "Two runs in one folder would mix their evidence.",
     ),
-    "RM411": ("an interrupted run is in the way", "Its finished traces would be lost."),
-    "RM412": ("nothing to resume", "The folder holds no interrupted run."),
+    "RM407": Code("a sealed bundle is in the way", "A sealed bundle is never changed."),
+    "RM408": Code(
+        "the bundle cannot be written",
+        "The disk is full or the folder is closed to us; finished traces are whole and stay.",
+    ),
+    "RM409": Code(
+        "a file is in the way",
+        "Nothing that exists is overwritten unless --force says so.",
+    ),
+    "RM410": Code(
+        "a run was resumed on another machine",
+        "Samples of two machines in one bundle cannot be told apart.",
+    ),
+    "RM411": Code(
+        "an interrupted run is in this folder",
+        "Its finished traces would be lost.",
+    ),
+    "RM412": Code(
+        "there is nothing to resume",
+        "The folder holds no interrupted run: none began there, or it was sealed.",
+    ),
+    "RM413": Code("a report has no form", "The suffix chooses it: .html or .md."),
 }
+
+
+def problem(code: str, fact: str, where: str, mend: str) -> Problem:
+    """Return a problem whose meaning is that of its code."""
+    return Problem(code=code, fact=fact, where=where, meaning=ERRORS[code].meaning, mend=mend)

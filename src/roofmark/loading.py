@@ -1,24 +1,33 @@
 """A study with everything it names, read once: what is measured is what was read here.
 
-In: a `study.py`, its folder, or a `Study`. Out: the study with the digest of every source, and the
-sources' bytes. Only `study.py` itself is executed; solutions run later, in processes of their own.
+In: a `study.py`, its folder, a bundle, a `study.json`, or a `Study`. Out: the study with the digest
+of every source, and the sources' bytes. Only `study.py` itself is executed (of a bundle nothing
+is); solutions run later, in processes of their own.
 """
 
 import os
 import stat
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
 import msgspec
 
+from roofmark.bundle import MANIFEST, open_bundle
+from roofmark.codes import problem
 from roofmark.errors import Problem, StudyError
-from roofmark.records import digest
+from roofmark.records import MAX_RECORD_BYTES, decode, digest
 from roofmark.study import Study
+from roofmark.validation import Places, check_study, find_places, find_problems
 
 # Chosen: far above any source that people write; a larger file is data, and belongs elsewhere.
 MAX_SOURCE_BYTES = 4 * 2**20
+# Chosen: the author's own line and the call that failed; more is the library's business.
+_TRACEBACK_LINES = 6
+
+Read = Callable[[str], bytes | str]
 
 
 @dataclass(frozen=True)
@@ -33,104 +42,156 @@ class LoadedStudy:
 def load_study(source: Study | str | Path) -> LoadedStudy:
     """Return the study with its sources. Raises: StudyError with every problem at once."""
     if isinstance(source, Study):
-        return _collect(source, Path.cwd())
+        return _collect(source, Path.cwd(), Places())
     path = Path(source)
+    if path.is_dir() and not (path / "study.py").exists() and (path / "study.json").exists():
+        path = path / "study.json"
+    if path.name == "study.json":
+        return _load_stored(path)
     file = path / "study.py" if path.is_dir() else path
-    return _collect(_execute(file), file.parent)
+    text = _read_text(file)
+    return _collect(_execute(file, text), file.parent, find_places(text, file.name))
 
 
-def _collect(study: Study, folder: Path) -> LoadedStudy:
-    from roofmark.validation import check_study
+def _collect(study: Study, folder: Path, places: Places) -> LoadedStudy:
+    return _gather(study, folder, places, lambda name: read_source(folder, name))
 
-    study = check_study(study)
+
+def _gather(study: Study, folder: Path, places: Places, read: Read) -> LoadedStudy:
+    """Read every file that the study names, and check both together."""
     contents: dict[str, bytes] = {}
-    problems: list[Problem] = []
-    for name, where in sorted(_named_files(study).items()):
-        found = _read_source(folder, name)
+    unread: list[Problem] = []
+    for name, (where, key) in sorted(_named_files(study).items()):
+        found = read(name)
         if isinstance(found, bytes):
             contents[name] = found
         else:
-            problems.append(_source_problem(found, name, where))
+            mend = "Name a regular file inside the folder of study.py."
+            place = places.of(where, key)
+            unread.append(problem("RM102", f"source {name!r} {found}", place, mend))
+    problems = [*find_problems(study, places, contents), *unread]
     if problems:
-        raise StudyError(*problems)
+        raise StudyError(*_once(problems))
     files = {name: digest(data) for name, data in contents.items()}
-    return LoadedStudy(msgspec.structs.replace(study, files=files), contents, folder)
+    checked = check_study(study, places, contents)
+    return LoadedStudy(msgspec.structs.replace(checked, files=files), contents, folder)
 
 
-def _execute(file: Path) -> Study:
+def _once(problems: list[Problem]) -> list[Problem]:
+    """Tell a source that leads out of the folder once, although two checks find it."""
+    first: dict[tuple[str, str], Problem] = {}
+    for each in problems:
+        first.setdefault((each.code, each.fact), each)
+    return list(first.values())
+
+
+def _load_stored(path: Path) -> LoadedStudy:
+    """Load a study.json with the sources beside it, by digest (a bundle) or by path."""
+    folder = path.parent
+    if (folder / MANIFEST).exists():
+        bundle = open_bundle(folder)
+        study = bundle.study
+        return _gather(study, folder, Places(), lambda name: _kept(study, name, bundle.source))
+    data = read_source(folder, path.name, MAX_RECORD_BYTES)
+    if isinstance(data, str):
+        raise cannot_load(data, str(path), "Name a study.py, a study.json or a bundle.")
+    study = decode(data, Study, where=path)
+
+    def read(name: str) -> bytes | str:
+        if not (folder / "sources").is_dir():
+            return read_source(folder, name)
+        found = read_source(folder / "sources", study.files.get(name, ""))
+        if isinstance(found, bytes) and digest(found) != study.files[name]:
+            return "was changed since it was measured"
+        return found
+
+    return _gather(study, folder, Places(), read)
+
+
+def _kept(study: Study, name: str, source: Callable[[str], bytes]) -> bytes | str:
+    return source(study.files[name]) if name in study.files else "is not in the bundle"
+
+
+def _read_text(file: Path) -> bytes:
+    text = read_source(file.parent, file.name)
+    if isinstance(text, str):
+        raise cannot_load(f"{file.name} {text}", str(file), "Name a study.py or its folder.")
+    return text
+
+
+def _execute(file: Path, text: bytes) -> Study:
     """Run the author's study.py and take its `study`."""
-    try:
-        text = file.read_bytes()
-    except OSError as error:
-        raise _cannot_load(f"cannot read it: {error.strerror}", str(file), "") from error
     module = ModuleType("roofmark_study")
     module.__file__ = str(file)
     try:
-        exec(compile(text, str(file), "exec"), module.__dict__)
-    except Exception as error:
-        place = _line_in(file, error)
-        raise _cannot_load(f"{type(error).__name__}: {error}", place, "Mend that line.") from error
+        exec(compile(text, str(file), "exec", dont_inherit=True), module.__dict__)
+    # A study.py that calls sys.exit() is broken too, and must not end us without a word.
+    except (Exception, SystemExit) as error:
+        fact = f"{type(error).__name__}: {error}"
+        raise cannot_load(fact, _line_in(file, error), "Mend that line.") from error
     study = getattr(module, "study", None)
     if not isinstance(study, Study):
-        fact = "it defines no `study`" if study is None else f"its `study` is a {type(study)}"
-        raise _cannot_load(fact, str(file), "End it with: study = rm.Study(...)")
+        kind = type(study).__name__
+        fact = "it defines no `study`" if study is None else f"its `study` is a {kind}"
+        raise cannot_load(fact, str(file), "End it with: study = rm.Study(...)")
     return study
 
 
-def _line_in(file: Path, error: Exception) -> str:
-    """Return the last line of `file` on the way to the error."""
-    if isinstance(error, SyntaxError) and error.lineno:
+def _line_in(file: Path, error: BaseException) -> str:
+    """Return the last line of `file` on the way to the error, and the end of the traceback."""
+    if isinstance(error, SyntaxError) and error.filename == str(file):
         return f"{file}:{error.lineno}"
-    lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(file)]
-    return f"{file}:{lines[-1]}" if lines else str(file)
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if frame.filename == str(file)]
+    own = frames[next((i for i, f in enumerate(frames) if f.filename == str(file)), 0) :]
+    told = "".join(traceback.format_list(own)).rstrip().splitlines()[-_TRACEBACK_LINES:]
+    place = f"{file}:{lines[-1]}" if lines else str(file)
+    return "\n".join([place, *told])
 
 
-def _named_files(study: Study) -> dict[str, str]:
-    """Every file that the study names -> who names it first."""
-    named: dict[str, str] = {study.definition.reference.partition("::")[0]: "the reference"}
-    for solution in (*study.solutions, *study.wrong):
+def _named_files(study: Study) -> dict[str, tuple[str, str]]:
+    """Every file that the study names -> who names it first, and the key of that line."""
+    named: dict[str, tuple[str, str]] = {}
+    reference: object = study.definition.reference if _is_study(study) else None
+    if isinstance(reference, str):
+        named[reference.partition("::")[0]] = ("definition.reference", "Definition.reference")
+    for solution in (*study.solutions, *study.wrong) if _is_study(study) else ():
+        place = (f"solution {solution.name!r}", f"Solution:{solution.name}")
         for path in (solution.path, *solution.sources):
-            named.setdefault(path, f"solution {solution.name!r}")
+            named.setdefault(path, place)
     return named
 
 
-def _read_source(folder: Path, name: str) -> bytes | str:
+def _is_study(study: Study) -> bool:
+    """Return whether its fields have their types; only then can its files be named."""
+    try:
+        msgspec.convert(msgspec.to_builtins(study), Study, strict=True)
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return True
+
+
+def read_source(folder: Path, name: str, most: int = MAX_SOURCE_BYTES) -> bytes | str:
     """Return a source's bytes, or why it cannot be taken."""
     path = folder / name
-    if Path(name).is_absolute() or ".." in Path(name).parts:
+    if not name or "\0" in name or Path(name).is_absolute() or ".." in Path(name).parts:
         return "leads out of the study's folder"
     try:
-        if not path.resolve().is_relative_to(folder.resolve()):
-            return "is a link that leads out of the study's folder"
+        # Opened without waiting, so that a pipe cannot hold us.
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(handle, "rb") as file:
             status = os.fstat(handle)
+            if not path.resolve().is_relative_to(folder.resolve()):
+                return "is a link that leads out of the study's folder"
             if not stat.S_ISREG(status.st_mode):
                 return "is not a regular file"
-            if status.st_size > MAX_SOURCE_BYTES:
-                return f"has {status.st_size} bytes, more than {MAX_SOURCE_BYTES}"
-            return file.read()
-    except OSError as error:
-        return f"cannot be read: {error.strerror}"
+            if status.st_size > most:
+                return f"has {status.st_size} bytes, more than {most}"
+            return file.read(most)
+    except (OSError, RuntimeError) as error:
+        return f"cannot be read: {getattr(error, 'strerror', None) or error}"
 
 
-def _source_problem(fact: str, name: str, where: str) -> Problem:
-    return Problem(
-        code="RM102",
-        fact=f"source {name!r} {fact}",
-        where=where,
-        meaning="A study is measured from its own folder's files, so that a bundle can keep them.",
-        mend="Name a regular file inside the folder of study.py.",
-    )
-
-
-def _cannot_load(fact: str, where: str, mend: str) -> StudyError:
-    return StudyError(
-        Problem(
-            code="RM101",
-            fact=f"the study cannot be loaded: {fact}",
-            where=where,
-            meaning="study.py is Python; roofmark runs it once to read the study.",
-            mend=mend,
-        )
-    )
+def cannot_load(fact: str, where: str, mend: str) -> StudyError:
+    """Return the error of a study that cannot be had at all."""
+    return StudyError(problem("RM101", f"the study cannot be loaded: {fact}", where, mend))

@@ -14,6 +14,21 @@ from roofmark.errors import BenchError, BundleError, IntegrityError, RoofmarkErr
 from roofmark.terminal_text import plain
 
 HOLDS, FAILS, USAGE, UNDECIDED, DAMAGED, DEFECT, INTERRUPTED = 0, 1, 2, 3, 4, 70, 130
+# These say that evidence cannot be believed; every other RM4xx says that a folder is in the way.
+_DAMAGE = ("RM401", "RM402", "RM403", "RM404", "RM405")
+
+
+class Ended(Exception):
+    """Ctrl-C, or a reader that left, carried past typer, which would turn either into a number.
+
+    advice: what was kept, and how to go on.
+    """
+
+    def __init__(self, cause: BaseException, advice: str = "") -> None:
+        """Keep what ended the command."""
+        super().__init__(advice)
+        self.cause = cause
+        self.advice = advice
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -21,36 +36,38 @@ def main(arguments: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     as_json = "--json" in arguments
     try:
-        return _dispatch(arguments)
+        code = _dispatch(arguments, as_json=as_json)
+        sys.stdout.flush()
+        return code
     except RoofmarkError as error:
         _tell(error, as_json=as_json)
         return _exit_code(error)
+    except Ended as ended:
+        return _leave() if isinstance(ended.cause, BrokenPipeError) else _interrupted(ended.advice)
     except KeyboardInterrupt:
-        _say("\nInterrupted. Finished traces are kept; go on with: roofmark run --resume FOLDER")
-        return INTERRUPTED
+        return _interrupted("")
     except BrokenPipeError:
-        # The reader left (`| head`); stdout is closed quietly so that Python does not complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return HOLDS
+        return _leave()
     except Exception:
-        _say("This is a defect of roofmark; please report it with the lines below.")
-        _say(traceback.format_exc())
+        say("This is a defect of roofmark; please report it with the lines below.")
+        say(traceback.format_exc())
         return DEFECT
 
 
-def _dispatch(arguments: list[str]) -> int:
-    import click
-    from typer.main import get_command
+def _dispatch(arguments: list[str], *, as_json: bool) -> int:
+    import typer
 
     from roofmark.cli.app import app
 
-    command = get_command(app)
+    # The root of typer's own errors; newer versions carry click inside and do not export it.
+    usage: type[Exception] = typer.BadParameter.__mro__[2]
     try:
-        result = command.main(arguments, prog_name="roofmark", standalone_mode=False)
-    except click.exceptions.Abort:
-        raise KeyboardInterrupt from None
-    except click.ClickException as error:
-        error.show()
+        result: object = app(arguments, prog_name="roofmark", standalone_mode=False)
+    except usage as error:
+        if as_json:
+            _print_errors([{"code": "usage", "fact": str(error)}])
+        else:
+            error.show()  # pyright: ignore
         return USAGE
     return result if isinstance(result, int) else HOLDS
 
@@ -58,24 +75,40 @@ def _dispatch(arguments: list[str]) -> int:
 def _tell(error: RoofmarkError, *, as_json: bool) -> None:
     if as_json:
         fields = ("code", "fact", "where", "meaning", "mend")
-        problems = [{name: getattr(each, name) for name in fields} for each in error.problems]
-        _say(json.dumps({"errors": problems}, indent=1))
+        _print_errors([{name: getattr(each, name) for name in fields} for each in error.problems])
     else:
-        _say(plain(str(error)))
+        say(str(error))
+
+
+def _print_errors(problems: list[dict[str, str]]) -> None:
+    """Print errors as JSON on stderr: stdout holds data or nothing."""
+    print(json.dumps({"errors": problems}, indent=1), file=sys.stderr)
 
 
 def _exit_code(error: RoofmarkError) -> int:
     if isinstance(error, IntegrityError):
         return DAMAGED
     if isinstance(error, BundleError):
-        return DAMAGED if error.code in ("RM401", "RM402", "RM403", "RM404", "RM405") else USAGE
+        return DAMAGED if error.code in _DAMAGE else USAGE
     return UNDECIDED if isinstance(error, BenchError) else USAGE
 
 
-def _say(text: str) -> None:
-    print(text, file=sys.stderr)
+def _interrupted(advice: str) -> int:
+    say(f"\nInterrupted. {advice or 'Nothing was written.'}")
+    return INTERRUPTED
+
+
+def _leave() -> int:
+    """Close stdout quietly: its reader left (`| head`), and that is no error of ours."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return HOLDS
+
+
+def say(text: str) -> None:
+    """Tell people something; it is no data."""
+    print(plain(text), file=sys.stderr)
 
 
 def console() -> None:
-    """Be the console script."""
+    """Be the console script (not `run`: that is the module of a command)."""
     sys.exit(main())

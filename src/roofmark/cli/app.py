@@ -1,8 +1,11 @@
 """The commands' table: one module per command, imported here, run when chosen."""
 
+import functools
+from collections.abc import Callable
+
 import typer
 
-from roofmark.cli import doctor, judge, new, report, rerun, rules, run, verify
+from roofmark.cli import Ended, doctor, judge, new, report, rerun, rules, run, verify
 
 app = typer.Typer(
     help="Evidence-grade benchmarking for GPU kernels and LLM decode.",
@@ -11,9 +14,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _guarded(command: Callable[..., int]) -> Callable[..., int]:
+    """Return the command with Ctrl-C and a closed pipe carried out to `main`."""
+
+    @functools.wraps(command)
+    def guarded(*args: object, **options: object) -> int:
+        try:
+            return command(*args, **options)
+        except (KeyboardInterrupt, BrokenPipeError) as error:
+            raise Ended(error) from error
+
+    return guarded
+
+
 for module in (run, judge, report, verify, rerun, doctor, rules, new):
-    name = module.__name__.rpartition(".")[2]
-    app.command(name)(module.main)
+    app.command(module.__name__.rpartition(".")[2])(_guarded(module.main))
 
 
 @app.callback(invoke_without_command=True)

@@ -1,55 +1,78 @@
-"""`roofmark new`: a small study that runs as it is, to start from."""
+"""`roofmark new`: a small study that runs as it is, to be made into one's own."""
 
-from importlib import resources
+import json
+from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
-from string import Template
 
 import typer
 
 from roofmark.cli import HOLDS
 from roofmark.cli.speak import say, say_wrote
+from roofmark.codes import problem
+from roofmark.errors import BundleError
 
-# language -> the file of its solution, and how study.py names it.
-_SOLUTIONS = {
-    "python": ("fused.py", 'rm.Solution("fused", "fused.py::rmsnorm")'),
-    "cpp": ("rmsnorm.cpp", 'rm.Solution("cpp", "rmsnorm.cpp::rmsnorm", target="avx2")'),
+# Language -> the solution's file, and the line that names it in study.py.
+SOLUTIONS: dict[str, tuple[str, str]] = {
+    "python": ("fused.py", 'rm.Solution("fused", "fused.py::rmsnorm"),'),
     "triton": (
         "triton_kernel.py",
-        'rm.Solution("triton", "triton_kernel.py::rmsnorm", devices=("cuda",), '
-        'requires=("triton",))',
+        'rm.Solution("triton", "triton_kernel.py::rmsnorm", devices=("cuda",),'
+        ' requires=("triton",)),',
     ),
-    "cuda": ("rmsnorm.cu", 'rm.Solution("cuda", "rmsnorm.cu::rmsnorm")'),
+    "cpp": ("kernel.cpp", 'rm.Solution("cpp", "kernel.cpp::rmsnorm", target="avx2"),'),
+    "cuda": ("kernel.cu", 'rm.Solution("cuda", "kernel.cu::rmsnorm"),'),
 }
-_COMMON = ("reference.py", "eager.py", "wrong/unscaled.py", "README.md")
+COMMON = ("study.py", "reference.py", "eager.py", "wrong/no_weight.py", "README.md")
+_MARK = "# {{solution}}"
 
 
 def main(
-    folder: Path = typer.Argument(..., help="A folder that does not exist yet."),
-    language: str = typer.Option("python", help="python, cpp, triton or cuda."),
+    folder: Path = typer.Argument(..., help="Folder to make."),
+    language: list[str] = typer.Option(
+        ["python"], "-l", "--language", help="python, triton, cpp or cuda; may be repeated."
+    ),
+    force: bool = typer.Option(False, "--force", help="Replace files that are there."),
     as_json: bool = typer.Option(False, "--json", help="Print the written paths as JSON."),
 ) -> int:
-    """Write a small study (RMSNorm) that runs as it is."""
-    if language not in _SOLUTIONS:
-        known = ", ".join(_SOLUTIONS)
-        raise typer.BadParameter(f"{language!r} is not one of {known}", param_hint="--language")
-    if folder.exists() and any(folder.iterdir() if folder.is_dir() else [folder]):
-        raise typer.BadParameter(f"{folder} is there already and not empty", param_hint="FOLDER")
-    file, solution = _SOLUTIONS[language]
-    device = "cuda" if language in ("triton", "cuda") else "cpu"
-    values = {"solution": solution, "folder": folder.as_posix(), "file": file, "device": device}
-    written = [_write(folder, name, values) for name in ("study.py", file, *_COMMON)]
+    """Write a small study (RMS norm) that runs as it is."""
+    unknown = [each for each in language if each not in SOLUTIONS]
+    if unknown:
+        known = ", ".join(SOLUTIONS)
+        raise typer.BadParameter(f"{unknown[0]!r} is not one of {known}", param_hint="--language")
+    chosen = [SOLUTIONS[each] for each in dict.fromkeys(language)]
+    names = (*COMMON, *(file for file, _ in chosen))
+    _check_free(folder, names, force=force)
+    templates = files("roofmark.cli") / "templates"
+    for name in names:
+        _write(folder / name, _fill(templates / name, [line for _, line in chosen]))
     if as_json:
-        import json
-
-        typer.echo(json.dumps([str(path) for path in written], indent=1))
+        typer.echo(json.dumps([str(folder / name) for name in names], indent=1))
     say(f"Run it: roofmark run {folder}")
     say_wrote(folder)
     return HOLDS
 
 
-def _write(folder: Path, name: str, values: dict[str, str]) -> Path:
-    template = resources.files("roofmark.cli") / "templates" / f"{name}.txt"
-    path = folder / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(Template(template.read_text()).safe_substitute(values))
-    return path
+def _check_free(folder: Path, names: tuple[str, ...], *, force: bool) -> None:
+    """Refuse before anything is written. Raises: BundleError RM409 for every file in the way."""
+    taken = [folder / name for name in names if (folder / name).exists()]
+    if taken and not force:
+        mend = "Name another folder, or pass --force."
+        raise BundleError(
+            *(problem("RM409", f"{path.name} exists", str(path), mend) for path in taken)
+        )
+
+
+def _fill(template: Traversable, lines: list[str]) -> str:
+    text = template.read_text(encoding="utf-8")
+    return text.replace(_MARK, "\n        ".join(lines))
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        mend = "Name a folder that can be written."
+        fact = f"cannot write: {error.strerror}"
+        raise BundleError(problem("RM408", fact, str(path), mend)) from error

@@ -6,7 +6,16 @@ from typing import Literal, cast
 
 import typer
 
-from roofmark.cli.speak import exit_code_of, print_json, progress_bar, say, say_wrote
+from roofmark.cli.speak import (
+    exit_code_of,
+    kept_on_interrupt,
+    print_json,
+    progress_bar,
+    say,
+    say_wrote,
+)
+from roofmark.codes import problem
+from roofmark.errors import BundleError
 from roofmark.options import RunOptions
 from roofmark.study import CacheState, Tier
 
@@ -41,13 +50,15 @@ def main(
         confirm=confirm,
         force=force,
     )
-    with progress_bar() as show:
-        if resume is not None:
-            bundle = api.resume(resume, progress=show)
+    if (study is None) == (resume is None):
+        raise typer.BadParameter("name either a study, or --resume a bundle")
+    target = resume or output or free_folder(cast(Path, study))
+    check_pages_free(target, force=force or not pages)
+    with kept_on_interrupt(target), progress_bar() as show:
+        if study is None:
+            bundle = api.resume(target, progress=show)
         else:
-            if study is None:
-                raise typer.BadParameter("name a study, or --resume a bundle")
-            bundle = api.run(study, output or _free_folder(study), options=options, progress=show)
+            bundle = api.run(study, target, options=options, progress=show)
     verdict = api.judge(bundle)
     if as_json:
         print_json(verdict)
@@ -56,15 +67,30 @@ def main(
 
         typer.echo(render_terminal(verdict, bundle), nl=False)
     if pages:
-        for suffix in (".md", ".html"):
-            page = bundle.path.with_name(bundle.path.name + suffix)
-            say_wrote(api.report(bundle, verdict, page, force=True))
+        for page in pages_of(bundle.path):
+            say_wrote(api.report(bundle, verdict, page, force=force))
     say(f"Judge it again anywhere: roofmark judge {bundle.path}")
     say_wrote(bundle.path)
     return exit_code_of(verdict)
 
 
-def _free_folder(study: Path) -> Path:
+def pages_of(bundle: Path) -> tuple[Path, ...]:
+    """Return the report's pages: beside the bundle, because nothing is added to what is sealed."""
+    folder = bundle.resolve()
+    return tuple(folder.with_name(folder.name + suffix) for suffix in (".md", ".html"))
+
+
+def check_pages_free(bundle: Path, *, force: bool) -> None:
+    """Refuse before the run, not after it. Raises: BundleError RM409 when a page is in the way."""
+    taken = [page for page in pages_of(bundle) if page.exists() and not force]
+    if taken:
+        mend = "Pass --force to replace it, --no-report, or another -o."
+        raise BundleError(
+            *(problem("RM409", f"{page.name} exists", str(page), mend) for page in taken)
+        )
+
+
+def free_folder(study: Path) -> Path:
     """Return out/<date>-<study>, with a number if that is taken."""
     name = (study.parent if study.suffix == ".py" else study).resolve().name
     base = Path("out") / f"{time.strftime('%Y-%m-%d')}-{name}"

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from roofmark.cli import FAILS, HOLDS, UNDECIDED
+from roofmark.cli import FAILS, HOLDS, UNDECIDED, Ended
+from roofmark.cli import say as say
 from roofmark.options import Progress
 from roofmark.terminal_text import plain
 
@@ -23,11 +24,6 @@ def print_json(record: Any) -> None:
     from roofmark.records import encode_pretty
 
     sys.stdout.write(encode_pretty(record).decode())
-
-
-def say(text: str) -> None:
-    """Tell people something; it is no data."""
-    print(plain(text), file=sys.stderr)
 
 
 def say_wrote(path: Path) -> None:
@@ -48,7 +44,7 @@ def progress_bar() -> Generator[Callable[[Progress], None]]:
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
-        TextColumn("{task.fields[left]}"),
+        TextColumn("{task.fields[left]}", markup=False),
     )
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("starting", total=None, left="")
@@ -66,11 +62,23 @@ def progress_bar() -> Generator[Callable[[Progress], None]]:
         yield show
 
 
+@contextmanager
+def kept_on_interrupt(folder: Path) -> Generator[None]:
+    """Say after Ctrl-C what is kept in `folder` and how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        begun = (folder / "study.json").exists()
+        advice = f"Finished traces are kept; go on with: roofmark run --resume {folder}"
+        raise Ended(error, advice if begun else "") from error
+
+
 class _Lines:
     """Progress as lines: one per step, at most one every five seconds."""
 
     def __init__(self) -> None:
-        self._last = -10.0
+        """Let the first line through."""
+        self._last = float("-inf")
 
     def show(self, now: Progress) -> None:
         """Print a line if the last one is old enough."""

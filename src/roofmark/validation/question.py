@@ -1,0 +1,183 @@
+"""Does the study ask something that can be asked? Names, roles, axes, devices, protocol.
+
+In: a study whose fields have their types. Out: problems. Tensors are looked at in tensors.py,
+source files in sources.py.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+from msgspec import UnsetType
+
+from roofmark.codes import problem
+from roofmark.errors import Problem
+from roofmark.study import LANGUAGES, Solution, Study, Workload, twin_of
+from roofmark.validation.places import Places
+
+_ENTRY = re.compile(r"^[^:]+::[A-Za-z_][A-Za-z0-9_]*$")
+# Source: bundle.py files traces under this name; one file system takes 255 bytes, a table 64.
+_ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$")
+_HEALTH = re.compile(r"^RM3\d\d$")
+# Source: nvcc's `-arch`, such as sm_90 or sm_90a.
+_SM = re.compile(r"^sm_[1-9]\d{1,2}[af]?$")
+
+
+def find_question_problems(study: Study, places: Places) -> Iterator[Problem]:
+    """Yield everything that is wrong with the question itself."""
+    yield from _roles(study, places)
+    yield from _axes(study, places)
+    yield from _ids(study, places)
+    yield from _protocol(study, places)
+    for number, solution in enumerate(study.solutions):
+        yield from _solution(solution, study, solution_place(solution, number, places))
+    for number, control in enumerate(study.wrong):
+        yield from _solution(control, study, solution_place(control, number, places, "wrong"))
+    yield from _path(study.definition.reference, places.of("reference", "Definition.reference"))
+
+
+def solution_place(solution: Solution, number: int, places: Places, kind: str = "solutions") -> str:
+    """Return "solutions[2] 'triton', study.py:31"."""
+    return places.of(f"{kind}[{number}] {solution.name!r}", f"Solution:{solution.name}")
+
+
+def workload_place(workload: Workload, number: int, places: Places) -> str:
+    """Return "workloads[0] 'n1', study.py:14"."""
+    keys = (f"Workload:{workload.id}", "Workload", "Study.workloads")
+    return places.of(f"workloads[{number}] {workload.id!r}", *keys)
+
+
+def binds_axes(study: Study, workload: Workload) -> bool:
+    """Return whether every axis has a positive size."""
+    sizes = study.axes(workload)
+    return sizes.keys() == study.definition.axes.keys() and all(n > 0 for n in sizes.values())
+
+
+def device_list(solution: Solution) -> tuple[str, ...]:
+    """Return where a solution runs; nothing if its suffix declares no language."""
+    known = "." + solution.path.rpartition(".")[2] in LANGUAGES
+    return solution.runs_on if known else ()
+
+
+def _roles(study: Study, places: Places) -> Iterator[Problem]:
+    names = [solution.name for solution in (*study.solutions, *study.wrong)]
+    for name, count in Counter([*names, twin_of(study.baseline)]).items():
+        if count > 1:
+            place = places.of(f"solutions and wrong {name!r}", "Study.solutions", "Study")
+            yield problem("RM104", f"{count} solutions are named {name!r}", place, "Rename one.")
+    if study.baseline not in {solution.name for solution in study.solutions}:
+        known = ", ".join(solution.name for solution in study.solutions) or "none"
+        yield problem(
+            "RM105",
+            f"baseline {study.baseline!r} is no solution",
+            places.of("baseline", "Study.baseline", "Study"),
+            f"Name one of the solutions: {known}.",
+        )
+    if not study.solutions:
+        yield problem("RM106", "no solutions", places.of("study", "Study"), "Add two or more.")
+    if all(workload.held_out for workload in study.workloads):
+        fact = "all workloads are held out" if study.workloads else "no workloads"
+        mend = "Add a Workload that is not held out."
+        yield problem("RM106", fact, places.of("study", "Study.workloads", "Study"), mend)
+    for code in study.accept:
+        if not _HEALTH.match(code):
+            place = places.of("accept", "Study.accept")
+            mend = "List RM3xx codes; `roofmark rules` has them."
+            yield problem("RM125", f"cannot accept {code!r}", place, mend)
+
+
+def _axes(study: Study, places: Places) -> Iterator[Problem]:
+    place = places.of("definition.axes", "Definition.axes")
+    for name, size in study.definition.axes.items():
+        if not name.isidentifier():
+            yield problem("RM109", f"axis {name!r} is no name", place, "Use letters and digits.")
+        if isinstance(size, int) and size < 1:
+            yield problem("RM109", f"axis {name!r} is {size}", place, "Sizes start at 1.")
+    open_axes = {name for name, size in study.definition.axes.items() if size == "var"}
+    for number, workload in enumerate(study.workloads):
+        where = workload_place(workload, number, places)
+        if workload.axes.keys() != open_axes:
+            given = ", ".join(workload.axes) or "nothing"
+            mend = f"Bind exactly: {', '.join(sorted(open_axes)) or 'nothing'}."
+            yield problem("RM108", f"workload binds {given}", where, mend)
+        for name, size in workload.axes.items():
+            if size < 1:
+                yield problem("RM108", f"axis {name!r} is {size}", where, "Sizes start at 1.")
+
+
+def _ids(study: Study, places: Places) -> Iterator[Problem]:
+    first: dict[str, int] = {}
+    for number, workload in enumerate(study.workloads):
+        where = workload_place(workload, number, places)
+        if not _ID.match(workload.id):
+            yield problem("RM127", f"id {workload.id!r}", where, "Give it a short name=.")
+        if workload.id in first:
+            fact = f"workloads {first[workload.id]} and {number} are both {workload.id!r}"
+            yield problem("RM104", fact, where, "Give one another seed= or name=.")
+        first.setdefault(workload.id, number)
+
+
+def _protocol(study: Study, places: Places) -> Iterator[Problem]:
+    protocol = study.protocol
+    fewest, most = protocol.processes
+    if fewest > most:
+        yield problem(
+            "RM124",
+            f"processes ({fewest}, {most}): the fewest are more than the most",
+            places.of("protocol.processes", "Protocol.processes", "Protocol"),
+            "Write (fewest, most).",
+        )
+    if protocol.call_limit > protocol.time_limit:
+        yield problem(
+            "RM124",
+            f"one visit may take {protocol.call_limit} s, the whole run {protocol.time_limit} s",
+            places.of("protocol.call_limit", "Protocol.call_limit", "Protocol.time_limit"),
+            "Lower call_limit or raise time_limit.",
+        )
+
+
+def _solution(solution: Solution, study: Study, where: str) -> Iterator[Problem]:
+    if not _ENTRY.match(solution.entry) or not device_list(solution):
+        mend = 'Write entry="file.py::function".'
+        yield problem("RM117", f"entry {solution.entry!r}", where, mend)
+        return
+    for path in (solution.path, *solution.sources):
+        yield from _path(path, where)
+    yield from _language(solution, where)
+    baseline = next((each for each in study.solutions if each.name == study.baseline), None)
+    shared = set(device_list(baseline)) & set(solution.runs_on) if baseline else {"any"}
+    if baseline and device_list(baseline) and not shared:
+        yield problem(
+            "RM126",
+            f"it runs on {_join(solution.runs_on)}; baseline {baseline.name!r} on "
+            + _join(baseline.runs_on),
+            where,
+            "Choose a baseline that runs there too.",
+        )
+
+
+def _language(solution: Solution, where: str) -> Iterator[Problem]:
+    if solution.language == "cuda" and "cpu" in solution.runs_on:
+        yield problem("RM123", "a .cu file on devices 'cpu'", where, 'Use devices=("cuda",).')
+    target = solution.target
+    if solution.language == "python" and (solution.flags or not isinstance(target, UnsetType)):
+        given = "flags" if solution.flags else f"target {target!r}"
+        mend = "Leave it out; only .cpp, .cc and .cu files are compiled here."
+        yield problem("RM123", f"{given} on a Python file", where, mend)
+    elif not isinstance(target, UnsetType) and bool(_SM.match(target)) != (
+        solution.language == "cuda"
+    ):
+        mend = "CUDA takes sm_90, sm_90a, ...; C++ takes avx2, avx512f, x86-64-v3, native, ..."
+        yield problem("RM123", f"target {target!r} on {solution.path!r}", where, mend)
+
+
+def _path(path: str, where: str) -> Iterator[Problem]:
+    path = path.partition("::")[0]
+    parts = path.split("/")
+    if not path or path.startswith("/") or "\\" in path or not {"", ".", ".."}.isdisjoint(parts):
+        mend = "Name a file inside the folder of study.py, such as wrong/zeros.py."
+        yield problem("RM102", f"source {path!r} leads out of the study's folder", where, mend)
+
+
+def _join(devices: tuple[str, ...]) -> str:
+    return " and ".join(devices)
