@@ -39,8 +39,8 @@ def run(
     """Measure a study and return the sealed bundle that it left in `output`.
 
     study: a `study.py`, its folder, or a Study whose sources lie in the current folder.
-    Raises: StudyError, BenchError, BundleError. After any of them, and after Ctrl-C, the traces that
-        were finished are in `output`, and `resume` goes on from there.
+    Raises: StudyError, BenchError, BundleError. After any of them, and after Ctrl-C, the traces
+        that were finished are in `output`, and `resume` goes on from there.
     """
     from roofmark.loading import load_study
 

@@ -1,8 +1,8 @@
 """One workload in one process set: prepare, prove right, then block after block.
 
 In: a crew and a workload. Out: a ledger per solution. Every output of every timed call is compared
-by the referee before the next visit begins; a solution that is wrong once, or fails, takes no further
-part in this process set, and what the others did stays.
+by the referee before the next visit begins; a solution that is wrong once, or fails, takes no
+further part in this process set, and what the others did stays.
 """
 
 import time

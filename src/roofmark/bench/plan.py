@@ -1,8 +1,8 @@
 """What is visited in which order: pure, and random only through a seed that the bundle keeps.
 
 In: protocol, device, names, a seed. Out: blocks. A block belongs to one tier; in it every solution
-has one visit, in an order drawn afresh, so that drift and the warmth left by a neighbour fall on all
-of them alike.
+has one visit, in an order drawn afresh, so that drift and the warmth left by a neighbour fall on
+all of them alike.
 """
 
 import random

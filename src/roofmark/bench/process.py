@@ -1,8 +1,8 @@
 """Child processes that cannot outlive, flood or starve the run.
 
 In: a module to run and limits. Out: replies, or `ChildFailed` that says how the child ended and
-holds the end of what it printed. A child is killed with everything it started when it is late, takes
-too much memory, or when the orchestrator ends, however that happens.
+holds the end of what it printed. A child is killed with everything it started when it is late,
+takes too much memory, or when the orchestrator ends, however that happens.
 """
 
 import contextlib

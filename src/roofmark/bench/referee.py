@@ -1,7 +1,7 @@
 """The referee: the process that draws inputs, owns the reference and compares outputs.
 
-In: `Open`, `Draw`, `Verify`. Out: `Opened`, `Drawn`, `Verified`. No candidate's code ever runs here,
-so nothing a candidate does to its own process can change what is expected of it.
+In: `Open`, `Draw`, `Verify`. Out: `Opened`, `Drawn`, `Verified`. No candidate's code ever runs
+here, so nothing a candidate does to its own process can change what is expected of it.
 """
 
 from collections.abc import Iterable

@@ -1,10 +1,10 @@
 """A run: a loaded study becomes traces in an open bundle.
 
 In: a study with its sources, a bundle writer, and (handed down, so that the bench knows no
-statistics) a function that says which workloads are still undecided. Out: traces. Process set after
-process set, every undecided workload is measured by fresh processes, until nothing is undecided, the
-most process sets were used, or time is up. Every finished trace is on disk before the next begins,
-so a run can be killed at any moment and resumed.
+statistics) a function that says which workloads are still undecided. Out: traces. Process set
+after process set, every undecided workload is measured by fresh processes, until nothing is
+undecided, the most process sets were used, or time is up. Every finished trace is on disk before
+the next begins, so a run can be killed at any moment and resumed.
 """
 
 import contextlib

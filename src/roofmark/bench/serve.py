@@ -1,7 +1,8 @@
 """The life of a child process: answer requests until the channel closes.
 
 In: a socket's descriptor and a function from request to reply. Out: nothing; every failure becomes
-a `Failed` reply with its traceback, so the orchestrator hears of it in the same words as of success.
+a `Failed` reply with its traceback, so the orchestrator hears of it in the same words as of
+success.
 """
 
 import ctypes

@@ -3,7 +3,6 @@
 In: a verdict and its bundle. Out: text. The suffix of the path chooses the form.
 """
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,9 +13,7 @@ if TYPE_CHECKING:
     from roofmark.bundle import Bundle
 
 
-def write_report(
-    verdict: "Verdict", bundle: "Bundle", path: Path, *, force: bool = False
-) -> Path:
+def write_report(verdict: "Verdict", bundle: "Bundle", path: Path, *, force: bool = False) -> Path:
     """Write `path` (.html or .md) and return it. Raises: BundleError RM409, RM413."""
     if path.exists() and not force:
         raise _in_the_way(path)
@@ -34,7 +31,7 @@ def write_report(
     partial = path.with_name(path.name + ".partial")
     path.parent.mkdir(parents=True, exist_ok=True)
     partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
+    partial.replace(path)
     return path
 
 

@@ -4,9 +4,10 @@ In: a verdict and its bundle. Out: text that GitHub renders; everything from out
 """
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
-from roofmark.analysis.verdict import Verdict
+from roofmark.analysis.verdict import Decision, Finding, Verdict
 from roofmark.bundle import Bundle
 from roofmark.reports.view import (
     Fact,
@@ -44,7 +45,7 @@ def render_markdown(verdict: Verdict, bundle: Bundle, *, charts: tuple[Path, ...
     parts += ["## Can it be believed?", "", _facts(trust(verdict, bundle)), ""]
     fires = firing(verdict)
     if fires:
-        rows = [[f.code, place_of(f), f.message, _effect(f.moves, f.accepted)] for f in fires]
+        rows = [[f.code, place_of(f), f.message, _effect(f)] for f in fires]
         parts += [_fold(f"{len(fires)} findings", _table(["code", "where", "what", "moves"], rows))]
     cells = [
         [c.workload, c.solution, seconds(c.time), ratio(c.speedup), headroom(c.roof), c.decision]
@@ -73,12 +74,12 @@ def write_charts(verdict: Verdict, bundle: Bundle, folder: Path) -> tuple[Path, 
     return tuple(written)
 
 
-def _counts(counts: dict[str, int]) -> str:
+def _counts(counts: Mapping[Decision, int]) -> str:
     return ", ".join(f"{count} {word}" for word, count in counts.items() if count)
 
 
-def _effect(moves: str, accepted: bool) -> str:  # noqa: FBT001
-    return "accepted" if accepted else moves or "-"
+def _effect(finding: Finding) -> str:
+    return "accepted" if finding.accepted else finding.moves or "-"
 
 
 def _table(head: list[str], rows: list[list[str]]) -> str:

@@ -17,7 +17,13 @@ from roofmark.bundle import Bundle
 from roofmark.reports.view import answer, firing, headroom, place_of, ratio, seconds, trust
 from roofmark.terminal_text import plain
 
-_STYLE = {"faster": "green", "same": "cyan", "slower": "red", "undecided": "yellow", "invalid": "red"}
+_STYLE = {
+    "faster": "green",
+    "same": "cyan",
+    "slower": "red",
+    "undecided": "yellow",
+    "invalid": "red",
+}
 # Chosen: a screen; beyond it rows are grouped, and the report pages hold every one.
 _MOST_ROWS = 24
 _MOST_FINDINGS = 12

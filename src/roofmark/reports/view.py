@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from roofmark.analysis.verdict import Cell, Estimate, Finding, Overall, Roof, Verdict
 from roofmark.bundle import Bundle
-from roofmark.evidence import Passed, Trace
+from roofmark.evidence import Git, Passed, Trace
 from roofmark.records import Missing
 from roofmark.units import show
 
@@ -37,9 +37,7 @@ def answer(verdict: Verdict) -> list[str]:
 
 
 def _sentence(overall: Overall, verdict: Verdict) -> str:
-    where = (
-        f"{verdict.tier} tier, {verdict.cache} cache, {verdict.study} on {verdict.device_name}"
-    )
+    where = f"{verdict.tier} tier, {verdict.cache} cache, {verdict.study} on {verdict.device_name}"
     if overall.decision == "invalid":
         return f"{overall.solution} is invalid ({', '.join(overall.codes) or 'see findings'})."
     tally = _tally(overall)
@@ -88,7 +86,9 @@ def headroom(roof: Roof | Missing) -> str:
 def firing(verdict: Verdict) -> list[Finding]:
     """Return the findings that fire, those that move the verdict first."""
     fires = [each for each in verdict.findings if each.state == "fires"]
-    return sorted(fires, key=lambda f: (f.accepted, _WEIGHT[f.moves], f.code, f.solution, f.workload))
+    return sorted(
+        fires, key=lambda f: (f.accepted, _WEIGHT[f.moves], f.code, f.solution, f.workload)
+    )
 
 
 def place_of(finding: Finding) -> str:
@@ -110,7 +110,9 @@ def trust(verdict: Verdict, bundle: Bundle) -> list[Fact]:
     calls, timed, wrong = _verified(bundle)
     moving = [each for each in firing(verdict) if each.moves and not each.accepted]
     return [
-        Fact("A/A twin", f"the baseline against itself is same on {same} of {len(twins)} workloads"),
+        Fact(
+            "A/A twin", f"the baseline against itself is same on {same} of {len(twins)} workloads"
+        ),
         Fact("Outputs", f"{calls} calls compared with the reference, {timed} of them timed"),
         Fact("Negative controls", f"{wrong} wrong kernels were refused" if wrong else "none ran"),
         Fact("Health", f"{len(moving)} findings move a verdict" if moving else "nothing moved it"),
@@ -142,7 +144,7 @@ def provenance(verdict: Verdict, bundle: Bundle) -> list[Fact]:
         Fact("Driver", "-" if isinstance(gpu, Missing) else gpu.driver),
         Fact("Host", f"{environment.cpu.model}, {environment.cpu.cores} cores, {environment.os}"),
         Fact("Python", environment.python),
-        Fact("Commit", "-" if isinstance(commit, Missing) else _commit(commit.commit, commit.dirty)),
+        Fact("Commit", "-" if isinstance(commit, Missing) else _commit(commit)),
         Fact("Run time", ", ".join(_session(each.seconds) for each in run.sessions)),
         Fact("Skipped", "; ".join(f"{s.solution}: {s.reason}" for s in run.skipped) or "nothing"),
     ]
@@ -151,8 +153,8 @@ def provenance(verdict: Verdict, bundle: Bundle) -> list[Fact]:
     return [*facts, Fact("Packages", ", ".join(found) or "-")]
 
 
-def _commit(name: str, dirty: bool) -> str:  # noqa: FBT001
-    return name[:12] + (" with local changes" if dirty else "")
+def _commit(git: Git) -> str:
+    return git.commit[:12] + (" with local changes" if git.dirty else "")
 
 
 def _session(seconds: float | Missing) -> str:
