@@ -25,7 +25,7 @@ def find_source_problems(
     given = {*definition.inputs, *definition.scalars}
     outputs = set(definition.outputs)
     where = places.of("definition.reference", "Definition.reference")
-    if not re.match(r"^[^:]+\.py::[A-Za-z_]\w*$", definition.reference):
+    if not re.fullmatch(r"[^:]+\.py::[A-Za-z_]\w*", definition.reference):
         fact = f"reference {definition.reference!r}"
         yield problem("RM117", fact, where, 'Write reference="reference.py::function".')
     else:
