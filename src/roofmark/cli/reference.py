@@ -36,8 +36,8 @@ def _commands() -> Iterator[str]:
     yield "# Commands"
     yield ""
     yield "Data goes to stdout, talk to stderr; with `--json` errors are JSON on stderr."
-    yield "Exit codes: 0 the claim holds, 1 it does not, 2 usage or study, 3 undecided, 4 evidence damaged,"
-    yield "70 a defect of roofmark, 130 interrupted."
+    yield "Exit codes: 0 the claim holds, 1 it does not, 2 usage or study, 3 undecided,"
+    yield "4 evidence damaged, 70 a defect of roofmark, 130 interrupted."
     for name, command in group.commands.items():
         yield from ("", f"## roofmark {name}", "", str(command.help), "")
         yield from ("| | |", "|---|---|")
