@@ -43,7 +43,7 @@ def _entry(
     where: str,
 ) -> Iterator[Problem]:
     path, _, function = entry.partition("::")
-    if path not in contents or not function:
+    if path not in contents or not function.isidentifier():
         return
     if not path.endswith(".py"):
         if not re.search(rf"\b{re.escape(function)}\b".encode(), contents[path]):
