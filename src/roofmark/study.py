@@ -21,7 +21,7 @@ CacheState = Literal["cold", "warm"]
 Language = Literal["python", "cpp", "cuda"]
 
 Positive = Annotated[float, Meta(gt=0)]
-Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$")]
+Name = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9][A-Za-z0-9._+-]{0,63}\Z")]
 
 LANGUAGES: dict[str, Language] = {".py": "python", ".cpp": "cpp", ".cc": "cpp", ".cu": "cuda"}
 """The language that a source file's suffix declares."""
