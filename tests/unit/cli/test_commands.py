@@ -22,7 +22,8 @@ def errors(text):
 @pytest.mark.parametrize(
     "arguments",
     [["nonsense"], ["judge"], ["judge", "--nonsense", "x"], ["run"],
-     ["run", "--device", "tpu", "s"], ["run", "s", "--processes", "a:b"], ["run", "s", "--resume", "b"], ["new", "x", "-l", "rust"],
+     ["run", "--device", "tpu", "s"], ["run", "s", "--processes", "a:b"],
+     ["run", "s", "--resume", "b"], ["new", "x", "-l", "rust"],
      ["run", "s", "--tier", "fast"], ["run", "s", "--time-limit", "soon"]],
 )  # fmt: skip
 def test_usage_is_2_and_talk(call, arguments):
