@@ -126,5 +126,11 @@ def documented(path):
 def test_make_help_names_every_target():
     text = (ROOT / "Makefile").read_text()
     targets = set(re.search(r"\.PHONY: (.*)", text).group(1).split())
-    done = subprocess.run(["make", "help"], cwd=ROOT, check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        ["make", "--no-print-directory", "help"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
     assert {line.split()[1] for line in done.stdout.splitlines()} == targets
