@@ -4,14 +4,18 @@ import json
 import shutil
 
 import pytest
+from msgspec import structs
+from sample import make_environment, make_run, make_study
 from small import write_bundle, write_study
 
 from roofmark import api, cli
 from roofmark.analysis.verdict import Replication
-from roofmark.bundle import open_bundle, verify_bundle
+from roofmark.bundle import BundleWriter, open_bundle, verify_bundle
 from roofmark.cli import new
 from roofmark.loading import load_study
 from roofmark.options import Progress
+from roofmark.records import digest
+from roofmark.study import Solution
 
 
 def errors(text):
@@ -294,6 +298,27 @@ def test_rerun(call, monkeypatch, bundle, tmp_path, outcome, code):
     assert (got, out.splitlines()[0]) == (code, outcome)
     assert err.splitlines()[-1] == f"Wrote {tmp_path / 'again'}"
     assert json.loads(call("rerun", bundle, "--json")[1])["outcome"] == outcome
+
+
+def test_rerun_lays_out_no_file_by_a_strangers_path(call, tmp_path):
+    study = make_study()
+    outside = Solution("fast", "../../outside.py::run")
+    data = b"def copy(x): pass\ndef run(x): pass\n"
+    names = ("base.py", "reference.py", "../../outside.py")
+    hostile = structs.replace(
+        study,
+        solutions=(study.solutions[0], outside),
+        files=dict.fromkeys(names, digest(data)),
+    )
+    with BundleWriter(tmp_path / "b") as writer:
+        writer.write("study.json", hostile)
+        writer.write("environment.json", make_environment("cpu"))
+        writer.write("run.json", make_run("cpu"))
+        writer.write_source(data)
+        writer.seal({})
+    code, _, err = call("rerun", tmp_path / "b", "-o", tmp_path / "again", "--json")
+    assert (code, {p["code"] for p in errors(err)}) == (2, {"RM102"})
+    assert not (tmp_path / "again").exists()
 
 
 def test_every_exit_code_is_its_own():
