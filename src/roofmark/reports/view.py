@@ -20,6 +20,7 @@ from roofmark.reports.wording import (
     ratio,
     ratio_and_interval,
     seconds,
+    shorten,
 )
 from roofmark.units import show
 
@@ -27,6 +28,8 @@ from roofmark.units import show
 _WEIGHT = {"invalid": 0, "undecided": 1, "": 2}
 # Chosen: so many names fit in a sentence; more are counted.
 _MOST_NAMED = 4
+# Chosen: a sentence stays one; the findings and the comparisons tell the rest.
+_LONGEST = 160
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +127,7 @@ def _sentence(overall: Overall, verdict: Verdict) -> str:
     if overall.decision == "invalid":
         return f"{name} is invalid{because}."
     if isinstance(speedup, Missing):
-        return f"{name} against {base} is undecided{because}: {one_line(speedup.reason)}."
+        return f"{name} against {base} is undecided{because}: {_why_none(overall, verdict)}."
     head = {
         "faster": f"{name} is {ratio(speedup)} as fast as {base}",
         "slower": f"{name} is slower than {base}, {ratio(speedup)} as fast",
@@ -145,6 +148,17 @@ def _because(overall: Overall, verdict: Verdict) -> str:
     titles = {f.code: one_line(f.title) for f in verdict.findings}
     named = [f"{code}, {titles[code]}" if code in titles else code for code in overall.codes]
     return f" ({'; '.join(named)})" if named else ""
+
+
+def _why_none(overall: Overall, verdict: Verdict) -> str:
+    """Return why there is no speed-up, and the first reason that a workload gives."""
+    said = [overall.speedup] if isinstance(overall.speedup, Missing) else []
+    said += [
+        cell.time
+        for cell in verdict.cells
+        if cell.solution == overall.solution and isinstance(cell.time, Missing)
+    ]
+    return ": ".join(dict.fromkeys(shorten(one_line(each.reason), _LONGEST) for each in said[:2]))
 
 
 def _tally(counts: Mapping[Decision, int], between: str) -> str:
@@ -178,7 +192,7 @@ def solution_rows(verdict: Verdict) -> list[SolutionRow]:
 
 def _solution_row(each: Overall, verdict: Verdict) -> SolutionRow:
     counts = [f"{count} {word}" for word, count in each.counts.items() if count]
-    reason = one_line(each.speedup.reason) if isinstance(each.speedup, Missing) else ""
+    reason = _why_none(each, verdict) if isinstance(each.speedup, Missing) else ""
     because = _because(each, verdict).strip(" ()")
     return SolutionRow(
         solution=each.solution,
@@ -189,7 +203,7 @@ def _solution_row(each: Overall, verdict: Verdict) -> SolutionRow:
         interval=interval(each.speedup),
         tally=", ".join(counts),
         fit=fit_text(each.fit),
-        why="; ".join(part for part in (because, reason) if part),
+        why=because or reason,
     )
 
 

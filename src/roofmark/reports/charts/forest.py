@@ -56,7 +56,7 @@ def _spec(rows: list[Row], verdict: Verdict) -> dict[str, Any]:
     solutions = list(dict.fromkeys(row["solution"] for row in rows))
     band = {"low": six(1 / (1 + verdict.margin)), "high": 1 + verdict.margin}
     ends = [row[end] for row in (*rows, band) for end in ("low", "high")]
-    scale = alt.Scale(type="log", domain=around(ends), nice=False, zero=False)
+    scale = alt.Scale(type="log", domain=around(ends), nice=False)
     axis = alt.Axis(title="times as fast as the baseline (log scale)", format="~g", tickCount=6)
     x = alt.X("value:Q", scale=scale, axis=axis)
     colour, shape = marks(verdict, solutions)

@@ -86,7 +86,7 @@ def marks(verdict: Verdict, names: Iterable[str]) -> tuple[Any, Any]:
         for index, name in enumerate(known)
     }
     looks = {name: look for name, look in looks.items() if name in wanted}
-    looks |= {name: (QUIET, "stroke") for name in sorted(wanted - set(known))}
+    looks |= {name: (QUIET, "circle") for name in sorted(wanted - set(known))}
     domain = list(looks)
     colours, shapes = (list(each) for each in zip(*looks.values(), strict=True))
     legend = alt.Legend(orient="top")

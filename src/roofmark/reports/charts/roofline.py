@@ -1,7 +1,7 @@
 """Roofline: what each solution reaches, under the ceilings measured here and those published.
 
-In: a verdict and its bundle. Out: a chart. Where every workload has the same intensity the usual
-axes would stack all points in one column, so then the rate of bytes is drawn against their amount.
+In: a verdict and its bundle. Out: a chart. Where all workloads have about the same intensity the
+usual axes would stack all points in one column, so then the rate of bytes is drawn against their amount.
 
 Source: Williams, Waterman, Patterson, "Roofline", CACM 52(4), 2009.
 """
@@ -20,8 +20,8 @@ from roofmark.units import show
 
 _BANDWIDTHS = ("copy", "read", "memory")
 _HEIGHT = 300
-# Chosen: intensities closer than this cannot be told apart on the axis.
-_SAME = 1.05
+# Chosen: intensities within this factor would stand in one narrow column.
+_SAME = 4.0
 
 
 def draw_roofline(verdict: Verdict, bundle: Bundle) -> Chart:
@@ -110,11 +110,17 @@ def _spec(
     dots = alt.Chart(data(points)).mark_point(filled=True, size=46, opacity=0.75)
     layers = alt.layer(
         base.mark_line(color=QUIET, strokeWidth=1.6).encode(strokeDash=dash, detail="label:N"),
-        base.transform_filter("datum.end").mark_text(align="right", dx=-4, dy=-7, color=QUIET)
-        .encode(text="label:N"),
+        _labels(base, "datasheet", dy=-7),
+        _labels(base, "measured", dy=12),
         dots.encode(x=x, y=y, color=colour, shape=shape, tooltip=_tooltip()),
     )  # fmt: skip
     return specification(layers, height=_HEIGHT)
+
+
+def _labels(base: Any, kind: str, *, dy: int) -> Any:
+    """Name the ceilings at their left end, where points are rare; the measured ones below."""
+    ends = base.transform_filter(f"datum.start && datum.kind === '{kind}'")
+    return ends.mark_text(align="left", dx=4, dy=dy, color=QUIET).encode(text="label:N")
 
 
 def _tooltip() -> list[Any]:
@@ -153,6 +159,6 @@ def _ends(ceiling: Ceiling, places: list[tuple[float, float]], unit: str) -> lis
     what = ceiling.quantity.removeprefix("arithmetic:")
     label = f"{kind} {one_line(what)} {show(ceiling.value, unit)}"
     return [
-        {"x": six(x), "y": six(y), "kind": kind, "label": label, "end": index == len(places) - 1}
+        {"x": six(x), "y": six(y), "kind": kind, "label": label, "start": index == 0}
         for index, (x, y) in enumerate(places)
     ]
