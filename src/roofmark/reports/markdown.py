@@ -34,8 +34,8 @@ _MARKS = {"faster": "🟢", "same": "⚪", "slower": "🔴", "undecided": "🟡"
 def escape(text: str) -> str:
     """Return `text` so that GitHub shows it as it is, on one line."""
     escaped = _SPECIAL.sub(r"\\\1", shorten(one_line(text), _LONGEST))
-    # Only a number or a list mark at the very beginning could start a list; a dot ends it.
-    escaped = re.sub(r"^(\d+)\.", r"\1\\.", escaped)
+    # A number with a dot and a blank at the very beginning would start a list.
+    escaped = re.sub(r"^(\d+)\.(?=\s|$)", r"\1\\.", escaped)
     return _LINKED.sub(rf"\1{_APART}", escaped)
 
 

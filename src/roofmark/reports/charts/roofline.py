@@ -1,7 +1,8 @@
 """Roofline: what each solution reaches, under the ceilings measured here and those published.
 
 In: a verdict and its bundle. Out: a chart. Where all workloads have about the same intensity the
-usual axes would stack all points in one column, so then the rate of bytes is drawn against their amount.
+usual axes would stack all points in one column, so then the rate of bytes is drawn against their
+amount.
 
 Source: Williams, Waterman, Patterson, "Roofline", CACM 52(4), 2009.
 """

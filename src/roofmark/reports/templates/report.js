@@ -39,14 +39,16 @@ function drawAll() {
   }
 }
 
+// The page's width, not the window's: a phone may settle on its width after the first drawing.
+const main = document.querySelector("main");
 let waiting;
-let last = window.innerWidth;
-window.addEventListener("resize", () => {
-  if (window.innerWidth === last) return;
-  last = window.innerWidth;
+let last = main.clientWidth;
+new ResizeObserver(() => {
+  if (main.clientWidth === last) return;
+  last = main.clientWidth;
   clearTimeout(waiting);
   waiting = setTimeout(drawAll, 150);
-});
+}).observe(main);
 dark.addEventListener("change", drawAll);
 // Paper has no click: everything that is folded away is opened for it.
 window.addEventListener("beforeprint", () => {
