@@ -22,6 +22,7 @@ from roofmark.evidence import Environment, Run, Session, Skipped
 from roofmark.options import Progress, RunOptions
 from roofmark.records import Missing, digest, encode
 from roofmark.study import Device, Protocol, Study, Workload
+from roofmark.validation import check_study
 
 if TYPE_CHECKING:
     from roofmark.analysis.verdict import Replication, Verdict
@@ -80,6 +81,7 @@ def resume(output: str | Path, *, progress: Say | None = None) -> Bundle:
         sessions = (*record.sessions, _new_session())
         writer.write("run.json", msgspec.structs.replace(record, sessions=sessions))
         contents = {path: _kept_source(output, name) for path, name in study.files.items()}
+        check_study(study, contents=contents)
         _measure(writer, contents, progress)
     return open_bundle(output)
 
@@ -122,6 +124,8 @@ def rerun(
     study, before = original.study, original.run
     options = options or RunOptions(device=before.device, confirm=before.confirmation)
     contents = {path: original.source(name) for path, name in study.files.items()}
+    # A stranger's bundle: its paths are checked before anything is laid out by them.
+    check_study(study, contents=contents)
     device = _choose_device(study, options)
     with BundleWriter(output) as writer:
         if writer.has("study.json"):

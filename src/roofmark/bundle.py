@@ -13,6 +13,7 @@ sizes are bounded. Out: records.
 """
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import os
@@ -20,10 +21,19 @@ import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, overload
 
 from roofmark import __version__
-from roofmark.errors import BundleError, Problem
+from roofmark.bundle_errors import (
+    being_written,
+    cannot_write,
+    damaged,
+    not_a_bundle,
+    not_ours,
+    sealed_already,
+    too_new,
+    unsealed,
+)
 from roofmark.evidence import Build, Environment, Run, Trace
 from roofmark.records import FORMAT, MAX_RECORD_BYTES, Record, decode, digest, encode, encode_pretty
 from roofmark.study import Study
@@ -33,7 +43,9 @@ LOCK = ".lock"
 # Chosen: a study of 1,000 workloads and 10 solutions stays below this; a folder with more is not
 # a bundle and would only make a reader slow.
 MAX_FILES = 50_000
-_PART = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._+~-]{0,127}$")
+# Chosen: a thousand times an honest bundle; what claims more is refused before it is read.
+MAX_BUNDLE_BYTES = 2**30
+_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~-]{0,127}")
 R = TypeVar("R", bound=Record)
 
 
@@ -106,7 +118,7 @@ class Bundle:
 
     def _bytes(self, path: str) -> bytes:
         if path not in self._files:
-            raise _damaged([f"{path} is missing"], self.path)
+            raise damaged([f"{path} is missing"], self.path)
         return self._files[path]
 
 
@@ -119,7 +131,7 @@ def open_bundle(path: str | Path) -> Bundle:
     manifest, raw = _read_manifest(path)
     files, wrong = _read_files(path, manifest)
     if wrong:
-        raise _damaged(wrong, path)
+        raise damaged(wrong, path)
     return Bundle(path, files, hashlib.sha256(raw).hexdigest())
 
 
@@ -141,13 +153,18 @@ class BundleWriter:
         Raises: BundleError RM406 when another process writes it, RM407 when it is sealed already.
         """
         self.path = Path(path)
-        self.path.mkdir(parents=True, exist_ok=True)
-        self._lock = _lock(self.path)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock = _lock(self.path)
+        except OSError as error:
+            raise cannot_write(self.path, error) from error
         if (self.path / MANIFEST).exists():
             self.close()
-            raise _sealed_already(self.path)
-        for leftover in self.path.rglob("*.partial"):
-            leftover.unlink()
+            raise sealed_already(self.path)
+        for leftover in list(self.path.rglob("*.partial")):
+            # A workload may be called "x.partial"; its folder is no leftover.
+            if not leftover.is_dir():
+                leftover.unlink()
 
     def __enter__(self) -> "BundleWriter":
         """Return itself; leaving the block releases the lock."""
@@ -167,8 +184,15 @@ class BundleWriter:
         return (self.path / path).exists()
 
     def read(self, path: str, kind: type[R]) -> R:
-        """Return a record written earlier, by this run or the one it resumes."""
-        return decode((self.path / path).read_bytes(), kind, where=path)
+        """Return a record written earlier, by this run or the one it resumes.
+
+        Raises: BundleError RM404 when it was never written, RM402 when it is no such record.
+        """
+        try:
+            data = _read(self.path / path)
+        except OSError as error:
+            raise damaged([f"{path} cannot be read: {error.strerror}"], self.path) from error
+        return decode(data, kind, where=path)
 
     def write(self, path: str, record: Record) -> None:
         """Put a record in place, replacing what was there."""
@@ -208,7 +232,13 @@ class BundleWriter:
         ]
 
     def seal(self, plugins: dict[str, str]) -> str:
-        """Write the manifest; from now on any change is damage. Return the bundle's digest."""
+        """Write the manifest; from now on any change is damage. Return the bundle's digest.
+
+        Raises: BundleError RM414 when the folder holds files that no bundle may hold.
+        """
+        strangers = [name for name in _list(self.path) if _strange(self.path, name)]
+        if strangers:
+            raise not_ours(strangers, self.path)
         files = {
             name: Entry(sha256=digest(data), bytes=len(data))
             for name, data in ((name, (self.path / name).read_bytes()) for name in _list(self.path))
@@ -228,23 +258,31 @@ class BundleWriter:
                 file.flush()
                 os.fsync(file.fileno())
             partial.replace(target)
+            _sync_folder(target.parent)
         except OSError as error:
             with contextlib.suppress(OSError):
                 partial.unlink()
-            raise _cannot_write(target, error) from error
+            raise cannot_write(target, error) from error
 
 
 def _read_manifest(path: Path) -> tuple[Manifest, bytes]:
-    if not path.is_dir():
-        raise _not_a_bundle(path, "there is no such folder")
-    if not (path / MANIFEST).is_file():
-        if (path / "study.json").is_file():
-            raise _unsealed(path)
-        raise _not_a_bundle(path, f"the folder holds no {MANIFEST}")
-    raw = _read(path / MANIFEST)
+    try:
+        if not path.is_dir():
+            raise not_a_bundle(path, "there is no such folder")
+        if not (path / MANIFEST).exists():
+            if (path / "study.json").is_file():
+                raise unsealed(path)
+            raise not_a_bundle(path, f"the folder holds no {MANIFEST}")
+        raw = _read(path / MANIFEST)
+    except OSError as error:
+        why = f"{MANIFEST} cannot be read: {_reason(error)}"
+        raise not_a_bundle(path, why) from error
     manifest = decode_manifest(raw, path)
     if len(manifest.files) > MAX_FILES:
-        raise _not_a_bundle(path, f"the manifest lists {len(manifest.files)} files")
+        raise not_a_bundle(path, f"the manifest lists {len(manifest.files)} files")
+    total = sum(entry.bytes for entry in manifest.files.values())
+    if total > MAX_BUNDLE_BYTES:
+        raise not_a_bundle(path, f"the manifest lists {total} bytes")
     return manifest, raw
 
 
@@ -252,7 +290,7 @@ def decode_manifest(raw: bytes, path: Path) -> Manifest:
     """Return the manifest, telling a newer format apart from a damaged one."""
     loose = decode(raw, _AnyManifest, where=path / MANIFEST)
     if loose.format > FORMAT:
-        raise _too_new(path, loose)
+        raise too_new(path, loose.format, loose.roofmark)
     return decode(raw, Manifest, where=path / MANIFEST)
 
 
@@ -266,45 +304,83 @@ def _read_files(path: Path, manifest: Manifest) -> tuple[dict[str, bytes], list[
     files: dict[str, bytes] = {}
     for name, entry in manifest.files.items():
         try:
-            data = _read(path / _checked(name))
-        except OSError:
-            wrong.append(f"{name} is missing")
+            data = _read(path / _checked(name), expected=entry.bytes)
+        except OSError as error:
+            gone = error.errno in (errno.ENOENT, errno.ENOTDIR)
+            wrong.append(f"{name} is missing" if gone else f"{name} is {_reason(error)}")
             continue
-        if digest(data) != entry.sha256 or len(data) != entry.bytes:
+        if data is None or digest(data) != entry.sha256:
             wrong.append(f"{name} was changed")
-        files[name] = data
+        else:
+            files[name] = data
     added = set(_list(path)) - set(manifest.files) - {MANIFEST}
     wrong += [f"{name} was added" for name in sorted(added)]
     return files, wrong
 
 
 def _list(path: Path) -> list[str]:
-    """Every file below `path` except the manifest and the lock; links are damage, not followed."""
+    """Every file below `path` except the manifest and the lock; a link is a file, not a way on."""
     found: list[str] = []
-    for folder, _, names in os.walk(path):
-        for name in names:
+    for folder, folders, names in os.walk(path):
+        links = [name for name in folders if (Path(folder) / name).is_symlink()]
+        for name in (*names, *links):
             relative = (Path(folder) / name).relative_to(path).as_posix()
             if relative not in (MANIFEST, LOCK):
                 found.append(relative)
             if len(found) > MAX_FILES:
-                raise _not_a_bundle(path, f"the folder holds more than {MAX_FILES} files")
+                raise not_a_bundle(path, f"the folder holds more than {MAX_FILES} files")
     return sorted(found)
 
 
-def _read(path: Path) -> bytes:
-    """Read a plain file that is not a link and not larger than a record may be."""
-    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+def _strange(path: Path, name: str) -> bool:
+    """Return whether a reader would refuse this file."""
+    mode = (path / name).lstat().st_mode
+    return not (stat.S_ISREG(mode) and all(_PART.fullmatch(part) for part in name.split("/")))
+
+
+@overload
+def _read(path: Path) -> bytes: ...
+@overload
+def _read(path: Path, *, expected: int) -> bytes | None: ...
+def _read(path: Path, *, expected: int | None = None) -> bytes | None:
+    """Read a plain file, or return None when it has not the expected size.
+
+    Raises: OSError for what is missing, a link, special, or larger than a record may be.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(handle, "rb") as file:
         status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_RECORD_BYTES:
-            raise _not_a_bundle(path, "a special file, or one larger than a bundle may hold")
-        return file.read()
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "a special file", str(path))
+        if expected is not None and status.st_size != expected:
+            return None
+        if status.st_size > MAX_RECORD_BYTES:
+            raise OSError(errno.EFBIG, "larger than a record may be", str(path))
+        # A file may grow while it is read; one byte more than it should have is enough to see it.
+        data = file.read(status.st_size + 1)
+        return data if expected is None or len(data) == expected else None
+
+
+def _reason(error: OSError) -> str:
+    if error.errno == errno.ELOOP:
+        return "a link"
+    return error.strerror or type(error).__name__
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename outlive a power cut, where the file system can."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with contextlib.suppress(OSError):
+            os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _checked(name: str) -> str:
     """Return `name` if it stays inside the bundle. Raises: BundleError RM404."""
-    if not all(_PART.match(part) for part in name.split("/")):
-        raise _damaged([f"the name {name!r} leads out of the bundle or holds odd characters"], name)
+    if not all(_PART.fullmatch(part) for part in name.split("/")):
+        raise damaged([f"the name {name!r} leads out of the bundle or holds odd characters"], name)
     return name
 
 
@@ -314,87 +390,5 @@ def _lock(path: Path) -> int:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         os.close(handle)
-        raise BundleError(
-            Problem(
-                code="RM406",
-                fact="another run is writing this bundle",
-                where=str(path),
-                meaning="Two runs in one folder would mix their evidence.",
-                mend="Wait for it to end, or name another folder with -o.",
-            )
-        ) from error
+        raise being_written(path) from error
     return handle
-
-
-def _not_a_bundle(path: Path, why: str) -> BundleError:
-    return BundleError(
-        Problem(
-            code="RM401",
-            fact=f"not a bundle: {why}",
-            where=str(path),
-            mend="Name the folder that `roofmark run` wrote; it holds a manifest.json.",
-        )
-    )
-
-
-def _unsealed(path: Path) -> BundleError:
-    return BundleError(
-        Problem(
-            code="RM403",
-            fact="the bundle is not sealed",
-            where=str(path),
-            meaning="Its run was interrupted: the traces in it are whole, but more were asked for.",
-            mend=f"Continue it: roofmark run --resume {path}",
-        )
-    )
-
-
-def _damaged(wrong: list[str], path: Path | str) -> BundleError:
-    return BundleError(
-        *(
-            Problem(
-                code="RM404",
-                fact=sentence,
-                where=str(path),
-                meaning="The bundle differs from what was sealed; nothing in it is believed.",
-                mend="Take the bundle from its source again.",
-            )
-            for sentence in wrong
-        )
-    )
-
-
-def _too_new(path: Path, manifest: _AnyManifest) -> BundleError:
-    return BundleError(
-        Problem(
-            code="RM405",
-            fact=f"the bundle has format {manifest.format}; this roofmark reads up to {FORMAT}",
-            where=str(path),
-            meaning=f"It was written by roofmark {manifest.roofmark}; this is {__version__}.",
-            mend="Update roofmark.",
-        )
-    )
-
-
-def _sealed_already(path: Path) -> BundleError:
-    return BundleError(
-        Problem(
-            code="RM407",
-            fact="a sealed bundle is already there",
-            where=str(path),
-            meaning="A sealed bundle is never changed.",
-            mend="Name another folder with -o, or pass --force to delete it first.",
-        )
-    )
-
-
-def _cannot_write(path: Path, error: OSError) -> BundleError:
-    return BundleError(
-        Problem(
-            code="RM408",
-            fact=f"cannot write: {error.strerror or error}",
-            where=str(path),
-            meaning="Traces that were finished before are whole and stay.",
-            mend="Make room (or mend the permission) and continue with: roofmark run --resume.",
-        )
-    )

@@ -10,10 +10,11 @@ from roofmark.evidence import Environment
 from roofmark.records import Missing
 from roofmark.study import Device, Study, Workload
 
-# Chosen: an eighth of the memory, at most 16 GiB: room for the outputs' references and for the
-# solutions' own work, far more than rotating through any last-level cache takes.
+# Chosen: an eighth of the memory: room for the outputs' references and for the solutions' own work.
 _ARENA_SHARE = 8
-_ARENA_MOST = 16 * 2**30
+# Chosen: on a GPU far more than rotating through any last-level cache takes; on a host, where the
+# referee fills and compares at memory speed, what it gets through in about a second.
+_ARENA_MOST: dict[Device, int] = {"cuda": 16 * 2**30, "cpu": 512 * 2**20}
 # Chosen where the machine does not say: larger than most last-level caches, so that cold is cold.
 _CACHE_UNKNOWN = 64 * 2**20
 
@@ -32,7 +33,7 @@ class Sizes:
             known = cpu.last_level_cache
             self._cache = _CACHE_UNKNOWN if isinstance(known, Missing) else known
             memory = cpu.memory
-        self._budget = min(memory // _ARENA_SHARE, _ARENA_MOST)
+        self._budget = min(memory // _ARENA_SHARE, _ARENA_MOST[device])
 
     @property
     def flush(self) -> int:

@@ -15,12 +15,12 @@ from roofmark.errors import Problem
 from roofmark.study import LANGUAGES, Solution, Study, Workload, twin_of
 from roofmark.validation.places import Places
 
-_ENTRY = re.compile(r"^[^:]+::[A-Za-z_][A-Za-z0-9_]*$")
+_ENTRY = re.compile(r"[^:]+::[A-Za-z_][A-Za-z0-9_]*")
 # Source: bundle.py files traces under this name; one file system takes 255 bytes, a table 64.
-_ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$")
-_HEALTH = re.compile(r"^RM3\d\d$")
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
+_HEALTH = re.compile(r"RM3\d\d")
 # Source: nvcc's `-arch`, such as sm_90 or sm_90a.
-_SM = re.compile(r"^sm_[1-9]\d{1,2}[af]?$")
+_SM = re.compile(r"sm_[1-9]\d{1,2}[af]?")
 
 
 def find_question_problems(study: Study, places: Places) -> Iterator[Problem]:
@@ -80,7 +80,7 @@ def _roles(study: Study, places: Places) -> Iterator[Problem]:
         mend = "Add a Workload that is not held out."
         yield problem("RM106", fact, places.of("study", "Study.workloads", "Study"), mend)
     for code in study.accept:
-        if not _HEALTH.match(code):
+        if not _HEALTH.fullmatch(code):
             place = places.of("accept", "Study.accept")
             mend = "List RM3xx codes; `roofmark rules` has them."
             yield problem("RM125", f"cannot accept {code!r}", place, mend)
@@ -109,7 +109,7 @@ def _ids(study: Study, places: Places) -> Iterator[Problem]:
     first: dict[str, int] = {}
     for number, workload in enumerate(study.workloads):
         where = workload_place(workload, number, places)
-        if not _ID.match(workload.id):
+        if not _ID.fullmatch(workload.id):
             yield problem("RM127", f"id {workload.id!r}", where, "Give it a short name=.")
         if workload.id in first:
             fact = f"workloads {first[workload.id]} and {number} are both {workload.id!r}"
@@ -137,7 +137,7 @@ def _protocol(study: Study, places: Places) -> Iterator[Problem]:
 
 
 def _solution(solution: Solution, study: Study, where: str) -> Iterator[Problem]:
-    if not _ENTRY.match(solution.entry) or not device_list(solution):
+    if not _ENTRY.fullmatch(solution.entry) or not device_list(solution):
         mend = 'Write entry="file.py::function".'
         yield problem("RM117", f"entry {solution.entry!r}", where, mend)
         return
@@ -164,7 +164,7 @@ def _language(solution: Solution, where: str) -> Iterator[Problem]:
         given = "flags" if solution.flags else f"target {target!r}"
         mend = "Leave it out; only .cpp, .cc and .cu files are compiled here."
         yield problem("RM123", f"{given} on a Python file", where, mend)
-    elif not isinstance(target, UnsetType) and bool(_SM.match(target)) != (
+    elif not isinstance(target, UnsetType) and bool(_SM.fullmatch(target)) != (
         solution.language == "cuda"
     ):
         mend = "CUDA takes sm_90, sm_90a, ...; C++ takes avx2, avx512f, x86-64-v3, native, ..."

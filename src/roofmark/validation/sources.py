@@ -25,7 +25,7 @@ def find_source_problems(
     given = {*definition.inputs, *definition.scalars}
     outputs = set(definition.outputs)
     where = places.of("definition.reference", "Definition.reference")
-    if not re.match(r"^[^:]+\.py::[A-Za-z_]\w*$", definition.reference):
+    if not re.fullmatch(r"[^:]+\.py::[A-Za-z_]\w*", definition.reference):
         fact = f"reference {definition.reference!r}"
         yield problem("RM117", fact, where, 'Write reference="reference.py::function".')
     else:
@@ -43,7 +43,7 @@ def _entry(
     where: str,
 ) -> Iterator[Problem]:
     path, _, function = entry.partition("::")
-    if path not in contents or not function:
+    if path not in contents or not function.isidentifier():
         return
     if not path.endswith(".py"):
         if not re.search(rf"\b{re.escape(function)}\b".encode(), contents[path]):

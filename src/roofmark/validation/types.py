@@ -58,7 +58,7 @@ def _misfit(value: Any, kind: Any, records: list[type]) -> str:
         return f"is {value!r} of type {type(value).__name__}"
     try:
         msgspec.convert(msgspec.to_builtins(value), kind, strict=True)
-        # What a file cannot hold (an integer beyond 64 bits) is found by writing it.
+        # What no file can hold (half a surrogate pair) is found by writing it.
         msgspec.json.encode(value)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         return f"is {value!r}: {str(error).partition(' - at')[0]}"

@@ -20,7 +20,7 @@ study = rm.Study(
         traffic="4*(2*n*d + d)",
     ),
     # Chosen: one row (latency), a size that no power of two divides, one that fills a device.
-    workloads=[rm.Workload(axes={"n": n}) for n in (1, 127, 4096)],
+    workloads=[rm.Workload(axes={"n": n}) for n in (1, 127, 1024)],
     solutions=[
         rm.Solution("eager", "eager.py::rmsnorm"),
         # {{solution}}

@@ -1,0 +1,53 @@
+# What one does with this repository. `make help` lists the targets.
+#
+# PYTHON: the interpreter that makes the environment, 3.11 or newer.
+# VENV: where the environment goes; point it at an existing one to use that.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.roofmark-ready
+# Chosen: one torch for everybody, installed first, so that no resolver picks another for its sake.
+TORCH ?= torch==2.13.0
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint fix gpu docs clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## Make the environment in .venv (once)
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "roofmark needs Python 3.11 or newer; try: make setup PYTHON=python3.12" >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet "$(TORCH)"
+	$(BIN)/python -m pip install --quiet --editable ".[dev,triton]"
+	@touch $@
+
+demo: setup ## Measure a small part of the first study on this machine, and report it
+	$(BIN)/roofmark run studies/gdn_decode -w B1 -w B4 --time-limit 120 -o out/demo --force; \
+		code=$$?; case $$code in 0|1|3) ;; *) exit $$code ;; esac
+
+test: setup ## Run every test that needs no GPU; skipped tests are listed
+	$(BIN)/python -m pytest -m "not gpu" -rs
+
+lint: setup ## Check style, format, types and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/lint-imports
+
+fix: setup ## Mend what can be mended without thinking
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+gpu: setup ## Run the tests that need a GPU
+	$(BIN)/python -m pytest -m gpu -rs
+
+docs: setup ## Write docs/reference/ again from the code
+	$(BIN)/python -m roofmark.cli.reference docs/reference
+
+clean: ## Remove what was made here, apart from the environment and measurements
+	rm -rf build dist site .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
