@@ -1,12 +1,15 @@
 """Pages about a verdict: terminal, Markdown, HTML. They show what was judged and decide nothing.
 
-In: a verdict and its bundle. Out: text. The suffix of the path chooses the form.
+In: a verdict and its bundle. Out: text. The suffix of the path chooses the form: one HTML file that
+needs nothing else, Markdown with SVG charts in a folder beside it, or that folder of charts alone.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from roofmark.errors import BundleError, Problem
+from roofmark.codes import problem
+from roofmark.errors import BundleError
 
 if TYPE_CHECKING:
     from roofmark.analysis.verdict import Verdict
@@ -14,45 +17,84 @@ if TYPE_CHECKING:
 
 
 def write_report(verdict: "Verdict", bundle: "Bundle", path: Path, *, force: bool = False) -> Path:
-    """Write `path` (.html or .md) and return it. Raises: BundleError RM409, RM413."""
-    if path.exists() and not force:
-        raise _in_the_way(path)
-    if path.suffix == ".html":
-        from roofmark.reports.html import render_html
+    """Write `path` (a .html or .md file, or a folder named .svg) and return it.
 
-        text = render_html(verdict, bundle)
-    elif path.suffix == ".md":
-        from roofmark.reports.markdown import render_markdown, write_charts
-
-        charts = path.with_name(path.stem + "-charts")
-        text = render_markdown(verdict, bundle, charts=write_charts(verdict, bundle, charts))
-    else:
+    Raises: BundleError RM409 when something is there and `force` is not set, RM408 when it cannot
+        be written, RM413 for any other suffix.
+    """
+    write = _WRITERS.get(path.suffix)
+    if write is None:
         raise _unknown_form(path)
-    partial = path.with_name(path.name + ".partial")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    ways = [path, charts_beside(path)] if path.suffix == ".md" else [path]
+    for each in ways:
+        if each.exists() and not force:
+            raise _in_the_way(each)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(verdict, bundle, path)
+    except OSError as error:
+        raise _cannot_write(path, error) from error
     return path
 
 
+def charts_beside(path: Path) -> Path:
+    """Return the folder in which a Markdown page keeps its charts."""
+    return path.with_name(path.stem + "-charts")
+
+
+def _write_html(verdict: "Verdict", bundle: "Bundle", path: Path) -> None:
+    from roofmark.reports.html import render_html
+
+    _put(path, render_html(verdict, bundle))
+
+
+def _write_markdown(verdict: "Verdict", bundle: "Bundle", path: Path) -> None:
+    from roofmark.reports.markdown import render_markdown
+
+    folder = charts_beside(path)
+    _write_charts(verdict, bundle, folder)
+    _put(path, render_markdown(verdict, bundle, charts=folder.name))
+
+
+def _write_charts(verdict: "Verdict", bundle: "Bundle", folder: Path) -> None:
+    """Write a file for each chart that has something to draw; take away those that have not."""
+    from roofmark.reports.charts import draw_charts, render_svg
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for chart in draw_charts(verdict, bundle):
+        file = folder / f"{chart.name}.svg"
+        if chart.spec is None:
+            file.unlink(missing_ok=True)
+        else:
+            _put(file, render_svg(chart))
+
+
+_WRITERS: dict[str, Callable[["Verdict", "Bundle", Path], None]] = {
+    ".html": _write_html,
+    ".md": _write_markdown,
+    ".svg": _write_charts,
+}
+
+
+def _put(path: Path, text: str) -> None:
+    """Write beside the target and rename: a page is whole or not there."""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text, encoding="utf-8", newline="\n")
+    partial.replace(path)
+
+
 def _in_the_way(path: Path) -> BundleError:
+    fact = "a report is already there"
     return BundleError(
-        Problem(
-            code="RM409",
-            fact="a report is already there",
-            where=str(path),
-            meaning="Nothing is overwritten without being asked.",
-            mend="Name another file with -o, or pass --force.",
-        )
+        problem("RM409", fact, str(path), "Name another file with -o, or pass --force.")
     )
+
+
+def _cannot_write(path: Path, error: OSError) -> BundleError:
+    fact = f"cannot write the report: {error.strerror or error}"
+    return BundleError(problem("RM408", fact, str(path), "Name another place with -o."))
 
 
 def _unknown_form(path: Path) -> BundleError:
-    return BundleError(
-        Problem(
-            code="RM413",
-            fact=f"no report has the suffix {path.suffix!r}",
-            where=str(path),
-            mend="End the name in .html or .md.",
-        )
-    )
+    fact = f"no report has the suffix {path.suffix!r}"
+    return BundleError(problem("RM413", fact, str(path), "End the name in .html, .md or .svg."))

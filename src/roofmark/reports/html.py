@@ -1,11 +1,15 @@
 """The report as one HTML file: no network, no server, everything inside.
 
 In: a verdict and its bundle. Out: a page. Text is escaped by the template engine; charts travel as
-JSON in which no character can end a script element.
+JSON in which no character can end a script element; a policy in the page lets only our own scripts
+run, named by their digests, so that markup which slipped through could still do nothing.
 """
 
+import base64
+import hashlib
 import json
 from functools import cache
+from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -13,8 +17,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from roofmark import __version__
 from roofmark.analysis.verdict import Verdict
 from roofmark.bundle import Bundle
-from roofmark.reports import view
+from roofmark.reports import proof, view
 from roofmark.reports.charts import draw_charts
+from roofmark.reports.wording import one_line
 from roofmark.terminal_text import plain
 
 _SNIPPET = "window.vegaEmbed = vegaEmbed;"
@@ -24,21 +29,27 @@ _UNSAFE = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
 def render_html(verdict: Verdict, bundle: Bundle) -> str:
     """Return the whole page."""
     charts = draw_charts(verdict, bundle)
-    specs = {chart.name: chart.spec for chart in charts if chart.spec is not None}
+    scripts = [_vega(), _asset("report.js")]
     return _template().render(
         verdict=verdict,
-        view=view,
-        answer=view.answer(verdict),
-        trust=view.trust(verdict, bundle),
-        findings=view.firing(verdict),
+        title=one_line(bundle.study.title or verdict.study),
+        caveats=view.caveats(verdict),
+        headline=view.headline(verdict),
+        sentences=view.sentences(verdict),
+        context=view.context(verdict),
+        solutions=view.solution_rows(verdict),
+        trust=proof.trust(verdict, bundle),
+        findings=view.finding_rows(verdict),
+        cells=view.cell_rows(verdict),
         charts=charts,
-        proofs=list(view.proofs(bundle)),
-        provenance=view.provenance(verdict, bundle),
-        commands=view.reproduce(bundle),
-        specs=embed_json(specs),
-        script=_script(),
+        specs=embed_json({chart.name: chart.spec for chart in charts if chart.spec is not None}),
+        proofs=proof.proofs(bundle),
+        provenance=proof.provenance(verdict, bundle),
+        commands=proof.reproduce(bundle),
+        scripts=scripts,
+        style=_asset("report.css"),
+        policy=_policy(scripts),
         version=__version__,
-        title=bundle.study.title or verdict.study,
     )
 
 
@@ -47,14 +58,32 @@ def embed_json(value: Any) -> str:
     return json.dumps(value, separators=(",", ":")).translate(_UNSAFE)
 
 
+def _policy(scripts: list[str]) -> str:
+    """Return the page's content security policy.
+
+    Vega compiles its expressions with `Function` and sets styles on elements, so both stay allowed;
+    no address may be loaded from, asked, or sent to.
+    """
+    digests = (hashlib.sha256(script.encode()).digest() for script in scripts)
+    named = " ".join(f"'sha256-{base64.b64encode(each).decode()}'" for each in digests)
+    return (
+        "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; "
+        f"style-src 'unsafe-inline'; script-src {named} 'unsafe-eval'"
+    )
+
+
 @cache
-def _script() -> str:
+def _vega() -> str:
     """Vega, Vega-Lite and Vega-Embed as one script, from the package that also makes the SVGs."""
     import vl_convert  # pyright: ignore[reportMissingTypeStubs]
 
-    script = vl_convert.javascript_bundle(_SNIPPET)
-    # The bundle is trusted code; only the end tag must not appear inside the element.
-    return script.replace("</script", "<\\/script")
+    # The script is trusted; what would end its element must only not appear in it by accident.
+    return vl_convert.javascript_bundle(_SNIPPET).replace("</script", "<\\/script")
+
+
+@cache
+def _asset(name: str) -> str:
+    return files("roofmark.reports").joinpath("templates", name).read_text(encoding="utf-8")
 
 
 def _template() -> Any:
@@ -64,6 +93,11 @@ def _template() -> Any:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=lambda value: plain(value) if type(value) is str else value,  # pyright: ignore
+        finalize=_without_controls,
     )
     return environment.get_template("report.html")
+
+
+def _without_controls(value: Any) -> Any:
+    """Return a text without control characters; what is marked as safe stays as it is."""
+    return plain(value) if type(value) is str else value

@@ -1,89 +1,111 @@
 """The verdict as Markdown for a pull request: the answer, the table, the rest folded away.
 
-In: a verdict and its bundle. Out: text that GitHub renders; everything from outside is escaped.
+In: a verdict and its bundle. Out: text that GitHub renders; everything from outside is escaped, so
+that it can neither form a table, a link or a tag, nor notify a person or name an issue.
 """
 
 import re
-from collections.abc import Mapping
-from pathlib import Path
 
-from roofmark.analysis.verdict import Decision, Finding, Verdict
+from roofmark.analysis.verdict import Verdict
 from roofmark.bundle import Bundle
+from roofmark.reports.proof import Fact, proofs, provenance, reproduce, trust
 from roofmark.reports.view import (
-    Fact,
-    answer,
-    firing,
-    headroom,
-    place_of,
-    proofs,
-    provenance,
-    ratio,
-    reproduce,
-    seconds,
-    trust,
+    SolutionRow,
+    caveats,
+    cell_rows,
+    context,
+    finding_rows,
+    headline,
+    sentences,
+    solution_rows,
 )
-from roofmark.terminal_text import plain
+from roofmark.reports.wording import one_line, shorten
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|<>~$&@])")
+_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|<>~$&^=-])")
+# An empty comment is invisible and parts what GitHub would else make a link or a mention of;
+# escaping does not, since mentions and addresses are looked for in the rendered text.
+_APART = "<!-- -->"
+_LINKED = re.compile(r"(@|\\#|(?<=[a-z]):(?=//)|\bwww(?=\.))", re.IGNORECASE)
+# Chosen: a line of a log is enough in a pull request; the HTML page has all of it.
+_LONGEST = 300
+_MARKS = {"faster": "🟢", "same": "⚪", "slower": "🔴", "undecided": "🟡", "invalid": "⛔"}
 
 
 def escape(text: str) -> str:
-    """Return `text` so that Markdown shows it as it is, on one line."""
-    return _SPECIAL.sub(r"\\\1", plain(text)).replace("\n", " ")
+    """Return `text` so that GitHub shows it as it is, on one line."""
+    escaped = _SPECIAL.sub(r"\\\1", shorten(one_line(text), _LONGEST))
+    # A number with a dot and a blank at the very beginning would start a list.
+    escaped = re.sub(r"^(\d+)\.(?=\s|$)", r"\1\\.", escaped)
+    return _LINKED.sub(rf"\1{_APART}", escaped)
 
 
-def render_markdown(verdict: Verdict, bundle: Bundle, *, charts: tuple[Path, ...] = ()) -> str:
-    """Return the page; `charts` are SVG files beside it."""
-    parts = [f"# {escape(verdict.study)}: {verdict.decision}", ""]
-    parts += [f"{escape(sentence)}\n" for sentence in answer(verdict)]
-    parts += [f"![{path.stem}]({path.parent.name}/{path.name})\n" for path in charts]
-    overall = [
-        [each.solution, each.decision, ratio(each.speedup), _counts(each.counts)]
-        for each in verdict.overall
-    ]
-    parts += [_table(["solution", "verdict", "speed-up", "workloads"], overall), ""]
-    parts += ["## Can it be believed?", "", _facts(trust(verdict, bundle)), ""]
-    fires = firing(verdict)
-    if fires:
-        rows = [[f.code, place_of(f), f.message, _effect(f)] for f in fires]
-        parts += [_fold(f"{len(fires)} findings", _table(["code", "where", "what", "moves"], rows))]
-    cells = [
-        [c.workload, c.solution, seconds(c.time), ratio(c.speedup), headroom(c.roof), c.decision]
-        for c in verdict.cells
-    ]
-    head = ["workload", "solution", "time", "speed-up", "over floor", "verdict"]
-    parts += [_fold(f"{len(cells)} comparisons", _table(head, cells))]
-    parts += [_fold("Builds", _facts(list(proofs(bundle))))]
-    parts += [_fold("Provenance", _facts(provenance(verdict, bundle)))]
+def render_markdown(verdict: Verdict, bundle: Bundle, *, charts: str | None = None) -> str:
+    """Return the page. charts: address of the folder with the SVG files, or none to show."""
+    parts = [f"## {escape(bundle.study.title or verdict.study)}"]
+    parts += [f"> [!WARNING]\n> {escape(each)}" for each in caveats(verdict)]
+    parts += [f"**{escape(headline(verdict))}**", escape(context(verdict)), _solutions(verdict)]
+    if len([each for each in verdict.overall if each.role == "solution"]) > 1:
+        parts += ["\n".join(f"- {escape(sentence)}" for sentence in sentences(verdict))]
+    if charts is not None:
+        parts += _charts(verdict, bundle, charts)
+    parts += ["### Can it be believed?", _facts(trust(verdict, bundle)), *_findings(verdict)]
+    parts += [_fold(f"All {len(verdict.cells)} comparisons", _cells(verdict))]
+    parts += [_fold("What was built", _facts(proofs(bundle)))]
+    parts += [_fold("Where it comes from", _facts(provenance(verdict, bundle)))]
     commands = "\n".join(f"    {command}" for command in reproduce(bundle))
-    parts += ["## Reproduce", "", commands, ""]
-    return "\n".join(parts)
+    parts += [_fold("Check it and run it again", commands)]
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def write_charts(verdict: Verdict, bundle: Bundle, folder: Path) -> tuple[Path, ...]:
-    """Write the charts as SVG files into `folder` and return their paths."""
-    from roofmark.reports.charts import draw_charts, render_svg
-
-    folder.mkdir(parents=True, exist_ok=True)
-    written: list[Path] = []
-    for chart in draw_charts(verdict, bundle):
-        if chart.spec is not None and chart.name in ("speed-ups", "roofline"):
-            path = folder / f"{chart.name}.svg"
-            path.write_text(render_svg(chart), encoding="utf-8")
-            written.append(path)
-    return tuple(written)
+def _solutions(verdict: Verdict) -> str:
+    rows = [
+        [_name(row), f"{_MARKS[row.decision]} {row.decision}", row.speedup, row.interval, row.tally]
+        for row in solution_rows(verdict)
+    ]
+    level = f"{verdict.level * 100:.4g} % interval"
+    return _table(["solution", "verdict", "speed-up", level, "workloads"], rows)
 
 
-def _counts(counts: Mapping[Decision, int]) -> str:
-    return ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+def _name(row: SolutionRow) -> str:
+    return f"{row.solution} (A/A control)" if row.twin else row.solution
 
 
-def _effect(finding: Finding) -> str:
-    return "accepted" if finding.accepted else finding.moves or "-"
+def _charts(verdict: Verdict, bundle: Bundle, folder: str) -> list[str]:
+    """Show the first chart; the others are folded away."""
+    from roofmark.reports.charts import draw_charts
+
+    shown = [
+        f"![{chart.title}]({folder}/{chart.name}.svg)\n\n{escape(chart.caption)}"
+        if chart.spec is not None
+        else f"{chart.title}: {escape(chart.absent)}"
+        for chart in draw_charts(verdict, bundle)
+    ]
+    return [shown[0], _fold("More charts", "\n\n".join(shown[1:]))]
+
+
+def _findings(verdict: Verdict) -> list[str]:
+    rows = [
+        [row.code, row.where, f"{row.title}: {row.message}", row.effect]
+        for row in finding_rows(verdict)
+    ]
+    if not rows:
+        return []
+    table = _table(["code", "where", "what", "effect"], rows)
+    moved = sum(row.moves for row in finding_rows(verdict))
+    return [_fold(f"{len(rows)} findings, {moved} of them move a verdict", table)]
+
+
+def _cells(verdict: Verdict) -> str:
+    rows = [
+        [row.workload, row.solution, row.time, row.speedup, row.headroom,
+         f"{row.decision} ({row.why})" if row.why else row.decision]
+        for row in cell_rows(verdict)
+    ]  # fmt: skip
+    return _table(["workload", "solution", "time", "speed-up", "over its floor", "verdict"], rows)
 
 
 def _table(head: list[str], rows: list[list[str]]) -> str:
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
     lines += ["| " + " | ".join(escape(value) for value in row) + " |" for row in rows]
     return "\n".join(lines)
 
@@ -93,4 +115,4 @@ def _facts(facts: list[Fact]) -> str:
 
 
 def _fold(title: str, text: str) -> str:
-    return f"<details><summary>{title}</summary>\n\n{text}\n\n</details>\n"
+    return f"<details><summary>{title}</summary>\n\n{text}\n\n</details>"

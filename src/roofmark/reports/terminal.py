@@ -1,12 +1,12 @@
 """The verdict in a terminal: the answer, a row per solution, what needs attention. 80 columns.
 
-In: a verdict (and its bundle). Out: text with colours only where they are wanted.
+In: a verdict (and its bundle). Out: text, with colours only where they are wanted.
 """
 
 import io
 import os
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 from rich.console import Console
 from rich.table import Table
@@ -14,8 +14,17 @@ from rich.text import Text
 
 from roofmark.analysis.verdict import Cell, Verdict
 from roofmark.bundle import Bundle
-from roofmark.reports.view import answer, firing, headroom, place_of, ratio, seconds, trust
-from roofmark.terminal_text import plain
+from roofmark.reports.proof import trust
+from roofmark.reports.view import (
+    CellRow,
+    FindingRow,
+    caveats,
+    cell_row,
+    context,
+    finding_rows,
+    sentences,
+)
+from roofmark.reports.wording import shorten
 
 _STYLE = {
     "faster": "green",
@@ -27,68 +36,115 @@ _STYLE = {
 # Chosen: a screen; beyond it rows are grouped, and the report pages hold every one.
 _MOST_ROWS = 24
 _MOST_FINDINGS = 12
+_LONGEST = 240
+_FITTING = {"memory": "mem", "arithmetic": "math"}
 
 
-def render_terminal(verdict: Verdict, bundle: Bundle | None = None, *, width: int = 80) -> str:
-    """Return the verdict as text, at most `width` columns wide."""
-    out = io.StringIO()
+def print_verdict(verdict: Verdict, bundle: Bundle | None = None) -> None:
+    """Print the verdict on standard output, as wide as the terminal and in its colours."""
     colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-    console = Console(file=out, width=width, force_terminal=colour, highlight=False, markup=False)
-    for sentence in answer(verdict):
-        console.print(Text(plain(sentence), style="bold"))
+    width = min(120, Console().width) if sys.stdout.isatty() else 80
+    text = render_terminal(verdict, bundle, width=width, colour=colour)
+    # A terminal that cannot show µ still gets every number.
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
+
+
+def render_terminal(
+    verdict: Verdict,
+    bundle: Bundle | None = None,
+    *,
+    width: int = 80,
+    colour: bool | None = None,
+) -> str:
+    """Return the verdict as text, at most `width` columns wide.
+
+    colour: with escape sequences; by default only if standard output is a terminal.
+    """
+    if colour is None:
+        colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    out = io.StringIO()
+    console = Console(
+        file=out,
+        width=width,
+        force_terminal=colour,
+        color_system="standard" if colour else None,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        legacy_windows=False,
+    )
+    for sentence in caveats(verdict):
+        console.print(Text(sentence, style="bold yellow"))
+    for sentence in sentences(verdict):
+        console.print(Text(sentence, style="bold"))
+    console.print(Text(context(verdict), style="dim"))
+    console.print()
     console.print(_table(verdict))
+    console.print()
     if bundle is not None:
         for fact in trust(verdict, bundle):
-            console.print(Text(plain(f"{fact.name}: {fact.value}")))
-    fires = firing(verdict)
-    for finding in fires[:_MOST_FINDINGS]:
-        effect = f" -> {finding.moves}" if finding.moves and not finding.accepted else ""
-        line = f"{finding.code} {place_of(finding)}: {finding.message}{effect}"
-        console.print(Text(plain(line), style="yellow" if effect else "dim"))
-    if len(fires) > _MOST_FINDINGS:
-        console.print(Text(f"... and {len(fires) - _MOST_FINDINGS} more findings in the report"))
+            console.print(Text(f"{fact.name}: {fact.value}"))
+    _print_findings(console, finding_rows(verdict))
     console.print(Text(f"bundle {verdict.bundle}", style="dim"))
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
 
 
+def _print_findings(console: Console, rows: list[FindingRow]) -> None:
+    for row in rows[:_MOST_FINDINGS]:
+        line = f"{row.code} {row.title} ({row.effect}), {row.where}: {row.message}"
+        console.print(Text(shorten(line, _LONGEST), style="yellow" if row.moves else "dim"))
+    if len(rows) > _MOST_FINDINGS:
+        console.print(Text(f"... and {len(rows) - _MOST_FINDINGS} more findings in the report"))
+
+
 def _table(verdict: Verdict) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for name, justify in (
-        ("workload", "left"),
-        ("solution", "left"),
-        ("time", "right"),
-        ("speed-up", "right"),
-        ("over floor", "right"),
-        ("verdict", "left"),
-    ):
-        table.add_column(name, justify=justify)  # pyright: ignore[reportArgumentType]
-    for label, cell in _shown(verdict):
-        style = _STYLE[cell.decision]
-        codes = f" {','.join(cell.codes)}" if cell.codes else ""
+    # Grouped rows say more in their last column; 80 columns then have room for one blank each.
+    blanks = 2 if len(verdict.cells) <= _MOST_ROWS else 1
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, blanks, 0, 0))
+    table.add_column("workload", overflow="fold")
+    table.add_column("solution", overflow="fold")
+    table.add_column("time", justify="right", no_wrap=True)
+    table.add_column("speed-up", justify="right", no_wrap=True)
+    table.add_column("over floor", justify="right", no_wrap=True)
+    table.add_column("verdict", overflow="fold")
+    for label, row, verdicts, style in _shown(verdict):
+        values = (row.time, row.speedup, _fitting(row.headroom))
         table.add_row(
-            Text(plain(label)),
-            Text(plain(cell.solution)),
-            seconds(cell.time),
-            ratio(cell.speedup),
-            headroom(cell.roof).replace("memory", "mem").replace("arithmetic", "math"),
-            Text(cell.decision + codes, style=style),
+            Text(label), Text(row.solution), *map(Text, values), Text(verdicts, style=style)
         )
     return table
 
 
-def _shown(verdict: Verdict) -> list[tuple[str, Cell]]:
-    """Every cell if they fit; else, of workloads that differ by seed alone, one for all."""
+def _fitting(headroom: str) -> str:
+    value, _, limit = headroom.partition(" ")
+    return f"{value.removesuffix('x')} {_FITTING.get(limit, limit)}".strip()
+
+
+def _shown(verdict: Verdict) -> list[tuple[str, CellRow, str, str]]:
+    """Return label, row, verdict and style: every cell, or one for workloads of the same shape."""
     if len(verdict.cells) <= _MOST_ROWS:
-        return [(cell.workload, cell) for cell in verdict.cells]
-    groups: defaultdict[tuple[str, str, str], list[Cell]] = defaultdict(list)
+        return [
+            (cell.workload, cell_row(cell), cell.decision, _STYLE[cell.decision])
+            for cell in verdict.cells
+        ]
+    groups: defaultdict[tuple[str, str], list[Cell]] = defaultdict(list)
     for cell in verdict.cells:
-        groups[_shape(cell.workload), cell.solution, cell.decision].append(cell)
-    rows: list[tuple[str, Cell]] = []
-    for (shape, _, _), cells in groups.items():
-        # The middle cell by time stands for its group; the label says for how many.
-        ordered = sorted(cells, key=lambda cell: getattr(cell.time, "value", 0.0))
-        rows.append((f"{shape} ({len(cells)})", ordered[len(ordered) // 2]))
-    return rows
+        groups[_shape(cell.workload), cell.solution].append(cell)
+    return [_group(shape, cells) for (shape, _), cells in groups.items()]
+
+
+def _group(shape: str, cells: list[Cell]) -> tuple[str, CellRow, str, str]:
+    """Let the middle cell by time stand for its group; the label says for how many."""
+    ordered = sorted(cells, key=lambda cell: getattr(cell.time, "value", 0.0))
+    counts = Counter(cell.decision for cell in cells)
+    verdicts = ", ".join(
+        f"{word} {count}/{len(cells)}" if len(counts) > 1 else word
+        for word, count in counts.most_common()
+    )
+    label = f"{shape} ({len(cells)})" if len(cells) > 1 else shape
+    style = _STYLE[cells[0].decision] if len(counts) == 1 else ""
+    return label, cell_row(ordered[len(ordered) // 2]), verdicts, style
 
 
 def _shape(workload: str) -> str:

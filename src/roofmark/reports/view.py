@@ -1,207 +1,282 @@
-"""A verdict as rows and sentences, which all pages share, so that none says more than another.
+"""A verdict as sentences and rows, which all pages share, so that none says more than another.
 
-In: a verdict, its bundle. Out: plain strings and numbers, unescaped; each page escapes for itself.
+In: a verdict. Out: plain strings, on one line each and unescaped; each page escapes for itself.
 The word "faster" stands only where the verdict has it.
 """
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from roofmark.analysis.verdict import Cell, Estimate, Finding, Overall, Roof, Verdict
-from roofmark.bundle import Bundle
-from roofmark.evidence import Git, Passed, Trace
+from roofmark.analysis.verdict import Cell, Decision, Finding, Fit, Overall, Verdict
 from roofmark.records import Missing
+from roofmark.reports.wording import (
+    NOTHING,
+    counted,
+    headroom,
+    interval,
+    joined,
+    one_line,
+    ratio,
+    ratio_and_interval,
+    seconds,
+    shorten,
+)
 from roofmark.units import show
 
-# Findings that move the verdict come first, then what fires, then what could not be known.
+# What makes a verdict worthless comes first, then what leaves it open, then what only informs.
 _WEIGHT = {"invalid": 0, "undecided": 1, "": 2}
+# Chosen: so many names fit in a sentence; more are counted.
+_MOST_NAMED = 4
+# Chosen: a sentence stays one; the findings and the comparisons tell the rest.
+_LONGEST = 160
 
 
-@dataclass(frozen=True)
-class Fact:
-    """A name and what is known of it."""
+@dataclass(frozen=True, kw_only=True)
+class SolutionRow:
+    """One solution (or the twin) over all workloads."""
 
-    name: str
-    value: str
+    solution: str
+    twin: bool
+    decision: Decision
+    mixed: bool
+    speedup: str
+    interval: str
+    tally: str
+    fit: str
+    why: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class CellRow:
+    """One solution on one workload; `why` says what moved it or why a number is not there."""
+
+    workload: str
+    solution: str
+    decision: Decision
+    time: str
+    baseline_time: str
+    speedup: str
+    headroom: str
+    other_tiers: str
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class FindingRow:
+    """Findings that say the same about the same solution, with the workloads they say it of."""
+
+    code: str
+    title: str
+    where: str
+    message: str
+    effect: str
+    moves: bool
+
+
+# --- sentences -----------------------------------------------------------------------------------
 def answer(verdict: Verdict) -> list[str]:
-    """Return the answer, one sentence for each solution; accepted health codes come first."""
-    sentences: list[str] = []
-    if verdict.accepted:
-        codes = ", ".join(verdict.accepted)
-        sentences.append(f"Note first: this study accepts the health findings {codes}.")
-    solutions = [each for each in verdict.overall if each.role == "solution"]
-    sentences += [_sentence(each, verdict) for each in solutions]
-    return sentences or ["No solution was measured against the baseline."]
+    """Return what a reader must see first: accepted health codes, then the answer."""
+    return [*caveats(verdict), *sentences(verdict)]
+
+
+def caveats(verdict: Verdict) -> list[str]:
+    """Return the sentence about health findings that the study accepts, if any fired."""
+    if not verdict.accepted:
+        return []
+    titles = {f.code: one_line(f.title) for f in verdict.findings}
+    named = [f"{code} ({titles[code]})" if code in titles else code for code in verdict.accepted]
+    return [f"Note first: this study accepts {joined(named)}, which therefore moves no verdict."]
+
+
+def sentences(verdict: Verdict) -> list[str]:
+    """Return the answer, one sentence for each solution."""
+    found = [_sentence(each, verdict) for each in verdict.overall if each.role == "solution"]
+    return found or ["No solution was measured against the baseline."]
+
+
+def headline(verdict: Verdict) -> str:
+    """Return the whole answer in one sentence, however many solutions there are."""
+    found = [each for each in verdict.overall if each.role == "solution"]
+    if len(found) < 2:
+        return sentences(verdict)[0]
+    groups: defaultdict[str, list[Overall]] = defaultdict(list)
+    for each in found:
+        groups[each.decision].append(each)
+    words = ("faster", "same", "slower", "undecided", "invalid")
+    parts = [
+        f"{len(groups[word])} {word} ({_names(groups[word])})" for word in words if groups[word]
+    ]
+    return f"Of {len(found)} solutions against {verdict.baseline}: {joined(parts)}."
+
+
+def _names(group: list[Overall]) -> str:
+    named = [
+        f"{each.solution} {ratio(each.speedup)}"
+        if each.decision in ("faster", "slower")
+        else each.solution
+        for each in group[:_MOST_NAMED]
+    ]
+    more = len(group) - _MOST_NAMED
+    return ", ".join(named) + (f" and {more} more" if more > 0 else "")
 
 
 def _sentence(overall: Overall, verdict: Verdict) -> str:
-    where = f"{verdict.tier} tier, {verdict.cache} cache, {verdict.study} on {verdict.device_name}"
+    name, base, speedup = overall.solution, verdict.baseline, overall.speedup
+    because = _because(overall, verdict)
     if overall.decision == "invalid":
-        return f"{overall.solution} is invalid ({', '.join(overall.codes) or 'see findings'})."
-    tally = _tally(overall)
-    speedup = overall.speedup
+        return f"{name} is invalid{because}."
     if isinstance(speedup, Missing):
-        return f"{overall.solution} is undecided: {speedup.reason}."
-    interval = (
-        f"{speedup.level * 100:.0f} % interval {speedup.low:.3g} to {speedup.high:.3g}, "
-        f"{speedup.n} processes"
-    )
+        return f"{name} against {base} is undecided{because}: {_why_none(overall, verdict)}."
     head = {
-        "faster": f"{overall.solution} is {speedup.value:.3g}x as fast as {verdict.baseline}",
-        "slower": f"{overall.solution} is slower than {verdict.baseline}: {speedup.value:.3g}x",
-        "same": f"{overall.solution} is as fast as {verdict.baseline} within "
-        f"{verdict.margin * 100:.3g} %: {speedup.value:.4g}x",
-    }.get(overall.decision, f"{overall.solution} against {verdict.baseline} is undecided overall")
-    mixed = " Workloads disagree." if overall.mixed else ""
-    return f"{head} ({interval}; {where}); {tally}.{mixed}"
+        "faster": f"{name} is {ratio(speedup)} as fast as {base}",
+        "slower": f"{name} is slower than {base}, {ratio(speedup)} as fast",
+        "same": f"{name} is as fast as {base} to within {verdict.margin * 100:.3g} %, "
+        f"{ratio(speedup)}",
+    }.get(overall.decision, f"{name} against {base} is undecided{because}, {ratio(speedup)}")
+    measured = (
+        f"{speedup.level * 100:.4g} % interval {interval(speedup)}, "
+        f"{counted(speedup.n, 'process')}, "
+        f"{verdict.tier} tier, {verdict.cache} cache"
+    )
+    mixed = " The workloads disagree." if overall.mixed else ""
+    tally = _tally(overall.counts, ", ")
+    return f"{head} ({measured}) on {one_line(verdict.study)}, {tally}.{mixed}"
 
 
-def _tally(overall: Overall) -> str:
-    total = sum(overall.counts.values())
-    parts = [f"{word} on {count}" for word, count in overall.counts.items() if count]
-    return f"{', '.join(parts)} of {total} workloads"
+def _because(overall: Overall, verdict: Verdict) -> str:
+    titles = {f.code: one_line(f.title) for f in verdict.findings}
+    named = [f"{code}, {titles[code]}" if code in titles else code for code in overall.codes]
+    return f" ({'; '.join(named)})" if named else ""
 
 
-def ratio(estimate: Estimate | Missing) -> str:
-    """Return "3.42x [3.38, 3.46]", or a dash."""
-    if isinstance(estimate, Missing):
-        return "-"
-    return f"{estimate.value:.3g}x [{estimate.low:.3g}, {estimate.high:.3g}]"
+def _why_none(overall: Overall, verdict: Verdict) -> str:
+    """Return why there is no speed-up, and the first reason that a workload gives."""
+    said = [overall.speedup] if isinstance(overall.speedup, Missing) else []
+    said += [
+        cell.time
+        for cell in verdict.cells
+        if cell.solution == overall.solution and isinstance(cell.time, Missing)
+    ]
+    return ": ".join(dict.fromkeys(shorten(one_line(each.reason), _LONGEST) for each in said[:2]))
 
 
-def seconds(estimate: Estimate | Missing) -> str:
-    """Return a time with its unit, or a dash."""
-    return "-" if isinstance(estimate, Missing) else show(estimate.value, "s")
-
-
-def headroom(roof: Roof | Missing) -> str:
-    """Return how far above its floor a time stands, and which ceiling sets the floor."""
-    if isinstance(roof, Missing):
-        return "-"
-    return f"{roof.headroom:.2f}x {roof.limit}"
-
-
-def firing(verdict: Verdict) -> list[Finding]:
-    """Return the findings that fire, those that move the verdict first."""
-    fires = [each for each in verdict.findings if each.state == "fires"]
-    return sorted(
-        fires, key=lambda f: (f.accepted, _WEIGHT[f.moves], f.code, f.solution, f.workload)
+def _tally(counts: Mapping[Decision, int], between: str) -> str:
+    """Return "faster on 54 of 54 workloads"; every word that the cells have, none else."""
+    parts = [f"{word} on {count}" for word, count in counts.items() if count]
+    return (
+        f"{between.join(parts) or 'decided on none'} of {counted(sum(counts.values()), 'workload')}"
     )
 
 
-def place_of(finding: Finding) -> str:
-    """Return where a finding applies."""
-    parts = [part for part in (finding.solution, finding.workload) if part]
-    return " on ".join(parts) or "study"
+def context(verdict: Verdict) -> str:
+    """Return under which conditions all numbers of a page were taken."""
+    return " · ".join(
+        (
+            one_line(verdict.device_name),
+            f"{verdict.tier} tier",
+            f"{verdict.cache} cache",
+            f"{verdict.processes} fresh processes each",
+            f"margin {verdict.margin * 100:.3g} %",
+            f"level {verdict.level * 100:.4g} %",
+        )
+    )
 
 
-def twin_cells(verdict: Verdict) -> list[Cell]:
-    """Return the cells of the A/A control."""
-    twins = {each.solution for each in verdict.overall if each.role == "twin"}
-    return [cell for cell in verdict.cells if cell.solution in twins]
+# --- rows ----------------------------------------------------------------------------------------
+def solution_rows(verdict: Verdict) -> list[SolutionRow]:
+    """Return a row for each solution, the twin last."""
+    ordered = sorted(verdict.overall, key=lambda each: each.role == "twin")
+    return [_solution_row(each, verdict) for each in ordered]
 
 
-def trust(verdict: Verdict, bundle: Bundle) -> list[Fact]:
-    """Return what tells whether the numbers can be believed."""
-    twins = twin_cells(verdict)
-    same = sum(cell.decision == "same" for cell in twins)
-    calls, timed, wrong = _verified(bundle)
-    moving = [each for each in firing(verdict) if each.moves and not each.accepted]
-    return [
-        Fact(
-            "A/A twin", f"the baseline against itself is same on {same} of {len(twins)} workloads"
-        ),
-        Fact("Outputs", f"{calls} calls compared with the reference, {timed} of them timed"),
-        Fact("Negative controls", f"{wrong} wrong kernels were refused" if wrong else "none ran"),
-        Fact("Health", f"{len(moving)} findings move a verdict" if moving else "nothing moved it"),
-        Fact("Processes", f"up to {verdict.processes} fresh sets, interleaved in random blocks"),
-    ]
+def _solution_row(each: Overall, verdict: Verdict) -> SolutionRow:
+    counts = [f"{count} {word}" for word, count in each.counts.items() if count]
+    reason = _why_none(each, verdict) if isinstance(each.speedup, Missing) else ""
+    because = _because(each, verdict).strip(" ()")
+    return SolutionRow(
+        solution=each.solution,
+        twin=each.role == "twin",
+        decision=each.decision,
+        mixed=each.mixed,
+        speedup=ratio(each.speedup),
+        interval=interval(each.speedup),
+        tally=", ".join(counts),
+        fit=fit_text(each.fit),
+        why=because or reason,
+    )
 
 
-def _verified(bundle: Bundle) -> tuple[int, int, int]:
-    """Count verified calls, timed ones among them, and refused wrong kernels."""
-    calls = timed = 0
-    refused: set[str] = set()
-    for trace in bundle.traces():
-        if trace.role == "wrong":
-            refused |= set() if isinstance(trace.outcome, Passed) else {trace.solution}
-        elif isinstance(trace.outcome, Passed) and trace.outcome.checks:
-            calls += trace.outcome.checks[0].calls
-            timed += trace.outcome.checks[0].timed
-    return calls, timed, len(refused)
+def fit_text(fit: Fit | Missing) -> str:
+    """Return "1.02 µs + bytes / 3.95 TB/s", or a dash."""
+    if isinstance(fit, Missing):
+        return NOTHING
+    return f"{show(fit.t0.value, 's')} + bytes / {show(fit.rate.value, 'B/s')}"
 
 
-def provenance(verdict: Verdict, bundle: Bundle) -> list[Fact]:
-    """Return where the numbers come from."""
-    environment, run = bundle.environment, bundle.run
-    gpu = environment.gpu
-    commit = environment.git
-    facts = [
-        Fact("Bundle", verdict.bundle),
-        Fact("Device", verdict.device_name),
-        Fact("Driver", "-" if isinstance(gpu, Missing) else gpu.driver),
-        Fact("Host", f"{environment.cpu.model}, {environment.cpu.cores} cores, {environment.os}"),
-        Fact("Python", environment.python),
-        Fact("Commit", "-" if isinstance(commit, Missing) else _commit(commit)),
-        Fact("Run time", ", ".join(_session(each.seconds) for each in run.sessions)),
-        Fact("Skipped", "; ".join(f"{s.solution}: {s.reason}" for s in run.skipped) or "nothing"),
-    ]
-    names = ("torch", "triton", "numpy", "apache-tvm-ffi", "cupti-python")
-    found = [f"{n} {environment.packages[n]}" for n in names if n in environment.packages]
-    return [*facts, Fact("Packages", ", ".join(found) or "-")]
+def cell_rows(verdict: Verdict) -> list[CellRow]:
+    """Return a row for each solution on each workload, in the order of the study."""
+    return [cell_row(cell) for cell in verdict.cells]
 
 
-def _commit(git: Git) -> str:
-    return git.commit[:12] + (" with local changes" if git.dirty else "")
+def cell_row(cell: Cell) -> CellRow:
+    """Return one cell as text."""
+    others = [f"{tier} {ratio_and_interval(each)}" for tier, each in cell.other_tiers.items()]
+    return CellRow(
+        workload=cell.workload,
+        solution=cell.solution,
+        decision=cell.decision,
+        time=seconds(cell.time),
+        baseline_time=seconds(cell.baseline_time),
+        speedup=ratio_and_interval(cell.speedup),
+        headroom=headroom(cell.roof),
+        other_tiers="; ".join(others) or NOTHING,
+        why="; ".join((*cell.codes, *_reasons(cell))),
+    )
 
 
-def _session(seconds: float | Missing) -> str:
-    return "interrupted" if isinstance(seconds, Missing) else show(seconds, "s")
+def _reasons(cell: Cell) -> Iterable[str]:
+    """Return why there is no number, each reason once."""
+    values = (cell.time, cell.speedup)
+    reasons = [one_line(each.reason) for each in values if isinstance(each, Missing)]
+    return dict.fromkeys(reasons)
 
 
-def proofs(bundle: Bundle) -> Iterator[Fact]:
-    """Yield one line for each solution's build."""
-    seen: set[str] = set()
-    for trace in bundle.traces():
-        build = getattr(trace.outcome, "build", "")
-        if trace.role in ("wrong", "twin") or not build or build in seen:
-            continue
-        seen.add(build)
-        proof = bundle.build(build)
-        targets = ", ".join(f"{t.kind} {t.name}" for t in proof.targets) or "interpreted"
-        registers = sorted({kernel.registers for kernel in proof.kernels})
-        spills = sum(kernel.spill_bytes for kernel in proof.kernels)
-        extra = f"; registers {registers}, spilled bytes {spills}" if registers else ""
-        flag = "; PTX only: the driver compiled it at load" if proof.ptx_only else ""
-        compiler = "" if isinstance(proof.compiler, Missing) else f"{proof.compiler}; "
-        yield Fact(trace.solution, f"{compiler}{targets}{extra}{flag}; source {proof.source[:12]}")
+def finding_rows(verdict: Verdict) -> list[FindingRow]:
+    """Return what fires: what moves a verdict first, equal ones on several workloads as one."""
+    groups: dict[tuple[str, str, str], list[Finding]] = {}
+    for each in sorted(verdict.findings, key=_order):
+        if each.state == "fires":
+            groups.setdefault((each.code, each.solution, each.message), []).append(each)
+    return [_finding_row(group) for group in groups.values()]
 
 
-def reproduce(bundle: Bundle) -> list[str]:
-    """Return the commands that check and repeat this."""
-    name = bundle.name
-    return [f"roofmark verify {name}", f"roofmark judge {name}", f"roofmark rerun {name}"]
+def _order(finding: Finding) -> tuple[bool, int, str, str]:
+    return finding.accepted, _WEIGHT[finding.moves], finding.code, finding.solution
 
 
-def samples(bundle: Bundle, tier: str) -> Iterator[dict[str, object]]:
-    """Yield the median of every visit of a tier: solution, workload, process, start, seconds."""
-    for trace in bundle.traces():
-        if isinstance(trace.outcome, Passed):
-            yield from _visits(trace, trace.outcome, tier)
+def _finding_row(group: list[Finding]) -> FindingRow:
+    first = group[0]
+    effect = "informs"
+    if first.moves:
+        effect = f"would make it {first.moves}; accepted" if first.accepted else first.moves
+    return FindingRow(
+        code=first.code,
+        title=one_line(first.title),
+        where=_where(first.solution, [each.workload for each in group if each.workload]),
+        message=one_line(first.message),
+        effect=effect,
+        moves=bool(first.moves) and not first.accepted,
+    )
 
 
-def _visits(trace: Trace, outcome: Passed, tier: str) -> Iterator[dict[str, object]]:
-    for measurement in outcome.measurements:
-        if measurement.tier != tier:
-            continue
-        for visit in measurement.visits:
-            ordered = sorted(visit.samples)
-            yield {
-                "solution": trace.solution,
-                "workload": trace.workload,
-                "process": trace.process,
-                "start": visit.start,
-                "seconds": ordered[len(ordered) // 2],
-            }
+def _where(solution: str, workloads: list[str]) -> str:
+    shown = ", ".join(workloads[:_MOST_NAMED])
+    more = len(workloads) - _MOST_NAMED
+    on = f"{shown} and {more} more" if more > 0 else shown
+    return " on ".join(part for part in (solution, on) if part) or "the whole study"
+
+
+def unknown_codes(verdict: Verdict) -> list[str]:
+    """Return the rules that lacked a fact somewhere; what they look for is not ruled out."""
+    return sorted({each.code for each in verdict.findings if each.state == "unknown"})

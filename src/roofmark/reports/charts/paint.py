@@ -1,0 +1,114 @@
+"""What all charts share: the record of a chart, colours, domains, and the way to SVG.
+
+In: rows of plain values. Out: Altair parts, Vega-Lite specifications, SVG text. Two themes: dark
+pages swap the ink in the browser, an SVG brings its own light ground.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from roofmark.analysis.verdict import Verdict
+
+# Source: Okabe, Ito, "Color Universal Design", 2008, https://jfly.uni-koeln.de/color/: told apart
+# with any colour vision. Their yellow and black are left out: one fades on white, one on black.
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
+"""A second mark beside colour, for grey print and for more solutions than colours."""
+QUIET = "#8a929b"
+"""Baseline, twin and ceilings: what solutions are set against; readable on white and on black."""
+WIDTH = 620
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chart:
+    """A name for files, a title, what to look for, and a Vega-Lite specification or why not."""
+
+    name: str
+    title: str
+    caption: str
+    spec: dict[str, Any] | None
+    absent: str = ""
+
+
+def render_svg(chart: Chart) -> str:
+    """Return a chart as SVG on a light ground. Raises: ValueError if there is nothing to draw."""
+    import vl_convert  # pyright: ignore[reportMissingTypeStubs]
+
+    if chart.spec is None:
+        raise ValueError(f"chart {chart.name!r} has nothing to draw: {chart.absent}")
+    # Chosen: GitHub shows the same file in light and dark mode; a ground of its own is readable
+    # in both.
+    themed = chart.spec | {"background": "#ffffff", "padding": 12, "config": _CONFIG}
+    return vl_convert.vegalite_to_svg(themed)
+
+
+# Chosen: fonts that are there everywhere; labels large enough for a phone. No descriptions of
+# single marks: they are most of the file, and the table on the page says the same in words.
+_CONFIG: dict[str, Any] = {
+    "aria": False,
+    "font": "system-ui, -apple-system, 'Segoe UI', Roboto, Helvetica, Arial, sans-serif",
+    "view": {"stroke": None},
+    "axis": {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal",
+             "gridColor": "#e3e7eb", "domainColor": "#c3c9cf", "tickColor": "#c3c9cf",
+             "labelColor": "#3c444c", "titleColor": "#3c444c", "titlePadding": 10},
+    "legend": {"labelFontSize": 12, "labelColor": "#3c444c", "symbolOpacity": 1},
+    "header": {"labelFontSize": 12, "labelColor": "#3c444c"},
+    "text": {"color": "#3c444c", "fontSize": 12},
+}  # fmt: skip
+
+
+def specification(chart: Any, *, height: int | None = None) -> dict[str, Any]:
+    """Return an Altair chart as Vega-Lite, without defaults that the page sets itself."""
+    size = {} if height is None else {"width": WIDTH, "height": height}
+    spec: dict[str, Any] = chart.properties(**size).to_dict(format="vega-lite")
+    return {key: value for key, value in spec.items() if key != "config"}
+
+
+def data(rows: Sequence[Row]) -> Any:
+    """Return rows as inline data."""
+    import altair as alt
+
+    return alt.Data(values=list(rows))  # pyright: ignore[reportArgumentType]
+
+
+def marks(verdict: Verdict, names: Iterable[str]) -> tuple[Any, Any]:
+    """Return colour and shape by solution; the same solution looks the same in every chart."""
+    import altair as alt
+
+    wanted = set(names)
+    known = [each.solution for each in verdict.overall if each.role == "solution"]
+    looks = {
+        name: (PALETTE[index % len(PALETTE)], SHAPES[index % len(SHAPES)])
+        for index, name in enumerate(known)
+    }
+    looks = {name: look for name, look in looks.items() if name in wanted}
+    looks |= {name: (QUIET, "circle") for name in sorted(wanted - set(known))}
+    domain = list(looks)
+    colours, shapes = (list(each) for each in zip(*looks.values(), strict=True))
+    legend = alt.Legend(orient="top")
+    return (
+        alt.Color(
+            "solution:N", title=None, legend=legend, scale=alt.Scale(domain=domain, range=colours)
+        ),
+        alt.Shape(
+            "solution:N", title=None, legend=legend, scale=alt.Scale(domain=domain, range=shapes)
+        ),
+    )
+
+
+def around(values: Iterable[float], *, room: float = 0.08) -> list[float]:
+    """Return a logarithmic domain with some room on either side, so that no mark is cut."""
+    positive = [value for value in values if value > 0]
+    low, high = math.log(min(positive)), math.log(max(positive))
+    # Chosen: a domain of at least 10 %, or equal values would be drawn as a wild scatter.
+    spare = max((high - low) * room, 0.05)
+    return [six(math.exp(low - spare)), six(math.exp(high + spare))]
+
+
+def six(value: float) -> float:
+    """Round to six figures: more than a pixel, and the page stays small."""
+    return float(f"{value:.6g}")

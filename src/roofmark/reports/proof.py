@@ -1,0 +1,177 @@
+"""What a bundle says about whether its numbers can be believed and where they come from.
+
+In: a verdict, its bundle. Out: facts as a name and a text, on one line and unescaped; commands.
+"""
+
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from roofmark.analysis.verdict import Verdict
+from roofmark.bundle import Bundle
+from roofmark.evidence import Build, Git, Passed, Trace
+from roofmark.records import Missing
+from roofmark.reports.view import finding_rows, unknown_codes
+from roofmark.reports.wording import counted, one_line
+from roofmark.units import show
+
+# Chosen: the packages that a kernel's time may depend on; the bundle lists all.
+_PACKAGES = ("torch", "triton", "numpy", "apache-tvm-ffi", "cupti-python")
+# Chosen: as much of a digest as people compare by eye; the bundle holds all of it.
+_DIGITS = 12
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A name and what is known of it."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Visit:
+    """One visit of a tier: seconds is the median of its samples."""
+
+    solution: str
+    workload: str
+    process: int
+    start: float
+    seconds: float
+
+
+def trust(verdict: Verdict, bundle: Bundle) -> list[Fact]:
+    """Return what tells whether the numbers can be believed."""
+    moving = [row.code for row in finding_rows(verdict) if row.moves]
+    codes = ", ".join(dict.fromkeys(moving))
+    unknown = unknown_codes(verdict)
+    rest = f"; {counted(len(unknown), 'rule')} lacked a fact somewhere" if unknown else ""
+    return [
+        Fact("A/A twin", _twin(verdict)),
+        *_checks(bundle),
+        Fact(
+            "Health", (f"{codes} move a verdict" if codes else "no finding moves a verdict") + rest
+        ),
+        Fact("Processes", f"up to {verdict.processes} fresh sets, interleaved in random blocks"),
+    ]
+
+
+def _twin(verdict: Verdict) -> str:
+    twins = {each.solution for each in verdict.overall if each.role == "twin"}
+    cells = [cell for cell in verdict.cells if cell.solution in twins]
+    if not cells:
+        return "none was measured: what this machine calls a difference is not known"
+    same = sum(cell.decision == "same" for cell in cells)
+    return f"the baseline against itself is same on {same} of {counted(len(cells), 'workload')}"
+
+
+def _checks(bundle: Bundle) -> Iterator[Fact]:
+    """Count verified calls, timed ones among them, and what became of the wrong kernels."""
+    calls = timed = 0
+    wrong: dict[str, bool] = {}
+    for trace in bundle.traces():
+        if trace.role == "wrong":
+            passed = isinstance(trace.outcome, Passed)
+            wrong[trace.solution] = wrong.get(trace.solution, True) and not passed
+        elif isinstance(trace.outcome, Passed) and trace.outcome.checks:
+            calls += trace.outcome.checks[0].calls
+            timed += trace.outcome.checks[0].timed
+    yield Fact("Outputs", f"{calls:,} calls compared with the reference, {timed:,} of them timed")
+    refused = sum(wrong.values())
+    said = f"{refused} of {counted(len(wrong), 'wrong kernel')} refused" if wrong else "none ran"
+    yield Fact("Negative controls", said)
+
+
+def provenance(verdict: Verdict, bundle: Bundle) -> list[Fact]:
+    """Return where the numbers come from."""
+    environment, run = bundle.environment, bundle.run
+    gpu, commit = environment.gpu, environment.git
+    cpu = environment.cpu
+    model = cpu.model if isinstance(cpu.model, str) else "unknown processor"
+    found = [f"{n} {environment.packages[n]}" for n in _PACKAGES if n in environment.packages]
+    facts = [
+        Fact("Bundle", verdict.bundle),
+        Fact("Device", verdict.device_name),
+        Fact("Driver", _or_reason(gpu if isinstance(gpu, Missing) else gpu.driver)),
+        Fact("Host", f"{model}, {counted(cpu.cores, 'core')}, {environment.os}"),
+        Fact("Python", environment.python),
+        Fact("Packages", ", ".join(found) or "none of those that times depend on"),
+        Fact("Commit", _or_reason(commit if isinstance(commit, Missing) else _commit(commit))),
+        Fact("Run time", ", ".join(_session(each.seconds) for each in run.sessions) or "not noted"),
+    ]
+    facts += [Fact(f"Skipped {each.solution}", each.reason) for each in run.skipped]
+    facts += [Fact(f"Ceiling {c.quantity}", _ceiling(c.quantity, c.value, c.source))
+              for c in environment.ceilings]  # fmt: skip
+    return [Fact(fact.name, one_line(fact.value)) for fact in facts]
+
+
+def _or_reason(value: str | Missing) -> str:
+    return f"not known: {value.reason}" if isinstance(value, Missing) else value
+
+
+def _ceiling(quantity: str, value: float, source: str) -> str:
+    unit = "flop/s" if quantity.startswith("arithmetic") else "B/s"
+    return f"{show(value, 's' if quantity.startswith('launch') else unit)}, {source}"
+
+
+def _commit(git: Git) -> str:
+    return git.commit[:_DIGITS] + (" with local changes" if git.dirty else "")
+
+
+def _session(seconds: float | Missing) -> str:
+    return "interrupted" if isinstance(seconds, Missing) else show(seconds, "s")
+
+
+def proofs(bundle: Bundle) -> list[Fact]:
+    """Return one line for each solution's build."""
+    seen: dict[str, str] = {}
+    for trace in bundle.traces():
+        build = getattr(trace.outcome, "build", "")
+        if trace.role not in ("wrong", "twin") and build:
+            seen.setdefault(build, trace.solution)
+    built = [Fact(name, _proof(bundle.build(build))) for build, name in seen.items()]
+    return [Fact(fact.name, one_line(fact.value)) for fact in built]
+
+
+def _proof(build: Build) -> str:
+    parts = [] if isinstance(build.compiler, Missing) else [build.compiler]
+    parts.append(", ".join(f"{t.kind} {t.name}" for t in build.targets) or "interpreted")
+    if build.kernels:
+        registers = sorted({kernel.registers for kernel in build.kernels})
+        spilled = sum(kernel.spill_bytes for kernel in build.kernels)
+        parts.append(f"{', '.join(map(str, registers))} registers, {show(spilled, 'B')} spilled")
+    if build.ptx_only:
+        parts.append("PTX only: the driver compiled it at load")
+    return "; ".join((*parts, f"source {build.source[:_DIGITS]}"))
+
+
+def reproduce(bundle: Bundle) -> list[str]:
+    """Return the commands that check and repeat this."""
+    name = shlex.quote(one_line(bundle.name))
+    again = shlex.quote(f"{one_line(bundle.name)}-again")
+    return [
+        f"roofmark verify {name}",
+        f"roofmark judge {name}",
+        f"roofmark rerun {name} -o {again}",
+    ]
+
+
+def visits(bundle: Bundle, tier: str) -> Iterator[Visit]:
+    """Yield every visit of a tier, by trace."""
+    for trace in bundle.traces():
+        if isinstance(trace.outcome, Passed):
+            yield from _visits(trace, trace.outcome, tier)
+
+
+def _visits(trace: Trace, outcome: Passed, tier: str) -> Iterator[Visit]:
+    for measurement in outcome.measurements:
+        for visit in measurement.visits if measurement.tier == tier else ():
+            ordered = sorted(visit.samples)
+            if ordered:
+                yield Visit(
+                    solution=trace.solution,
+                    workload=trace.workload,
+                    process=trace.process,
+                    start=visit.start,
+                    seconds=ordered[len(ordered) // 2],
+                )

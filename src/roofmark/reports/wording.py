@@ -1,0 +1,81 @@
+"""How single values are written on every page: ratios, times, texts from outside.
+
+In: estimates, roofs, strings. Out: short strings. Units come from `roofmark.units.show`; a ratio is
+written with as many decimals as its interval can carry, and no more.
+"""
+
+import math
+import re
+
+from roofmark.analysis.verdict import Estimate, Roof
+from roofmark.records import Missing
+from roofmark.terminal_text import plain
+from roofmark.units import show
+
+NOTHING = "–"
+"""Stands where there is no number; the reason stands beside it or among the findings."""
+# Line and paragraph separators, and characters that take no room: all can fake a line or a name.
+_INVISIBLE = re.compile("[\u061c\u200b-\u200f\u2028\u2029\u2060-\u2064\ufeff]")
+# Chosen: two decimals are what people compare; four are more than any honest interval carries.
+_FEWEST, _MOST = 2, 4
+
+
+def one_line(text: str) -> str:
+    """Return a text from outside as one line without control or invisible characters."""
+    return " ".join(_INVISIBLE.sub(" ", plain(text)).split())
+
+
+def shorten(text: str, length: int) -> str:
+    """Return a text cut to `length` characters, with a mark that says so."""
+    return text if len(text) <= length else text[: length - 1].rstrip() + "…"
+
+
+def decimals_for(low: float, high: float) -> int:
+    """Return how many decimals an interval carries: its width shows in one or two digits."""
+    width = high - low
+    if width <= 0:
+        return _FEWEST
+    return max(_FEWEST, min(_MOST, math.ceil(0.5 - math.log10(width))))
+
+
+def ratio(estimate: Estimate | Missing) -> str:
+    """Return "3.42x", or a dash."""
+    if isinstance(estimate, Missing):
+        return NOTHING
+    return f"{estimate.value:.{decimals_for(estimate.low, estimate.high)}f}x"
+
+
+def interval(estimate: Estimate | Missing, *, between: str = " to ") -> str:
+    """Return "3.38 to 3.46", or a dash."""
+    if isinstance(estimate, Missing):
+        return NOTHING
+    digits = decimals_for(estimate.low, estimate.high)
+    return f"{estimate.low:.{digits}f}{between}{estimate.high:.{digits}f}"
+
+
+def ratio_and_interval(estimate: Estimate | Missing) -> str:
+    """Return "3.42x [3.38, 3.46]", or a dash."""
+    if isinstance(estimate, Missing):
+        return NOTHING
+    return f"{ratio(estimate)} [{interval(estimate, between=', ')}]"
+
+
+def seconds(estimate: Estimate | Missing) -> str:
+    """Return a time with its unit, or a dash."""
+    return NOTHING if isinstance(estimate, Missing) else show(estimate.value, "s")
+
+
+def headroom(roof: Roof | Missing) -> str:
+    """Return how far above its floor a time stands, and what sets that floor."""
+    return NOTHING if isinstance(roof, Missing) else f"{roof.headroom:.2f}x {roof.limit}"
+
+
+def counted(number: int, noun: str) -> str:
+    """Return "1 finding", "2 findings", "2 processes"."""
+    plural = "es" if noun.endswith("s") else "s"
+    return f"{number} {noun}" + ("" if number == 1 else plural)
+
+
+def joined(parts: list[str]) -> str:
+    """Return "a", "a and b", "a, b and c"."""
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
