@@ -17,6 +17,7 @@ import fcntl
 import hashlib
 import os
 import re
+import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -135,14 +136,16 @@ def verify_bundle(path: str | Path) -> list[str]:
 class BundleWriter:
     """A bundle being written; one at a time per folder, resumable after a kill at any moment."""
 
-    def __init__(self, path: str | Path) -> None:
-        """Lock the folder, making it if need be.
+    def __init__(self, path: str | Path, *, force: bool = False) -> None:
+        """Lock the folder, making it if need be; `force` empties one that holds a bundle.
 
         Raises: BundleError RM406 when another process writes it, RM407 when it is sealed already.
         """
         self.path = Path(path)
         self.path.mkdir(parents=True, exist_ok=True)
         self._lock = _lock(self.path)
+        if force and (self.path / "study.json").exists():
+            _empty(self.path)
         if (self.path / MANIFEST).exists():
             self.close()
             raise _sealed_already(self.path)
@@ -306,6 +309,17 @@ def _checked(name: str) -> str:
     if not all(_PART.match(part) for part in name.split("/")):
         raise _damaged([f"the name {name!r} leads out of the bundle or holds odd characters"], name)
     return name
+
+
+def _empty(path: Path) -> None:
+    """Delete a bundle but not its lock: deleted by name, a lock that is held would hold nothing."""
+    for each in path.iterdir():
+        if each.name == LOCK:
+            continue
+        if each.is_dir() and not each.is_symlink():
+            shutil.rmtree(each)
+        else:
+            each.unlink()
 
 
 def _lock(path: Path) -> int:
