@@ -1,8 +1,8 @@
 """Everything that a child process started, found and ended.
 
 In: a child's process id and its mark. Out: no living process that belongs to it. There are three
-ways to find one, because a candidate may evade any of them: it descends from the child (which
-adopts its orphans), it is of the child's session, or its environment carries the child's mark.
+ways to find one, because a candidate may evade any of them: it descends from the child (the keeper,
+which adopts orphans), it is of the child's session, or its environment carries the child's mark.
 """
 
 import contextlib
@@ -24,7 +24,21 @@ _PATIENCE_SECONDS = 2.0
 def end_tree(child: int, mark: str) -> None:
     """Kill a child with all that belongs to it; the child itself is left for its parent to reap."""
     with contextlib.suppress(OSError):
-        os.kill(child, signal.SIGSTOP)  # so that it starts no more while we look
+        os.kill(child, signal.SIGSTOP)  # so that what it adopts stays in sight
+    seen = _end_below(child, mark)
+    _kill(child)
+    for pid in seen:
+        _reap(pid)
+
+
+def end_below(keeper: int, mark: str) -> None:
+    """Kill and reap all that belongs to a keeper, which is this process, but not itself."""
+    for pid in _end_below(keeper, mark):
+        _reap(pid)
+
+
+def _end_below(child: int, mark: str) -> set[int]:
+    """Kill all that belongs to `child`, round after round; return everything that was seen."""
     seen: set[int] = set()
     for _ in range(_ROUNDS):
         found = _belonging(child, mark) - {child, os.getpid()}
@@ -34,9 +48,7 @@ def end_tree(child: int, mark: str) -> None:
         if not any(_alive(pid) for pid in found):
             break
         time.sleep(0.005)
-    _kill(child)
-    for pid in seen:
-        _reap(pid)
+    return seen
 
 
 def marked(mark: str) -> set[int]:

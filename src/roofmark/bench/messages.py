@@ -154,6 +154,8 @@ class Timed(Record, tag="timed"):
 class Ready(Record, tag="ready"):
     """Our own code is imported; the first request is waited for. Said once, unasked."""
 
+    pid: int
+
 
 class Failed(Record, tag="failed"):
     """Something raised; the process may no longer be trusted to go on."""

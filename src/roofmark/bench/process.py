@@ -6,7 +6,6 @@ takes too much memory, or when the orchestrator ends, however that happens.
 """
 
 import contextlib
-import ctypes
 import os
 import secrets
 import signal
@@ -20,9 +19,9 @@ from pathlib import Path
 
 from roofmark.bench.channel import ChannelClosed, has_unread, receive_reply, send
 from roofmark.bench.descendants import MARK, end_tree
+from roofmark.bench.keeper import adopt_orphans
 from roofmark.bench.messages import Failed, Ready, Reply, Request
 
-_PR_SET_CHILD_SUBREAPER = 36  # Source: linux/prctl.h
 # Chosen: the last screens of a crash; a child that prints for ever costs this much and no more.
 _KEEP_BYTES = 16_000
 # Chosen: a runaway allocation gains about 0.5 GB between two looks, far below the limit itself.
@@ -70,7 +69,7 @@ class Child:
 
         memory: bytes that it may hold, shared ones included.
         """
-        _adopt_orphans()
+        adopt_orphans()
         self._mark = f"{os.getpid()}-{secrets.token_hex(8)}"
         self._memory = memory
         self._closed = False
@@ -85,7 +84,7 @@ class Child:
             except BaseException:
                 self._link.close()
                 raise
-        self.pid = self._process.pid
+        self.pid = 0
         self._said: deque[bytes] = deque()
         self._threads = [self._thread(self._drain), self._thread(self._watch)]
 
@@ -104,7 +103,7 @@ class Child:
             reply = self._receive(stage, START_SECONDS)
             if not isinstance(reply, Ready):
                 raise self._failure(stage, "did not begin as a child does")
-            self._ready = True
+            self._ready, self.pid = True, reply.pid
 
     def receive(self, *, stage: str, limit: float, start: float | None = None) -> Reply:
         """Return the reply within `limit` seconds of `start` (monotonic clock; by default now).
@@ -131,7 +130,7 @@ class Child:
         if self._closed:
             return  # its number may be another process's by now
         self._closed = True
-        end_tree(self.pid, self._mark)
+        end_tree(self._process.pid, self._mark)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=10)
         self._link.close()
@@ -191,11 +190,12 @@ class Child:
 
     def _watch(self) -> None:
         while self._process.poll() is None:
-            if _memory_of(self.pid) > self._memory:
+            if _memory_below(self._process.pid) > self._memory:
                 self.over_memory = True
                 with contextlib.suppress(OSError):
-                    os.kill(self.pid, signal.SIGKILL)
-                    self._process.wait()
+                    # Its keeper ends the rest.
+                    os.kill(self.pid or self._process.pid, signal.SIGKILL)
+                self._process.wait()
             time.sleep(_LOOK_SECONDS)
         # A process that it forked may still hold the channel; there will be no more replies.
         with contextlib.suppress(OSError):
@@ -244,9 +244,10 @@ def _ending(code: int) -> str:
     return f"was killed by signal {-code} ({signal.strsignal(-code) or 'a real-time signal'})"
 
 
-def _memory_of(pid: int) -> int:
-    """Return the resident memory of a child and of its own children; 0 when it is gone."""
-    return sum(map(_resident, (pid, *_children(pid))))
+def _memory_below(keeper: int) -> int:
+    """Return the resident memory of a keeper's worker, its children, and orphans of theirs."""
+    children = _children(keeper)
+    return sum(map(_resident, [*children, *(each for pid in children for each in _children(pid))]))
 
 
 def _resident(pid: int) -> int:
@@ -268,8 +269,3 @@ def _children(pid: int) -> list[int]:
                 text = Path(f"/proc/{pid}/task/{thread}/children").read_text()
                 found += map(int, text.split())
     return found
-
-
-def _adopt_orphans() -> None:
-    """Become the parent of whatever a child leaves behind, so that it can be found and ended."""
-    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)

@@ -3,27 +3,24 @@
 In: a module that has `start() -> Answer` and a socket's descriptor, on the command line
 (`python -m roofmark.bench.serve MODULE DESCRIPTOR`). Out: `Ready` when the module is imported, then
 replies; every failure becomes a `Failed` reply with its traceback, so the orchestrator hears of it
-in the same words as of success. What ties the child to its parent is in place before the module,
-and with it torch, is imported.
+in the same words as of success. A keeper, which ties it to the orchestrator, is in place before the
+module, and with it torch, is imported.
 """
 
-import ctypes
 import importlib
 import os
 import resource
-import signal
 import socket
 import sys
 import traceback
 from collections.abc import Callable
 
 from roofmark.bench.channel import ChannelClosed, receive_request, send
+from roofmark.bench.keeper import keep
 from roofmark.bench.messages import Failed, FailureKind, Ready, Reply, Request
 
 Answer = Callable[[Request], Reply]
 
-_PR_SET_PDEATHSIG = 1  # Source: linux/prctl.h
-_PR_SET_CHILD_SUBREAPER = 36  # Source: linux/prctl.h
 # Chosen: room for a long compiler message, too little to flood the bundle.
 _LOG_CHARACTERS = 8000
 _REASON_CHARACTERS = 1000
@@ -31,17 +28,19 @@ _REASON_CHARACTERS = 1000
 
 def main() -> None:
     """Serve the module that the command line names."""
-    link = socket.socket(fileno=int(sys.argv[2]))
-    _die_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    serve(link, importlib.import_module(sys.argv[1]).start())
+    module, descriptor = sys.argv[1], int(sys.argv[2])
+
+    def work() -> None:
+        serve(socket.socket(fileno=descriptor), importlib.import_module(module).start())
+
+    keep(work, close=(descriptor,))
 
 
 def serve(link: socket.socket, answer: Answer) -> None:
     """Answer requests until the channel closes."""
     try:
-        send(link, Ready())
+        send(link, Ready(pid=os.getpid()))
         while True:
             send(link, _answer(answer, receive_request(link)))
     except ChannelClosed:
@@ -68,20 +67,6 @@ def _line(error: Exception) -> str:
 def _clean(text: str) -> str:
     """Lone surrogates, which an undecodable file name leaves in a message, fit into no message."""
     return text.encode(errors="replace").decode()
-
-
-def _die_with_parent() -> None:
-    """Be killed when the orchestrator dies, however it dies; adopt what a candidate leaves behind.
-
-    Orphans that stay below this process are found when it is ended, whatever they did to their
-    session and their environment.
-    """
-    parent = os.getppid()
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    if os.getppid() != parent:
-        os._exit(1)
 
 
 if __name__ == "__main__":
