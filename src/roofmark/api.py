@@ -4,10 +4,10 @@ In: a study or a bundle. Out: a sealed bundle, a verdict, a page. What the bench
 analysis (is it decided?) is handed down from here as a plain function; the bench imports none.
 """
 
+import contextlib
 import fnmatch
 import os
 import secrets
-import shutil
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -50,17 +50,11 @@ def run(
     asked = _narrow(loaded.study, options)
     device = _choose_device(asked, options)
     output = Path(output)
-    if options.force and (output / "study.json").exists():
-        shutil.rmtree(output)
-    with BundleWriter(output) as writer:
+    with BundleWriter(output, force=options.force) as writer:
         if writer.has("study.json"):
             raise _interrupted_there(output)
-        environment = _collect(device, loaded.folder)
-        for data in loaded.contents.values():
-            writer.write_source(data)
-        writer.write("study.json", asked)
-        writer.write("environment.json", environment)
-        writer.write("run.json", _new_run(asked, device, options))
+        begun = _new_run(asked, device, options)
+        _begin(writer, asked, begun, loaded.contents, _collect(device, loaded.folder))
         _measure(writer, loaded.contents, progress)
     return open_bundle(output)
 
@@ -130,11 +124,8 @@ def rerun(
     with BundleWriter(output) as writer:
         if writer.has("study.json"):
             raise _interrupted_there(Path(output))
-        for data in contents.values():
-            writer.write_source(data)
-        writer.write("study.json", study)
-        writer.write("environment.json", _collect(device, original.path))
-        writer.write("run.json", _new_run(study, device, options))
+        begun = _new_run(study, device, options)
+        _begin(writer, study, begun, contents, _collect(device, original.path))
         _measure(writer, contents, progress)
     again = open_bundle(output)
     return replicate(
@@ -148,6 +139,21 @@ def rerun(
 
 def _opened(bundle: Bundle | str | Path) -> Bundle:
     return bundle if isinstance(bundle, Bundle) else open_bundle(bundle)
+
+
+def _begin(
+    writer: BundleWriter,
+    study: Study,
+    begun: Run,
+    contents: Mapping[str, bytes],
+    environment: Environment,
+) -> None:
+    """Write what a run begins with; study.json last, so that where it is, `resume` has it all."""
+    for data in contents.values():
+        writer.write_source(data)
+    writer.write("environment.json", environment)
+    writer.write("run.json", begun)
+    writer.write("study.json", study)
 
 
 def _measure(writer: BundleWriter, contents: Mapping[str, bytes], progress: Say | None) -> None:
@@ -170,7 +176,9 @@ def _measure(writer: BundleWriter, contents: Mapping[str, bytes], progress: Say 
     try:
         run_job(job)
     except BaseException as error:
-        _end_session(writer, type(error).__name__, time.monotonic() - started)
+        # On a full disk this cannot be written either; the first error is the one to tell.
+        with contextlib.suppress(BundleError):
+            _end_session(writer, type(error).__name__, time.monotonic() - started)
         raise
     _end_session(writer, "complete", time.monotonic() - started)
     writer.seal(loaded_plugins())

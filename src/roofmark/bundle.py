@@ -18,6 +18,7 @@ import fcntl
 import hashlib
 import os
 import re
+import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -147,8 +148,8 @@ def verify_bundle(path: str | Path) -> list[str]:
 class BundleWriter:
     """A bundle being written; one at a time per folder, resumable after a kill at any moment."""
 
-    def __init__(self, path: str | Path) -> None:
-        """Lock the folder, making it if need be.
+    def __init__(self, path: str | Path, *, force: bool = False) -> None:
+        """Lock the folder, making it if need be; `force` empties one that holds a bundle.
 
         Raises: BundleError RM406 when another process writes it, RM407 when it is sealed already.
         """
@@ -158,6 +159,8 @@ class BundleWriter:
             self._lock = _lock(self.path)
         except OSError as error:
             raise cannot_write(self.path, error) from error
+        if force and (self.path / "study.json").exists():
+            _empty(self.path)
         if (self.path / MANIFEST).exists():
             self.close()
             raise sealed_already(self.path)
@@ -382,6 +385,17 @@ def _checked(name: str) -> str:
     if not all(_PART.fullmatch(part) for part in name.split("/")):
         raise damaged([f"the name {name!r} leads out of the bundle or holds odd characters"], name)
     return name
+
+
+def _empty(path: Path) -> None:
+    """Delete a bundle but not its lock: deleted by name, a lock that is held would hold nothing."""
+    for each in path.iterdir():
+        if each.name == LOCK:
+            continue
+        if each.is_dir() and not each.is_symlink():
+            shutil.rmtree(each)
+        else:
+            each.unlink()
 
 
 def _lock(path: Path) -> int:

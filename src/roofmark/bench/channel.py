@@ -4,6 +4,7 @@ In: records. Out: records of the declared union, or `ChannelClosed` / `TimeoutEr
 not stdout, so nothing that a candidate prints can be taken for a result.
 """
 
+import select
 import socket
 import struct
 import time
@@ -37,22 +38,30 @@ def receive_request(link: socket.socket) -> Request:
     return _decode(_receive(link, None), Request)
 
 
-def receive_reply(link: socket.socket, *, limit: float) -> Reply:
-    """Wait for a reply. Raises: TimeoutError after `limit` seconds, ChannelClosed."""
-    return _decode(_receive(link, time.monotonic() + limit), Reply)
+def receive_reply(link: socket.socket, *, deadline: float) -> Reply:
+    """Wait for a reply. Raises: TimeoutError at `deadline` (monotonic clock), ChannelClosed."""
+    return _decode(_receive(link, deadline), Reply)
+
+
+def has_unread(link: socket.socket) -> bool:
+    """Return whether something waits to be read; the end of the stream counts."""
+    # poll, not select: a host program may hold more descriptors than select can name.
+    poll = select.poll()
+    poll.register(link, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _decode(data: bytes, kind: Any) -> Any:
     try:
         return msgspec.msgpack.decode(data, type=kind)
     except msgspec.MsgspecError as error:
-        raise ChannelClosed(f"not a message: {error}") from error
+        raise ChannelClosed(f"sent something that is not a message: {error}") from error
 
 
 def _receive(link: socket.socket, deadline: float | None) -> bytes:
     (length,) = _LENGTH.unpack(_exactly(link, _LENGTH.size, deadline))
     if length > _MAX_FRAME:
-        raise ChannelClosed(f"a frame of {length} bytes")
+        raise ChannelClosed(f"sent something that is not a message: a frame of {length} bytes")
     return _exactly(link, length, deadline)
 
 
@@ -67,6 +76,6 @@ def _exactly(link: socket.socket, size: int, deadline: float | None) -> bytes:
         except OSError as error:
             raise ChannelClosed(str(error)) from error
         if not part:
-            raise ChannelClosed("end of stream")
+            raise ChannelClosed("closed its channel")
         data += part
     return bytes(data)

@@ -4,6 +4,7 @@ In: what to run. Out: replies. This is the seam of the bench: `measure.py` speak
 nothing else, so tests can put one in place that never starts a process.
 """
 
+import math
 import os
 import time
 from collections.abc import Callable, Iterable
@@ -31,6 +32,7 @@ from roofmark.errors import Problem, StudyError
 from roofmark.study import Definition, Device, Protocol, Solution
 
 Failure = ChildFailed | ReplyFailed
+Answer = Loaded | Prepared | Timed | Failure
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,8 @@ class ProcessCrew:
         self.failed: dict[str, Failure] = {}
         self.loaded: dict[str, Loaded] = {}
         self._workers: dict[str, Child] = {}
+        self.said: dict[str, str] = {}
+        self._size = arena
         self._descriptor = os.memfd_create("roofmark-arena") if order.device == "cpu" else -1
         if self._descriptor >= 0:
             os.ftruncate(self._descriptor, arena)
@@ -117,8 +121,7 @@ class ProcessCrew:
                 waiting.append(name)
             else:
                 self._fail(name, failure)
-        for name in waiting:
-            reply = self._receive(name, stage="load")
+        for name, reply in self._gather(waiting, stage="load").items():
             if isinstance(reply, ChildFailed | ReplyFailed):
                 self._fail(name, reply)
             else:
@@ -145,25 +148,29 @@ class ProcessCrew:
             failure = self._send(name, request, stage="prepare")
             if failure is not None:
                 replies[name] = failure
-        for name in requests.keys() - replies.keys():
-            reply = self._receive(name, stage="prepare")
-            replies[name] = cast("Prepared | Failure", reply)
-        return replies
+        waiting = [name for name in requests if name not in replies]
+        return replies | cast("dict[str, Prepared]", self._gather(waiting, stage="prepare"))
 
     def time(self, name: str, request: Time) -> tuple[Timed, float] | Failure:
         """Have one worker time a visit."""
         start = time.perf_counter()
         failure = self._send(name, request, stage="time")
-        reply = failure or self._receive(name, stage="time")
+        reply = failure or self._receive(name, stage="time", limit=self._order.protocol.call_limit)
+        elapsed = time.perf_counter() - start
         if isinstance(reply, ChildFailed | ReplyFailed):
             return reply
-        return cast(Timed, reply), time.perf_counter() - start
+        timed = cast(Timed, reply)
+        if not all(0 <= sample < math.inf for sample in timed.samples):
+            self.dismiss(name)
+            return ChildFailed("time", "answered with times that no clock shows", "")
+        return timed, elapsed
 
     def dismiss(self, name: str) -> None:
         """End one worker; `load` starts a fresh one in its place."""
         child = self._workers.pop(name, None)
         if child is not None:
             child.close()
+            self.said[name] = child.log()
 
     def pid(self, name: str) -> int:
         """Return a worker's process id, or 0 when it is gone."""
@@ -191,10 +198,33 @@ class ProcessCrew:
             return failure
         return None
 
-    def _receive(self, name: str, *, stage: str) -> Loaded | Prepared | Timed | Failure:
+    def _gather(self, names: list[str], *, stage: str) -> dict[str, Answer]:
+        """Return everybody's reply to a request that all got at once, within one limit for all.
+
+        Chosen: a first call or an import may compile, so it has the time of a compilation, and all
+        of them have it side by side; but never more than the whole run.
+        """
+        replies: dict[str, Answer] = {}
+        for name in names:
+            try:
+                self._workers[name].wait_ready(stage=stage)
+            except ChildFailed as failure:
+                self.dismiss(name)
+                replies[name] = failure
+        protocol = self._order.protocol
+        limit = min(max(protocol.call_limit, protocol.build_limit), protocol.time_limit)
+        start = time.monotonic()
+        for name in names:
+            if name not in replies:
+                replies[name] = self._receive(name, stage=stage, limit=limit, start=start)
+        return replies
+
+    def _receive(
+        self, name: str, *, stage: str, limit: float, start: float | None = None
+    ) -> Answer:
         expected = {"load": Loaded, "prepare": Prepared, "time": Timed}[stage]
         try:
-            reply = self._workers[name].receive(stage=stage, limit=self._order.protocol.call_limit)
+            reply = self._workers[name].receive(stage=stage, limit=limit, start=start)
         except (ChildFailed, ReplyFailed) as failure:
             # A worker that raised may hold a broken device context: none is used again.
             self.dismiss(name)
@@ -238,11 +268,13 @@ class ProcessCrew:
         )
 
     def _start(self, post: Post) -> None:
+        self.loaded.pop(post.name, None)
         self._workers[post.name] = self._child("roofmark.bench.worker", post.name, post.folder)
 
     def _child(self, module: str, name: str, folder: Path) -> Child:
         descriptors = (self._descriptor,) if self._descriptor >= 0 else ()
-        memory = self._order.protocol.memory_limit
+        # The arena and the flushing buffer are ours, not the candidate's.
+        memory = self._order.protocol.memory_limit + self._size + self._order.flush
         # The referee's threads must sleep when it is done: spinning, they would take the cores of
         # the worker that is visited next. Workers keep their runtime's own way of waiting.
         extra = {"OMP_WAIT_POLICY": "PASSIVE"} if name == "referee" else {}

@@ -72,7 +72,7 @@ class Ledger:
     def outcome(self, protocol: Protocol, build: str) -> Outcome:
         """Return how it ended, or everything that was measured; `build` is the proof's digest."""
         if self.failure is not None:
-            return failed_outcome(self.failure, protocol.call_limit)
+            return failed_outcome(self.failure, build, checks=self._checks())
         if self.wrong:
             return Incorrect(build=build, checks=self._checks(), reason=self.wrong)
         return Passed(
@@ -101,15 +101,17 @@ class Ledger:
         )
 
 
-def failed_outcome(failure: Failure, limit: float) -> Outcome:
+def failed_outcome(failure: Failure, build: str, *, checks: tuple[Check, ...] = ()) -> Outcome:
     """Return the outcome that a failure means."""
     if isinstance(failure, ChildFailed):
         if failure.late:
-            return TimedOut(stage=failure.stage, limit=limit)
+            return TimedOut(stage=failure.stage, limit=failure.late)
         return Crashed(stage=failure.stage, reason=failure.reason, log=failure.log)
     reply = failure.reply
     if reply.kind == "build":
         return BuildFailed(reason=reply.reason, log=reply.log)
+    if reply.kind == "output":
+        return Incorrect(build=build, checks=checks, reason=reply.reason)
     return Crashed(stage=failure.stage, reason=reply.reason, log=reply.log)
 
 

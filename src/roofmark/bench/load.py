@@ -31,6 +31,8 @@ Tensors = Mapping[str, torch.Tensor]
 class WrongOutput(Exception):
     """A solution returned something else than the definition declares."""
 
+    failure_kind = "output"
+
 
 @dataclass(frozen=True)
 class Entry:

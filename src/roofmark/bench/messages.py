@@ -35,7 +35,7 @@ class CudaMemory(Record, tag="cuda_memory"):
 
 ArenaHandle = SharedMemory | CudaMemory
 
-FailureKind = Literal["build", "raised", "study"]
+FailureKind = Literal["build", "raised", "output", "study"]
 
 
 # --- to the referee ------------------------------------------------------------------------------
@@ -151,6 +151,12 @@ class Timed(Record, tag="timed"):
 
 
 # --- from either ---------------------------------------------------------------------------------
+class Ready(Record, tag="ready"):
+    """Our own code is imported; the first request is waited for. Said once, unasked."""
+
+    pid: int
+
+
 class Failed(Record, tag="failed"):
     """Something raised; the process may no longer be trusted to go on."""
 
@@ -160,4 +166,4 @@ class Failed(Record, tag="failed"):
 
 
 Request = Open | Draw | Verify | Load | Prepare | Time
-Reply = Opened | Drawn | Verified | Loaded | Prepared | Timed | Failed
+Reply = Ready | Opened | Drawn | Verified | Loaded | Prepared | Timed | Failed

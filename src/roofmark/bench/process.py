@@ -6,7 +6,6 @@ takes too much memory, or when the orchestrator ends, however that happens.
 """
 
 import contextlib
-import ctypes
 import os
 import secrets
 import signal
@@ -18,25 +17,29 @@ import time
 from collections import deque
 from pathlib import Path
 
-from roofmark.bench.channel import ChannelClosed, receive_reply, send
-from roofmark.bench.messages import Failed, Reply, Request
+from roofmark.bench.channel import ChannelClosed, has_unread, receive_reply, send
+from roofmark.bench.descendants import MARK, end_tree
+from roofmark.bench.keeper import adopt_orphans
+from roofmark.bench.messages import Failed, Ready, Reply, Request
 
-_PR_SET_CHILD_SUBREAPER = 36  # Source: linux/prctl.h
-_MARK = "ROOFMARK_CHILD"
 # Chosen: the last screens of a crash; a child that prints for ever costs this much and no more.
 _KEEP_BYTES = 16_000
 # Chosen: a runaway allocation gains about 0.5 GB between two looks, far below the limit itself.
 _LOOK_SECONDS = 0.1
-# Chosen: a child that forks while it is being killed needs a few rounds; more would be a fork bomb
-# that only a container can stop.
-_KILL_ROUNDS = 50
+# Chosen: a dozen children that import torch at once from a cold disk take a minute; what takes
+# three is stuck. It is our own code that takes this time, so no limit of the protocol counts it.
+START_SECONDS = 180.0
+# Chosen: honest output fits many times over; a flood beyond it is read slowly, so that it holds up
+# the child that prints and not the machine that measures.
+_FLOOD_BYTES = 1_000_000
+_FLOOD_PAUSE = 0.01
 
 
 class ChildFailed(Exception):
     """A child did not answer as asked."""
 
-    def __init__(self, stage: str, reason: str, log: str, *, late: bool = False) -> None:
-        """Keep what is known: stage, reason, the end of its output, whether it was late."""
+    def __init__(self, stage: str, reason: str, log: str, *, late: float = 0.0) -> None:
+        """Keep stage, reason, the end of its output, and the limit in seconds if it was late."""
         super().__init__(reason)
         self.stage, self.reason, self.log, self.late = stage, reason, log, late
 
@@ -62,44 +65,53 @@ class Child:
         descriptors: tuple[int, ...],
         environment: dict[str, str],
     ) -> None:
-        """Start `python -m module` in `folder`; it inherits `descriptors` and nothing else."""
-        _adopt_orphans()
-        ours, theirs = socket.socketpair()
-        self._mark = secrets.token_hex(8)
-        self._link = ours
+        """Start `module` in `folder`; it inherits `descriptors` and nothing else.
+
+        memory: bytes that it may hold, shared ones included.
+        """
+        adopt_orphans()
+        self._mark = f"{os.getpid()}-{secrets.token_hex(8)}"
         self._memory = memory
+        self._closed = False
+        self._ready = False
         self.over_memory = False
+        environment = _environment(folder, self._mark) | environment
+        self._link, theirs = socket.socketpair()
         with theirs:
-            # -P: the child's folder must not come before installed packages on sys.path.
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", module, str(theirs.fileno())],
-                cwd=folder,
-                env=_environment(folder, self._mark) | environment,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                pass_fds=(theirs.fileno(), *descriptors),
-                start_new_session=True,
-            )
-        self.pid = self._process.pid
+            inherited = (theirs.fileno(), *descriptors)
+            try:
+                self._process = _start(module, folder, environment, inherited)
+            except BaseException:
+                self._link.close()
+                raise
+        self.pid = 0
         self._said: deque[bytes] = deque()
         self._threads = [self._thread(self._drain), self._thread(self._watch)]
 
     def send(self, request: Request, *, stage: str) -> None:
         """Send a request without waiting. Raises: ChildFailed."""
+        if self._ready and has_unread(self._link):
+            raise self._failure(stage, "sent more than was asked for, or closed its channel")
         try:
             send(self._link, request)
         except ChannelClosed as error:
-            raise self._failure(stage, limit=None) from error
+            raise self._failure(stage, str(error)) from error
 
-    def receive(self, *, stage: str, limit: float) -> Reply:
-        """Return the reply. Raises: ChildFailed (dead or late; then killed), ReplyFailed."""
-        try:
-            reply = receive_reply(self._link, limit=limit)
-        except TimeoutError as error:
-            raise self._failure(stage, limit=limit) from error
-        except ChannelClosed as error:
-            raise self._failure(stage, limit=None) from error
+    def wait_ready(self, *, stage: str) -> None:
+        """Wait until its own code is imported. Raises: ChildFailed."""
+        if not self._ready:
+            reply = self._receive(stage, START_SECONDS)
+            if not isinstance(reply, Ready):
+                raise self._failure(stage, "did not begin as a child does")
+            self._ready, self.pid = True, reply.pid
+
+    def receive(self, *, stage: str, limit: float, start: float | None = None) -> Reply:
+        """Return the reply within `limit` seconds of `start` (monotonic clock; by default now).
+
+        Raises: ChildFailed (dead or late; then killed), ReplyFailed.
+        """
+        self.wait_ready(stage=stage)
+        reply = self._receive(stage, limit, start)
         if isinstance(reply, Failed):
             raise ReplyFailed(stage, reply)
         return reply
@@ -111,20 +123,34 @@ class Child:
 
     def log(self) -> str:
         """Return the end of what the child printed."""
-        return b"".join(self._said).decode(errors="replace")
+        return b"".join(self._said.copy()).decode(errors="replace")[-_KEEP_BYTES:]
 
     def close(self) -> None:
         """End the child and everything it started; safe to call twice."""
-        with contextlib.suppress(OSError):
-            self._link.close()
-        self._kill()
+        if self._closed:
+            return  # its number may be another process's by now
+        self._closed = True
+        end_tree(self._process.pid, self._mark)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=10)
+        self._link.close()
         for thread in self._threads:
             thread.join(timeout=5)
         if self._process.stdout:
             self._process.stdout.close()
 
-    def _failure(self, stage: str, *, limit: float | None) -> ChildFailed:
-        if limit is None:
+    def _receive(self, stage: str, limit: float, start: float | None = None) -> Reply:
+        begun = time.monotonic() if start is None else start
+        try:
+            return receive_reply(self._link, deadline=begun + limit)
+        except TimeoutError as error:
+            raise self._failure(stage, "", late=limit) from error
+        except ChannelClosed as error:
+            raise self._failure(stage, str(error)) from error
+
+    def _failure(self, stage: str, fact: str, *, late: float = 0.0) -> ChildFailed:
+        """End the child and say why it failed: in its own way if it died, else by `fact`."""
+        if not late:
             # The channel closed first; give the kernel a moment to say how the process ended.
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(timeout=2)
@@ -132,26 +158,11 @@ class Child:
         self.close()
         if self.over_memory:
             reason = f"took more than {self._memory / 2**30:.1f} GiB of memory and was killed"
-        elif limit is not None:
-            reason = f"did not answer within {limit:.0f} s and was killed"
-        else:
-            reason = _ending(code)
-        return ChildFailed(
-            stage, reason, self.log(), late=limit is not None and not self.over_memory
-        )
-
-    def _kill(self) -> None:
-        """Kill the session, then whatever left it, until nothing carries our mark."""
-        for _ in range(_KILL_ROUNDS):
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.pid, signal.SIGKILL)
-            others = [pid for pid in _marked(self._mark) if pid != self.pid]
-            for pid in others:
-                _end(pid)
-            if not others:
-                break
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(timeout=10)
+            return ChildFailed(stage, reason, self.log())
+        if late:
+            reason = f"did not answer within {late:g} s and was killed"
+            return ChildFailed(stage, reason, self.log(), late=late)
+        return ChildFailed(stage, fact if code is None else _ending(code), self.log())
 
     def _thread(self, target: object) -> threading.Thread:
         thread = threading.Thread(target=target, daemon=True)  # pyright: ignore[reportArgumentType]
@@ -161,73 +172,100 @@ class Child:
     def _drain(self) -> None:
         stream = self._process.stdout
         assert stream is not None
+        total = 0
         with contextlib.suppress(OSError, ValueError):
             while data := os.read(stream.fileno(), 65536):
-                self._said.append(data[-_KEEP_BYTES:])
-                while sum(map(len, self._said)) - len(self._said[0]) > _KEEP_BYTES:
-                    self._said.popleft()
+                self._keep(data[-_KEEP_BYTES:])
+                total += len(data)
+                if total > _FLOOD_BYTES and not self._closed:
+                    time.sleep(_FLOOD_PAUSE)
+
+    def _keep(self, data: bytes) -> None:
+        # Few large pieces: a child that flushes every character would make a long queue.
+        if self._said and len(self._said[-1]) + len(data) <= _KEEP_BYTES:
+            data = self._said.pop() + data
+        self._said.append(data)
+        while len(self._said) > 2:
+            self._said.popleft()
 
     def _watch(self) -> None:
         while self._process.poll() is None:
-            if _private_bytes(self.pid) > self._memory:
+            if _memory_below(self._process.pid) > self._memory:
                 self.over_memory = True
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(self.pid, signal.SIGKILL)
-                return
+                with contextlib.suppress(OSError):
+                    # Its keeper ends the rest.
+                    os.kill(self.pid or self._process.pid, signal.SIGKILL)
+                self._process.wait()
             time.sleep(_LOOK_SECONDS)
+        # A process that it forked may still hold the channel; there will be no more replies.
+        with contextlib.suppress(OSError):
+            self._link.shutdown(socket.SHUT_RDWR)
+
+
+def _start(
+    module: str, folder: Path, environment: dict[str, str], inherited: tuple[int, ...]
+) -> subprocess.Popen[bytes]:
+    """Start the child; the first of the inherited descriptors is its end of the channel."""
+    # -P: the child's folder must not come before installed packages on sys.path.
+    program = [sys.executable, "-P", "-m", "roofmark.bench.serve", module, str(inherited[0])]
+    return subprocess.Popen(
+        program,
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        pass_fds=inherited,
+        start_new_session=True,
+    )
 
 
 def _environment(folder: Path, mark: str) -> dict[str, str]:
-    """The child's environment: ours, with caches inside its own scratch folder."""
+    """The child's environment: ours, with caches and temporary files in its own scratch folder."""
+    temporary = folder / "tmp"
+    temporary.mkdir(exist_ok=True)
     own = {
+        "TMPDIR": str(temporary),
         "TRITON_CACHE_DIR": str(folder / "triton-cache"),
         "TORCHINDUCTOR_CACHE_DIR": str(folder / "inductor-cache"),
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUNBUFFERED": "1",
-        _MARK: mark,
+        MARK: mark,
     }
-    return dict(os.environ) | own
+    paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    # The child works in another folder, where a relative path would lead to another roofmark.
+    absolute = os.pathsep.join(str(Path(each).absolute()) for each in paths if each)
+    return dict(os.environ) | own | ({"PYTHONPATH": absolute} if absolute else {})
 
 
-def _ending(code: int | None) -> str:
-    if code is None:
-        return "closed its channel"
-    if code < 0:
-        return f"was killed by signal {-code} ({signal.Signals(-code).name})"
-    return f"exited with code {code}"
+def _ending(code: int) -> str:
+    if code >= 0:
+        return f"ended without an answer, with exit code {code}"
+    return f"was killed by signal {-code} ({signal.strsignal(-code) or 'a real-time signal'})"
 
 
-def _private_bytes(pid: int) -> int:
-    """Resident memory that is not shared; 0 when the process is gone."""
+def _memory_below(keeper: int) -> int:
+    """Return the resident memory of a keeper's worker, its children, and orphans of theirs."""
+    children = _children(keeper)
+    return sum(map(_resident, [*children, *(each for pid in children for each in _children(pid))]))
+
+
+def _resident(pid: int) -> int:
+    """Private and shared memory, but no pages of files: libraries cost the machine nothing more."""
     try:
-        _, resident, shared = Path(f"/proc/{pid}/statm").read_text().split()[:3]
-    except (OSError, ValueError):
+        text = Path(f"/proc/{pid}/status").read_text(errors="replace")
+    except OSError:
         return 0
-    return (int(resident) - int(shared)) * os.sysconf("SC_PAGE_SIZE")
+    found = (line.split() for line in text.splitlines() if line.startswith(("RssAn", "RssSh")))
+    return sum(int(words[1]) for words in found) * 1024
 
 
-def _adopt_orphans() -> None:
-    """Become the parent of whatever a child leaves behind, so that it can be found and ended."""
-    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-
-
-def _marked(mark: str) -> list[int]:
-    """Return processes whose environment carries the mark: a child's descendants, setsid or not."""
-    wanted = f"{_MARK}={mark}".encode()
+def _children(pid: int) -> list[int]:
+    """Return what any thread of the process forked; nothing where the kernel does not tell."""
     found: list[int] = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError):
-                if wanted in (entry / "environ").read_bytes().split(b"\0"):
-                    found.append(int(entry.name))
-    return found
-
-
-def _end(pid: int) -> None:
-    """Kill a descendant and, as its adoptive parent, take its last breath off the table."""
     with contextlib.suppress(OSError):
-        os.kill(pid, signal.SIGKILL)
-        for _ in range(100):
-            if os.waitpid(pid, os.WNOHANG)[0]:
-                return
-            time.sleep(0.01)
+        for thread in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208 (often; it is much faster)
+            with contextlib.suppress(OSError):
+                text = Path(f"/proc/{pid}/task/{thread}/children").read_text()
+                found += map(int, text.split())
+    return found

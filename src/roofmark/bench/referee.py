@@ -27,7 +27,7 @@ from roofmark.bench.messages import (
     Verified,
     Verify,
 )
-from roofmark.bench.serve import serve
+from roofmark.bench.serve import Answer
 from roofmark.study import Definition, Exact, Tolerance
 
 
@@ -92,7 +92,7 @@ class Referee:
     def verify(self, request: Verify) -> Verified:
         """Compare, restore what was changed, poison again."""
         errors = tuple(self._compare(place, request.slots) for place in self.layout.outputs)
-        changed = tuple(p.name for p in self.layout.inputs if self._restore(p))
+        changed = tuple(p.name for p in self.layout.inputs if self._restore(p, request.slots))
         self._poison(request.slots)
         forbidden = tuple(name for name in changed if name not in self.definition.mutable)
         return Verified(errors=errors, changed=forbidden)
@@ -130,10 +130,7 @@ class Referee:
 
     def _compare(self, place: Place, slots: tuple[int, ...]) -> OutputError:
         tolerance = self._tolerance(place.name)
-        rows = [slot - self.slots.start for slot in slots]
-        # Consecutive slots, which they nearly always are, are a view; anything else is a copy.
-        straight = rows == list(range(rows[0], rows[0] + len(rows)))
-        pick = slice(rows[0], rows[0] + len(rows)) if straight else rows
+        pick = self._rows(slots)
         out, ref = self._stacked(place)[pick], self.expected[place.name][pick]
         return compare_outputs(place.name, out, ref, tolerance)
 
@@ -141,9 +138,21 @@ class Referee:
         own = self.definition.outputs[name].tolerance
         return own if isinstance(own, Tolerance | Exact) else self.definition.tolerance
 
-    def _restore(self, place: Place) -> bool:
-        """Put an input back as it was drawn; return whether it had been changed."""
-        now, before = self._stacked(place), self.pristine[place.name]
+    def _rows(self, slots: tuple[int, ...]) -> slice:
+        """Return where these slots, which follow one another, lie among those that were drawn."""
+        first = slots[0] - self.slots.start
+        if slots != tuple(range(slots[0], slots[0] + len(slots))):
+            raise ValueError(f"slots {slots} do not follow one another")
+        return slice(first, first + len(slots))
+
+    def _restore(self, place: Place, slots: tuple[int, ...]) -> bool:
+        """Put an input back as it was drawn; return whether it had been changed.
+
+        Only in the slots asked about: in the first calls, which all solutions make at once, the
+        others' slots hold what others did.
+        """
+        pick = self._rows(slots)
+        now, before = self._stacked(place)[pick], self.pristine[place.name][pick]
         if torch.equal(now.contiguous().view(torch.uint8), before.view(torch.uint8)):
             return False
         now.copy_(before)
@@ -156,5 +165,6 @@ class Referee:
             torch.cuda.synchronize()
 
 
-if __name__ == "__main__":
-    serve(Referee().answer)
+def start() -> Answer:
+    """Return a referee that has opened nothing yet."""
+    return Referee().answer

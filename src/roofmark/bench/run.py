@@ -10,6 +10,7 @@ the next begins, so a run can be killed at any moment and resumed.
 import contextlib
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,7 @@ from roofmark.bench.workshop import Workshop, skip_reason
 from roofmark.bundle import BundleWriter
 from roofmark.errors import BenchError, Problem
 from roofmark.evidence import (
+    Build,
     BuildFailed,
     Crashed,
     Environment,
@@ -41,7 +43,8 @@ from roofmark.study import Device, Solution, Study, Workload, twin_of
 Undecided = Callable[[Study, Device, list[Trace]], set[str]]
 Role = Literal["baseline", "solution", "twin", "wrong"]
 
-# Chosen: three deaths in one process set show a solution that dies, not one that was unlucky.
+# Chosen: a solution that died on three workloads of one process set dies, it was not unlucky; to
+# start it again for each of many more would cost the time of those that live.
 _MOST_DEATHS = 3
 _CONTROL = "control"
 
@@ -93,10 +96,7 @@ class _Runner:
         self.workloads = [w for w in job.study.workloads if confirming or not w.held_out]
         skipped = {each.solution for each in job.run.skipped}
         self.solutions = [s for s in job.study.solutions if s.name not in skipped]
-        tried = {trace.solution for trace in self.traces if trace.role == "wrong"}
-        self.controls = [
-            s for s in job.study.wrong if s.name not in tried and not skip_reason(s, self.device)
-        ]
+        self.controls = [s for s in job.study.wrong if not skip_reason(s, self.device)]
 
     def run(self) -> None:
         """Build, try the controls, then process set after process set."""
@@ -161,26 +161,32 @@ class _Runner:
 
     def _try_controls(self) -> None:
         """One verified call of every wrong solution on a few workloads; each must be refused."""
-        posts = [self.shop.posts[s.name] for s in self.controls if s.name in self.shop.posts]
         workloads = self._control_workloads()
-        if not posts or not workloads:
+        tried = {(trace.solution, trace.workload) for trace in self.traces}
+        names = [s.name for s in self.controls if s.name in self.shop.posts]
+        left = [(n, w) for n in names for w in workloads if (n, w.id) not in tried]
+        if not left:
             return
         # One process for all of them: they are the study's own, and none is timed.
-        with self._crew([self._as_control(posts[0])], workloads) as crew:
-            for post in posts:
-                self._say(f"trying the wrong solution {post.name}")
-                crew.assign(self._as_control(post))
-                for workload in workloads:
-                    self._append(workload, post.name, 0, self._try(crew, post, workload))
+        loaded = left[0][0]
+        with self._crew([self._as_control(self.shop.posts[loaded])], workloads) as crew:
+            for name, workload in left:
+                if time.monotonic() > self.job.deadline:
+                    return
+                self._say(f"trying the wrong solution {name} on {workload.id}")
+                if name != loaded or not crew.pid(_CONTROL):
+                    loaded = name
+                    crew.assign(self._as_control(self.shop.posts[name]))
+                outcome = self._try(crew, name, workload)
+                self._append(workload, name, 0, outcome, said=crew.said.pop(_CONTROL, ""))
 
-    def _try(self, crew: ProcessCrew, post: Post, workload: Workload) -> Outcome:
+    def _try(self, crew: ProcessCrew, name: str, workload: Workload) -> Outcome:
         if not crew.pid(_CONTROL):
-            return failed_outcome(crew.failed[_CONTROL], self.study.protocol.call_limit)
-        task = self._task(workload, [_CONTROL], f"control-{post.name}")
+            return failed_outcome(crew.failed[_CONTROL], self._proof_of(name, crew, _CONTROL))
+        task = self._task(workload, [_CONTROL], f"control-{name}")
         ledger = prove_solutions(crew, task)[_CONTROL]
-        if not crew.pid(_CONTROL):
-            crew.assign(self._as_control(post))
-        return ledger.outcome(self.study.protocol, self._proved(post.name, ledger))
+        build = self._proof_of(name, crew, _CONTROL, ledger.proof)
+        return ledger.outcome(self.study.protocol, build)
 
     def _control_workloads(self) -> list[Workload]:
         """Smallest, middle and largest: a control is a claim about the gate, not about speed."""
@@ -195,18 +201,32 @@ class _Runner:
     def _run_process(self, process: int, pending: list[Workload]) -> None:
         posts = [self.shop.posts[name] for name in self._crew_names(pending)]
         self._say(f"process set {process + 1}: starting {len(posts) + 1} processes")
-        deaths = 0
+        deaths: Counter[str] = Counter()
         with self._crew(posts, pending) as crew:
             for number, workload in enumerate(pending):
                 if time.monotonic() > self.job.deadline:
                     return
                 text = f"process set {process + 1}: {workload.id}"
                 self._say(text, done=number, total=len(pending))
+                trying = self._revive(crew, workload, deaths) if number else list(crew.posts)
                 self._measure(crew, workload, process)
-                dead = [post.name for post in posts if not crew.pid(post.name)]
-                deaths += len(dead)
-                if dead and deaths <= _MOST_DEATHS:
-                    crew.load(dead)
+                deaths.update(name for name in trying if not crew.pid(name))
+
+    def _revive(self, crew: ProcessCrew, workload: Workload, deaths: Counter[str]) -> list[str]:
+        """Start those again that died on an earlier workload and may live on this one.
+
+        Return the names of all that now try.
+        """
+        alive = [name for name in crew.posts if crew.pid(name)]
+        back = [
+            name
+            for name in crew.posts
+            if name not in alive
+            and deaths[name] < _MOST_DEATHS
+            and not self._gave_up(workload.id, name)
+        ]
+        crew.load(back)
+        return [*alive, *back]
 
     def _crew_names(self, pending: list[Workload]) -> list[str]:
         """Everybody who is not given up on all pending workloads; the baseline and its twin."""
@@ -217,28 +237,36 @@ class _Runner:
     def _measure(self, crew: ProcessCrew, workload: Workload, process: int) -> None:
         """Measure one workload and keep its traces."""
         names = [name for name in crew.posts if not self._gave_up(workload.id, name)]
+        # The baseline's trace comes last: where it is, the set is whole, wherever a run was killed.
+        names.sort(key=lambda name: name == self.study.baseline)
         ready = [name for name in names if crew.pid(name)]
         ledgers: dict[str, Ledger] = {}
         if self.study.baseline in ready:
             task = self._task(workload, ready, f"p{process}")
             ledgers = measure_workload(crew, task, self.watch)
         for name in names:
+            said = crew.said.pop(name, "")
             if name in ledgers:
-                build = self._proved(name, ledgers[name])
+                build = self._proof_of(name, crew, name, ledgers[name].proof)
                 outcome = ledgers[name].outcome(self.study.protocol, build)
-                self._append(workload, name, process, outcome)
+                self._append(workload, name, process, outcome, said=said)
             elif name not in ready:
-                self._append(workload, name, process, self._absent(crew, name))
+                self._append(workload, name, process, self._absent(crew, name), said=said)
 
     def _absent(self, crew: ProcessCrew, name: str) -> Outcome:
         if name in crew.failed:
-            return failed_outcome(crew.failed[name], self.study.protocol.call_limit)
-        reason = "not tried: workers of this process set had died too often"
+            return failed_outcome(crew.failed[name], self._proof_of(name, crew, name))
+        reason = f"not tried again: it died {_MOST_DEATHS} times in this process set"
         return Crashed(stage="start", reason=reason, log="")
 
-    def _proved(self, name: str, ledger: Ledger) -> str:
-        if ledger.proof is not None:
-            self.shop.keep_proof(name, ledger.proof, self.job.writer)
+    def _proof_of(
+        self, name: str, crew: ProcessCrew, worker: str, proof: Build | None = None
+    ) -> str:
+        """Keep the proof of the first call, or of loading; return its digest."""
+        if proof is None and worker in crew.loaded:
+            proof = crew.loaded[worker].build
+        if proof is not None:
+            self.shop.keep_proof(name, proof, self.job.writer)
         return self.shop.proofs.get(name, "")
 
     @contextlib.contextmanager
@@ -272,7 +300,11 @@ class _Runner:
         )
 
     # --- keeping and telling ---------------------------------------------------------------------
-    def _append(self, workload: Workload, name: str, process: int, outcome: Outcome) -> None:
+    def _append(
+        self, workload: Workload, name: str, process: int, outcome: Outcome, *, said: str = ""
+    ) -> None:
+        if not isinstance(outcome, Passed):
+            self.job.writer.write_log(name, f"{workload.id}-p{process}", _log(outcome, said))
         trace = Trace(
             workload=workload.id,
             solution=name,
@@ -293,6 +325,12 @@ class _Runner:
     def _say(self, text: str, *, done: int = 0, total: int = 0) -> None:
         left = max(self.job.deadline - time.monotonic(), 0.0)
         self.job.say(Progress(done=done, total=total, text=text, seconds_left=left))
+
+
+def _log(outcome: Outcome, said: str) -> bytes:
+    """What the worker's failure said, then what the worker printed, each once."""
+    own = getattr(outcome, "log", "")
+    return "\n".join(part for part in (own, said if said != own else "") if part).encode()
 
 
 def _watch(job: Job) -> Watch:

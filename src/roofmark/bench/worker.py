@@ -26,7 +26,7 @@ from roofmark.bench.messages import (
     Timed,
 )
 from roofmark.bench.proof import prove_triton_cache
-from roofmark.bench.serve import serve
+from roofmark.bench.serve import Answer
 from roofmark.bench.timer import CallTimer, GraphTimer, Slots, Timer
 from roofmark.evidence import Build
 from roofmark.study import Tier
@@ -159,5 +159,6 @@ class Worker:
             torch.cuda.synchronize()
 
 
-if __name__ == "__main__":
-    serve(Worker().answer)
+def start() -> Answer:
+    """Return a worker that has loaded nothing yet."""
+    return Worker().answer

@@ -20,8 +20,15 @@ def skip_reason(solution: Solution, device: Device) -> str:
     """Return why a solution is not run on this device, or nothing."""
     if device not in solution.runs_on:
         return f"it runs on {' and '.join(solution.runs_on)}; this run is on {device}"
-    missing = [name for name in solution.requires if importlib.util.find_spec(name) is None]
+    missing = [name for name in solution.requires if not _installed(name)]
     return f"not installed: {', '.join(missing)}" if missing else ""
+
+
+def _installed(package: str) -> bool:
+    try:
+        return importlib.util.find_spec(package) is not None
+    except (ImportError, ValueError):  # the package around a module is not there either
+        return False
 
 
 class Workshop:
