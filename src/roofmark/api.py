@@ -70,6 +70,8 @@ def resume(output: str | Path, *, progress: Say | None = None) -> Bundle:
 
     Raises: BundleError RM410 when this is another machine than the one that began.
     """
+    from roofmark.loading import check_kept_study
+
     output = Path(output)
     if not (output / "study.json").is_file():
         raise _nothing_to_resume(output)
@@ -81,6 +83,7 @@ def resume(output: str | Path, *, progress: Say | None = None) -> Bundle:
         sessions = (*record.sessions, _new_session())
         writer.write("run.json", msgspec.structs.replace(record, sessions=sessions))
         contents = {path: _kept_source(output, name) for path, name in study.files.items()}
+        check_kept_study(study, contents)
         _measure(writer, contents, progress)
     return open_bundle(output)
 

@@ -9,7 +9,7 @@ import os
 import stat
 import sys
 import traceback
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,22 +64,31 @@ def load_study(source: Study | str | Path) -> LoadedStudy:
 def load_bundled_study(bundle: Bundle) -> LoadedStudy:
     """Return a bundle's own study, unchanged and fit to be run again; nothing of it is executed.
 
-    Raises: StudyError when it names what no study may, such as a path that leads out of its folder.
+    Raises: StudyError as `check_kept_study`, BundleError RM404 when a source is missing.
     """
     study = bundle.study
+    contents = {name: bundle.source(sha256) for name, sha256 in study.files.items()}
+    check_kept_study(study, contents)
+    return LoadedStudy(study, contents, bundle.path)
+
+
+def check_kept_study(study: Study, contents: Mapping[str, bytes]) -> None:
+    """Check a study that a run has written, and its sources, before it runs again.
+
+    Raises: StudyError when it names what no study may, such as a path that leads out of its folder.
+    """
 
     def read(name: str) -> bytes | str:
-        data = bundle.source(study.files[name]) if name in study.files else None
-        return "is not in the bundle" if data is None else _unchanged(data, study.files[name])
+        if name not in contents or name not in study.files:
+            return "is not in the bundle"
+        return _unchanged(contents[name], study.files[name])
 
     try:
-        _gather(study, bundle.path, Places(), read)
+        _gather(study, Path(), Places(), read)
     except StudyError as error:
         told = [each for each in error.problems if each.code not in _NARROWED]
         if told:
             raise StudyError(*told) from error
-    contents = {name: bundle.source(sha256) for name, sha256 in study.files.items()}
-    return LoadedStudy(study, contents, bundle.path)
 
 
 def _is_kept(folder: Path) -> bool:

@@ -5,6 +5,7 @@ touches a device. Everything that changes a measurement stands here, so that the
 is the digest of its question. Sources are named by path and pinned by sha256 in `Study.files`.
 """
 
+from math import prod
 from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, UnsetType
@@ -25,6 +26,14 @@ Name = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9][A-Za-z0-9._+-]{0,63}\Z")]
 
 LANGUAGES: dict[str, Language] = {".py": "python", ".cpp": "cpp", ".cc": "cpp", ".cu": "cuda"}
 """The language that a source file's suffix declares."""
+
+
+DTYPE_BYTES: dict[str, int] = {
+    "bool": 1, "uint8": 1, "int8": 1, "float8_e4m3fn": 1, "float8_e5m2": 1,
+    "float16": 2, "bfloat16": 2, "int16": 2, "uint16": 2,
+    "float32": 4, "int32": 4, "uint32": 4, "float64": 8, "int64": 8, "uint64": 8,
+}  # fmt: skip
+"""The dtypes that a tensor may have (torch's names) and the bytes of one element."""
 
 
 class Normal(Record, tag="normal", kw_only=False):
@@ -84,6 +93,10 @@ class Tensor(Record, kw_only=False):
     def dims(self, axes: dict[str, int]) -> tuple[int, ...]:
         """Return the sizes with `axes` filled in. Raises: ValueError as `evaluate`."""
         return tuple(evaluate(part, axes) for part in self.shape.split())
+
+    def size(self, axes: dict[str, int]) -> int:
+        """Return the bytes it takes. Raises: ValueError as `evaluate`, KeyError for a dtype."""
+        return prod(self.dims(axes)) * DTYPE_BYTES[self.dtype]
 
 
 class Definition(Record):

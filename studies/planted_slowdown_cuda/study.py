@@ -14,7 +14,8 @@ study = rm.Study(
         flops="4000*n",  # 2,000 dependent multiply-adds per element
         traffic="8*n",
     ),
-    workloads=[rm.Workload(axes={"n": n}) for n in (33792, 1081344)],  # 1 and 32 warps' worth per SM
+    # One CTA per SM of an H200 (132 SMs, 256 threads), and 32.
+    workloads=[rm.Workload(axes={"n": n}) for n in (33792, 1081344)],
     solutions=[
         rm.Solution("steady", "work.cu::steady"),
         rm.Solution("copy", "work.cu::steady"),

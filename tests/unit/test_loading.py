@@ -225,6 +225,7 @@ def test_a_study_py_that_a_stranger_put_into_a_bundle_does_not_run(tmp_path, sea
     folder = write_bundle(tmp_path / "b", processes=1)
     if not sealed:
         (folder / MANIFEST).unlink()
+    # Whether it is refused or read as the study that was kept, the file must not run.
     (folder / "study.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()\n")
     with pytest.raises((BundleError, StudyError)):
         load_study(folder)

@@ -8,16 +8,10 @@ values were never seen.
 from dataclasses import dataclass
 from math import prod
 
-from roofmark.study import Definition, Tensor
+from roofmark.study import DTYPE_BYTES, Definition, Tensor
 
 # Source: torch's CUDA caching allocator aligns to 512 bytes, so views here are aligned as in use.
 ALIGNMENT = 512
-
-_BITS = {
-    "bool": 8, "uint8": 8, "int8": 8, "float8_e4m3fn": 8, "float8_e5m2": 8,
-    "float16": 16, "bfloat16": 16, "int16": 16, "uint16": 16,
-    "float32": 32, "int32": 32, "uint32": 32, "float64": 64, "int64": 64, "uint64": 64,
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -32,7 +26,7 @@ class Place:
     @property
     def size(self) -> int:
         """Bytes that the tensor takes."""
-        return prod(self.shape) * _BITS[self.dtype] // 8
+        return prod(self.shape) * DTYPE_BYTES[self.dtype]
 
 
 @dataclass(frozen=True)

@@ -62,8 +62,10 @@ class Entry:
                     f"returned another {type(result).__name__}; write into them and return nothing"
                 )
             return
-        for name, value in self._named(result).items():
-            outputs[name].copy_(self._checked(name, value, outputs[name]))
+        # A result that carries a gradient must not draw the shared arena into its graph.
+        with torch.no_grad():
+            for name, value in self._named(result).items():
+                outputs[name].copy_(self._checked(name, value, outputs[name]))
 
     def _same(self, result: Any, outputs: Tensors) -> bool:
         """Whether it returned the outputs it was given, as torch's `out=` functions do."""

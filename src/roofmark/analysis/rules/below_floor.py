@@ -17,7 +17,7 @@ BELOW = 0.9
     silent={"slowest_and_floor": (8.1e-6, 7.8e-6), "cold": True},
 )
 def below_floor(slowest_and_floor: tuple[float, float], cold: bool) -> str:
-    """The time's whole interval lies below nine tenths of the least time that the device needs.
+    """The time's whole interval lies below nine tenths of the least time that nothing can beat.
 
     Why it matters: the work was not done within the timed call, or the cost in the definition is
     wrong. With a warm cache, or on a CPU, data need not come from memory, so there it only informs.

@@ -10,6 +10,7 @@ from itertools import chain
 from typing import Any
 
 from roofmark.analysis.compare import Place, Series, kept_samples
+from roofmark.analysis.roofline import hard_floor
 from roofmark.analysis.rules.case import Case
 from roofmark.analysis.stats import mean
 from roofmark.analysis.verdict import Estimate, Roof
@@ -244,13 +245,20 @@ def twin_decision(case: Case, place: Place) -> str | Missing:
 
 @fact
 def slowest_and_floor(case: Case, place: Place) -> tuple[float, float] | Missing:
-    """Upper end of the time's interval, and the floor under its roof, both in seconds."""
+    """Upper end of the time's interval, and the least time that nothing here can beat, in seconds.
+
+    Only what has to be read counts: written bytes may still be in the cache when the clock stops.
+    """
     cell = case.cells[place]
     if not isinstance(cell.time, Estimate):
         return cell.time
     if not isinstance(cell.roof, Roof):
         return cell.roof
-    return cell.time.high, cell.roof.floor
+    axes = case.study.axes(next(w for w in case.study.workloads if w.id == place[0]))
+    inputs = sum(tensor.size(axes) for tensor in case.study.definition.inputs.values())
+    read = min(cell.roof.traffic, inputs)
+    floor = hard_floor(read, cell.roof.flops, case.environment, cache=case.study.protocol.cache)
+    return floor if isinstance(floor, Missing) else (cell.time.high, floor.seconds)
 
 
 # --- outcomes ------------------------------------------------------------------------------------
