@@ -16,7 +16,6 @@ from roofmark.errors import StudyError
 from roofmark.loading import load_study
 from roofmark.records import decode, encode
 from roofmark.validation import check_study, find_places, find_problems
-from roofmark.validation.tensors import DTYPES
 
 
 def problems(folder):
@@ -213,11 +212,6 @@ def test_where_two_lines_could_be_meant_none_is_given():
     assert "Workload" not in places
     assert "key:x" not in places
     assert find_places(b"(", "study.py").lines == {}
-
-
-def test_the_bench_knows_the_same_dtypes():
-    layout = pytest.importorskip("roofmark.bench.layout")
-    assert set(DTYPES) == set(layout._BITS)
 
 
 JUNK = st.recursive(

@@ -14,21 +14,18 @@ from msgspec import UnsetType
 from roofmark.codes import problem
 from roofmark.errors import Problem
 from roofmark.expressions import evaluate
-from roofmark.study import Integers, Normal, Study, Tensor, Uniform, Values, Workload
+from roofmark.study import DTYPE_BYTES, Integers, Normal, Study, Tensor, Uniform, Values, Workload
 from roofmark.validation.places import Places
 from roofmark.validation.question import binds_axes, workload_place
 
-FLOATS = {
-    "float16": 2, "bfloat16": 2, "float32": 4, "float64": 8, "float8_e4m3fn": 1, "float8_e5m2": 1,
-}  # fmt: skip
 INTEGERS = {
     "bool": (0, 1), "uint8": (0, 2**8 - 1), "uint16": (0, 2**16 - 1), "uint32": (0, 2**32 - 1),
     "uint64": (0, 2**63 - 2), "int8": (-(2**7), 2**7 - 1), "int16": (-(2**15), 2**15 - 1),
     "int32": (-(2**31), 2**31 - 1), "int64": (-(2**63), 2**63 - 2),
 }  # fmt: skip
 """Source: torch.randint takes its bounds as int64 and excludes the upper one."""
-DTYPES = (*FLOATS, *INTEGERS)
-"""Source: torch's dtypes whose values the bench can draw and compare; packed types are uint8."""
+FLOATS = tuple(name for name in DTYPE_BYTES if name not in INTEGERS)
+DTYPES = tuple(DTYPE_BYTES)
 
 # Chosen: no device of this decade holds a tebibyte; a larger call is an axis with a wrong size.
 MOST_BYTES = 2**40
@@ -148,7 +145,7 @@ def _size_faults(study: Study, workload: Workload) -> Iterator[tuple[str, str, s
                 continue
             if any(size < 1 for size in dims):
                 yield part, f"shape {tensor.shape!r} is {dims}", "empty"
-            total += prod(dims) * FLOATS.get(tensor.dtype, 8)
+            total += prod(dims) * DTYPE_BYTES.get(tensor.dtype, 8)
     if total > MOST_BYTES:
         yield "definition", f"one call takes {total / 2**40:.0f} TiB of tensors", "large"
     # A kernel that only moves data has no flops; none moves no bytes.
