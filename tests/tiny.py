@@ -120,7 +120,7 @@ def _left(pid: int, orchestrator: int) -> str:
 
 
 def _processes() -> list[int]:
-    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    return [int(each.name) for each in Path("/proc").iterdir() if each.name.isdigit()]
 
 
 def _file(name: str) -> str:

@@ -17,12 +17,12 @@ import msgspec
 
 from roofmark import __version__
 from roofmark.bundle import MANIFEST, Bundle, BundleWriter, open_bundle
+from roofmark.codes import problem
 from roofmark.errors import BenchError, BundleError, Problem, StudyError
 from roofmark.evidence import Environment, Run, Session, Skipped
 from roofmark.options import Progress, RunOptions
 from roofmark.records import Missing, digest, encode
 from roofmark.study import Device, Protocol, Study, Workload
-from roofmark.validation import check_study
 
 if TYPE_CHECKING:
     from roofmark.analysis.verdict import Replication, Verdict
@@ -64,6 +64,8 @@ def resume(output: str | Path, *, progress: Say | None = None) -> Bundle:
 
     Raises: BundleError RM410 when this is another machine than the one that began.
     """
+    from roofmark.loading import check_kept_study
+
     output = Path(output)
     if not (output / "study.json").is_file():
         raise _nothing_to_resume(output)
@@ -75,7 +77,7 @@ def resume(output: str | Path, *, progress: Say | None = None) -> Bundle:
         sessions = (*record.sessions, _new_session())
         writer.write("run.json", msgspec.structs.replace(record, sessions=sessions))
         contents = {path: _kept_source(output, name) for path, name in study.files.items()}
-        check_study(study, contents=contents)
+        check_kept_study(study, contents)
         _measure(writer, contents, progress)
     return open_bundle(output)
 
@@ -113,13 +115,12 @@ def rerun(
 ) -> "Replication":
     """Run a bundle's own study and sources again and say whether its verdict reproduces."""
     from roofmark.analysis.replicate import replicate
+    from roofmark.loading import load_bundled_study
 
     original = _opened(bundle)
-    study, before = original.study, original.run
+    before, loaded = original.run, load_bundled_study(original)
+    study, contents = loaded.study, loaded.contents
     options = options or RunOptions(device=before.device, confirm=before.confirmation)
-    contents = {path: original.source(name) for path, name in study.files.items()}
-    # A stranger's bundle: its paths are checked before anything is laid out by them.
-    check_study(study, contents=contents)
     device = _choose_device(study, options)
     with BundleWriter(output) as writer:
         if writer.has("study.json"):
@@ -205,12 +206,28 @@ def _narrow(study: Study, options: RunOptions) -> Study:
     }
     given = {name: value for name, value in changes.items() if value is not None}
     protocol: Protocol = msgspec.structs.replace(study.protocol, **given)
-    return msgspec.structs.replace(
+    asked = msgspec.structs.replace(
         study,
         protocol=protocol,
         workloads=_select(study.workloads, options.workloads),
         solutions=tuple(s for s in study.solutions if names is None or s.name in names),
     )
+    _check_options(asked, options)
+    return asked
+
+
+def _check_options(asked: Study, options: RunOptions) -> None:
+    """Refuse options that no study.json could hold or no run could follow. Raises: StudyError."""
+    from roofmark.validation import find_problems
+
+    found = [each for each in find_problems(asked) if each.where.startswith("protocol.")]
+    # A time limit for one run may well be below the study's limit for one visit.
+    found = [each for each in found if not each.where.startswith("protocol.call_limit")]
+    if not options.confirm and all(workload.held_out for workload in asked.workloads):
+        mend = "Add --confirm, or choose workloads that are not held out."
+        found.append(problem("RM106", "all chosen workloads are held out", "--workload", mend))
+    if found:
+        raise StudyError(*found)
 
 
 def _select(workloads: tuple[Workload, ...], patterns: tuple[str, ...]) -> tuple[Workload, ...]:

@@ -14,7 +14,6 @@ sizes are bounded. Out: records.
 
 import contextlib
 import errno
-import fcntl
 import hashlib
 import os
 import re
@@ -26,7 +25,6 @@ from typing import TypeVar, overload
 
 from roofmark import __version__
 from roofmark.bundle_errors import (
-    being_written,
     cannot_write,
     damaged,
     not_a_bundle,
@@ -35,12 +33,13 @@ from roofmark.bundle_errors import (
     too_new,
     unsealed,
 )
+from roofmark.bundle_lock import LOCK as LOCK
+from roofmark.bundle_lock import lock_folder
 from roofmark.evidence import Build, Environment, Run, Trace
 from roofmark.records import FORMAT, MAX_RECORD_BYTES, Record, decode, digest, encode, encode_pretty
 from roofmark.study import Study
 
 MANIFEST = "manifest.json"
-LOCK = ".lock"
 # Chosen: a study of 1,000 workloads and 10 solutions stays below this; a folder with more is not
 # a bundle and would only make a reader slow.
 MAX_FILES = 50_000
@@ -151,12 +150,17 @@ class BundleWriter:
     def __init__(self, path: str | Path, *, force: bool = False) -> None:
         """Lock the folder, making it if need be; `force` empties one that holds a bundle.
 
-        Raises: BundleError RM406 when another process writes it, RM407 when it is sealed already.
+        Raises: BundleError RM406 when another process writes it, RM407 when it is sealed already,
+            RM414 when it holds links.
         """
         self.path = Path(path)
+        # Asked before and after locking: a sealed folder gets no lock file, and one that another
+        # process sealed in between is seen too.
+        if not force and (self.path / MANIFEST).exists():
+            raise sealed_already(self.path)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            self._lock = _lock(self.path)
+            self._lock = lock_folder(self.path)
         except OSError as error:
             raise cannot_write(self.path, error) from error
         if force and (self.path / "study.json").exists():
@@ -164,6 +168,11 @@ class BundleWriter:
         if (self.path / MANIFEST).exists():
             self.close()
             raise sealed_already(self.path)
+        # Refused now and not when it is sealed, hours later; through a link we would write outside.
+        links = [name for name in _list(self.path) if (self.path / name).is_symlink()]
+        if links:
+            self.close()
+            raise not_ours(links, self.path)
         for leftover in list(self.path.rglob("*.partial")):
             # A workload may be called "x.partial"; its folder is no leftover.
             if not leftover.is_dir():
@@ -248,6 +257,9 @@ class BundleWriter:
         }
         manifest = Manifest(format=FORMAT, roofmark=__version__, plugins=plugins, files=files)
         self._put(MANIFEST, encode_pretty(manifest))
+        # Whoever still waits for this lock finds the manifest; the file itself is no evidence.
+        with contextlib.suppress(OSError):
+            (self.path / LOCK).unlink()
         return digest((self.path / MANIFEST).read_bytes())
 
     def _put(self, path: str, data: bytes) -> None:
@@ -396,13 +408,3 @@ def _empty(path: Path) -> None:
             shutil.rmtree(each)
         else:
             each.unlink()
-
-
-def _lock(path: Path) -> int:
-    handle = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(handle)
-        raise being_written(path) from error
-    return handle

@@ -30,13 +30,16 @@ def evaluate(expression: str, axes: Mapping[str, int]) -> int:
         tree = ast.parse(expression.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise ValueError("not an arithmetic expression") from error
-    return _walk(tree, axes)
+    try:
+        return _walk(tree, axes)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
 
 
 def _walk(node: ast.expr, axes: Mapping[str, int]) -> int:
     match node:
         case ast.Constant(value=int() as value) if not isinstance(value, bool):
-            return value
+            return _bounded(value)
         case ast.Name(id=name):
             if name not in axes:
                 known = ", ".join(axes) or "none"
@@ -51,7 +54,10 @@ def _walk(node: ast.expr, axes: Mapping[str, int]) -> int:
 def _apply(op: ast.operator, left: int, right: int) -> int:
     if isinstance(op, ast.FloorDiv) and right == 0:
         raise ValueError("division by zero")
-    value = _OPERATORS[type(op)](left, right)
+    return _bounded(_OPERATORS[type(op)](left, right))
+
+
+def _bounded(value: int) -> int:
     if abs(value) > _MAX_VALUE:
         raise ValueError(f"a value beyond {_MAX_VALUE:.0e}")
     return value

@@ -7,15 +7,17 @@ is); solutions run later, in processes of their own.
 
 import os
 import stat
+import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
 import msgspec
 
-from roofmark.bundle import MANIFEST, open_bundle
+from roofmark.bundle import MANIFEST, Bundle, open_bundle
 from roofmark.codes import problem
 from roofmark.errors import Problem, StudyError
 from roofmark.records import MAX_RECORD_BYTES, decode, digest
@@ -26,6 +28,12 @@ from roofmark.validation import Places, check_study, find_places, find_problems
 MAX_SOURCE_BYTES = 4 * 2**20
 # Chosen: the author's own line and the call that failed; more is the library's business.
 _TRACEBACK_LINES = 6
+
+# Chosen: a name that no file has, so that a study shadows nothing.
+_MODULE = "roofmark_study"
+# What the options of a run may have made of a sound study: held-out workloads alone (for a
+# confirmation), a time limit below the call limit.
+_NARROWED = ("RM106", "RM124")
 
 Read = Callable[[str], bytes | str]
 
@@ -44,13 +52,54 @@ def load_study(source: Study | str | Path) -> LoadedStudy:
     if isinstance(source, Study):
         return _collect(source, Path.cwd(), Places())
     path = Path(source)
-    if path.is_dir() and not (path / "study.py").exists() and (path / "study.json").exists():
+    if path.is_dir() and _is_kept(path):
         path = path / "study.json"
     if path.name == "study.json":
         return _load_stored(path)
     file = path / "study.py" if path.is_dir() else path
     text = _read_text(file)
     return _collect(_execute(file, text), file.parent, find_places(text, file.name))
+
+
+def load_bundled_study(bundle: Bundle) -> LoadedStudy:
+    """Return a bundle's own study, unchanged and fit to be run again; nothing of it is executed.
+
+    Raises: StudyError as `check_kept_study`, BundleError RM404 when a source is missing.
+    """
+    study = bundle.study
+    contents = {name: bundle.source(sha256) for name, sha256 in study.files.items()}
+    check_kept_study(study, contents)
+    return LoadedStudy(study, contents, bundle.path)
+
+
+def check_kept_study(study: Study, contents: Mapping[str, bytes]) -> None:
+    """Check a study that a run has written, and its sources, before it runs again.
+
+    Raises: StudyError when it names what no study may, such as a path that leads out of its folder.
+    """
+
+    def read(name: str) -> bytes | str:
+        if name not in contents or name not in study.files:
+            return "is not in the bundle"
+        return _unchanged(contents[name], study.files[name])
+
+    try:
+        _gather(study, Path(), Places(), read)
+    except StudyError as error:
+        told = [each for each in error.problems if each.code not in _NARROWED]
+        if told:
+            raise StudyError(*told) from error
+
+
+def _is_kept(folder: Path) -> bool:
+    """Return whether a run wrote this folder: then a study.py in it is a stranger's."""
+    if any((folder / name).exists() for name in (MANIFEST, "run.json")):
+        return True
+    return (folder / "study.json").exists() and not (folder / "study.py").exists()
+
+
+def _unchanged(data: bytes, sha256: str) -> bytes | str:
+    return data if digest(data) == sha256 else "was changed since it was measured"
 
 
 def _collect(study: Study, folder: Path, places: Places) -> LoadedStudy:
@@ -89,9 +138,7 @@ def _load_stored(path: Path) -> LoadedStudy:
     """Load a study.json with the sources beside it, by digest (a bundle) or by path."""
     folder = path.parent
     if (folder / MANIFEST).exists():
-        bundle = open_bundle(folder)
-        study = bundle.study
-        return _gather(study, folder, Places(), lambda name: _kept(study, name, bundle.source))
+        return load_bundled_study(open_bundle(folder))
     data = read_source(folder, path.name, MAX_RECORD_BYTES)
     if isinstance(data, str):
         raise cannot_load(data, str(path), "Name a study.py, a study.json or a bundle.")
@@ -101,15 +148,9 @@ def _load_stored(path: Path) -> LoadedStudy:
         if not (folder / "sources").is_dir():
             return read_source(folder, name)
         found = read_source(folder / "sources", study.files.get(name, ""))
-        if isinstance(found, bytes) and digest(found) != study.files[name]:
-            return "was changed since it was measured"
-        return found
+        return _unchanged(found, study.files[name]) if isinstance(found, bytes) else found
 
     return _gather(study, folder, Places(), read)
-
-
-def _kept(study: Study, name: str, source: Callable[[str], bytes]) -> bytes | str:
-    return source(study.files[name]) if name in study.files else "is not in the bundle"
 
 
 def _read_text(file: Path) -> bytes:
@@ -121,10 +162,11 @@ def _read_text(file: Path) -> bytes:
 
 def _execute(file: Path, text: bytes) -> Study:
     """Run the author's study.py and take its `study`."""
-    module = ModuleType("roofmark_study")
+    module = ModuleType(_MODULE)
     module.__file__ = str(file)
     try:
-        exec(compile(text, str(file), "exec", dont_inherit=True), module.__dict__)
+        with _running(module, file.parent.resolve()):
+            exec(compile(text, str(file), "exec", dont_inherit=True), module.__dict__)
     # A study.py that calls sys.exit() is broken too, and must not end us without a word.
     except (Exception, SystemExit) as error:
         fact = f"{type(error).__name__}: {error}"
@@ -135,6 +177,25 @@ def _execute(file: Path, text: bytes) -> Study:
         fact = "it defines no `study`" if study is None else f"its `study` is a {kind}"
         raise cannot_load(fact, str(file), "End it with: study = rm.Study(...)")
     return study
+
+
+@contextmanager
+def _running(module: ModuleType, folder: Path) -> Generator[None]:
+    """Let a study.py import its neighbours and look itself up while it runs; forget them after.
+
+    The folder comes last: a study's triton.py does not stand in for the package.
+    """
+    before = set(sys.modules)
+    sys.modules[_MODULE] = module
+    sys.path.append(str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+        for name in set(sys.modules) - before | {_MODULE}:
+            origin = getattr(sys.modules.get(name), "__file__", None)
+            if origin and Path(origin).resolve().is_relative_to(folder):
+                sys.modules.pop(name)
 
 
 def _line_in(file: Path, error: BaseException) -> str:

@@ -80,7 +80,7 @@ FAULTS = {
 LATE = {
     "hangs": (_call("time.sleep(1e6)"), TimedOut, ""),
     "prints": (
-        _call("while True: os.write(1, b'\\xff\\x00garbage\\x1b[31m' * 4096); os.write(2, b'x' * 65536)"),
+        _call("while True: os.write(1, b'\\xff\\x00\\x1b[31m' * 4096); os.write(2, b'x' * 65536)"),
         TimedOut, "",
     ),
     "stops_itself": (_call("os.kill(os.getpid(), 19)"), TimedOut, ""),

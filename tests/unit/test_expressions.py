@@ -52,8 +52,20 @@ def test_agrees_with_python(n, d, sign):
         ("n\0", "not an arithmetic"),
         ("(" * 400, "not an arithmetic"),
         ("n" + "+n" * 300, "longer than"),
+        ("-" * 400 + "n", "not allowed|nested too deeply"),
+        ("9" * 30, "a value beyond"),
     ],
 )
 def test_everything_else_is_refused_by_name(text, why):
     with pytest.raises(ValueError, match=why):
         evaluate(text, AXES)
+
+
+@given(st.text(max_size=40) | st.text("nd0123+-*/()[]., \n", max_size=40))
+def test_a_hostile_string_gives_an_int_or_a_reason(text):
+    try:
+        value = evaluate(text, AXES)
+    except ValueError as error:
+        assert str(error)
+    else:
+        assert type(value) is int

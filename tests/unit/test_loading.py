@@ -1,13 +1,15 @@
 """Loading: everything that a study names is read once, from its own folder, or refused."""
 
 import os
+import sys
 
+import msgspec
 import pytest
 from small import FILES, FUNCTION, write_bundle, write_study
 
-from roofmark.bundle import MANIFEST
+from roofmark.bundle import MANIFEST, BundleWriter, open_bundle
 from roofmark.errors import BundleError, StudyError
-from roofmark.loading import MAX_SOURCE_BYTES, load_study
+from roofmark.loading import MAX_SOURCE_BYTES, load_bundled_study, load_study
 from roofmark.records import digest, encode
 
 
@@ -151,3 +153,113 @@ def test_a_damaged_bundle_is_refused_as_a_study(tmp_path):
     (tmp_path / "b" / MANIFEST).unlink()
     with pytest.raises(BundleError, match="RM402"):
         load_study(tmp_path / "b")
+
+
+NEIGHBOUR = """\
+from __future__ import annotations
+from dataclasses import dataclass
+from typing import ClassVar
+import sizes_of_this_study
+
+@dataclass
+class Sizes:
+    largest: ClassVar[int] = sizes_of_this_study.LARGEST
+
+import roofmark as rm
+"""
+
+
+def test_a_study_py_finds_its_neighbours_and_itself_and_leaves_nothing(tmp_path):
+    path, modules = list(sys.path), set(sys.modules)
+    for largest in (127, 255):
+        folder = write_study(
+            tmp_path / str(largest),
+            ("import roofmark as rm\n", NEIGHBOUR),
+            ("(1, 127)", "(1, Sizes.largest)"),
+            **{"sizes_of_this_study.py": f"LARGEST = {largest}\n"},
+        )
+        # Each folder has a file of this name; the first one must not answer for the second.
+        assert load_study(folder).study.workloads[1].axes == {"n": largest}
+    assert sys.path == path
+    assert not {"roofmark_study", "sizes_of_this_study"} & (set(sys.modules) - modules)
+
+
+# --- a stranger's bundle -------------------------------------------------------------------------
+def keep(folder, study, contents, sources=None):
+    """Seal a bundle that holds this study, whatever it says."""
+    with BundleWriter(folder) as writer:
+        writer.write("study.json", study)
+        for data in contents.values():
+            writer.write_source(data)
+        for name, data in (sources or {}).items():
+            writer._put(f"sources/{name}", data)
+        writer.seal({})
+    return folder
+
+
+def test_a_kept_study_comes_back_unchanged(tmp_path):
+    loaded = load_study(write_study(tmp_path / "s"))
+    opened = open_bundle(keep(tmp_path / "b", loaded.study, loaded.contents))
+    again = load_bundled_study(opened)
+    assert encode(again.study) == encode(loaded.study)
+    assert again.contents == loaded.contents
+    assert load_study(tmp_path / "b").study == loaded.study
+
+
+def test_what_options_left_of_a_study_can_be_run_again(tmp_path):
+    loaded = load_study(write_study(tmp_path / "s"))
+    held = [msgspec.structs.replace(w, held_out=True) for w in loaded.study.workloads]
+    protocol = msgspec.structs.replace(loaded.study.protocol, time_limit=5.0)
+    asked = msgspec.structs.replace(
+        loaded.study,
+        workloads=tuple(held),
+        protocol=protocol,
+        solutions=loaded.study.solutions[:1],
+    )
+    opened = open_bundle(keep(tmp_path / "b", asked, loaded.contents))
+    assert encode(load_bundled_study(opened).study) == encode(asked)
+
+
+@pytest.mark.parametrize("sealed", [True, False])
+def test_a_study_py_that_a_stranger_put_into_a_bundle_does_not_run(tmp_path, sealed):
+    folder = write_bundle(tmp_path / "b", processes=1)
+    if not sealed:
+        (folder / MANIFEST).unlink()
+    # Whether it is refused or read as the study that was kept, the file must not run.
+    (folder / "study.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()\n")
+    with pytest.raises((BundleError, StudyError)):
+        load_study(folder)
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("path", ["../../out.py", "/tmp/out.py", "a/../../out.py", "a\nb.py"])
+def test_a_path_in_a_bundle_does_not_lead_out(tmp_path, path):
+    loaded = load_study(write_study(tmp_path / "s"))
+    data = FUNCTION.encode()
+    eager = msgspec.structs.replace(loaded.study.solutions[0], sources=(path,))
+    study = msgspec.structs.replace(
+        loaded.study,
+        solutions=(eager, *loaded.study.solutions[1:]),
+        files=loaded.study.files | {path: digest(data)},
+    )
+    opened = open_bundle(keep(tmp_path / "b", study, loaded.contents))
+    with pytest.raises(StudyError, match="RM102"):
+        load_bundled_study(opened)
+
+
+def test_a_source_under_another_ones_digest_is_refused(tmp_path):
+    loaded = load_study(write_study(tmp_path / "s"))
+    sha256 = digest(b"promised")
+    study = msgspec.structs.replace(loaded.study, files=loaded.study.files | {"eager.py": sha256})
+    folder = keep(tmp_path / "b", study, loaded.contents, {sha256: FUNCTION.encode()})
+    with pytest.raises(StudyError, match="changed since it was measured"):
+        load_bundled_study(open_bundle(folder))
+
+
+def test_a_source_that_is_not_kept_is_named(tmp_path):
+    loaded = load_study(write_study(tmp_path / "s"))
+    files = {name: sha for name, sha in loaded.study.files.items() if name != "kernel.cpp"}
+    study = msgspec.structs.replace(loaded.study, files=files)
+    opened = open_bundle(keep(tmp_path / "b", study, loaded.contents))
+    with pytest.raises(StudyError, match=r"'kernel\.cpp' is not in the bundle"):
+        load_bundled_study(opened)

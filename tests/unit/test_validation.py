@@ -2,13 +2,19 @@
 
 import ast
 import inspect
+import warnings
 
+import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec import UNSET
 from small import FUNCTION, STUDY, write_study
 
 import roofmark as rm
 from roofmark.errors import StudyError
 from roofmark.loading import load_study
+from roofmark.records import decode, encode
 from roofmark.validation import check_study, find_places, find_problems
 
 
@@ -82,6 +88,25 @@ CASES = [
     ('flops="n*d"', 'flops=lambda n: n', "RM103", "definition.flops", 15),
     ('baseline="eager"', 'baseline="eager", title="\\ud800"', "RM103", "surrogate", 23),
     ('baseline="eager"', 'baseline="eager", title=None', "RM103", "title is None", 23),
+    ('baseline="eager"', 'baseline="eager", title=b"x"', "RM103", "of type bytes", 23),
+    ('baseline="eager"', 'accept={"RM301"}, baseline="eager"', "RM103", "of type set", 23),
+    ('rm.Solution("cpp"', 'rm.Solution("Eager"', "RM104", "whatever the case", 19),
+    ('[rm.Workload(axes={"n": n}) for n in (1, 127)]',
+     '[rm.Workload(axes={"n": n}, name="aA"[n-1]) for n in (1, 2)]', "RM104", "both 'A'", 18),
+    ('"x": rm.Tensor("n d", "float32")', '"x": rm.Tensor("", "float32", rm.Normal(unit=True))',
+     "RM114", "without axes", 8),
+    ('"int8", rm.Integers(0, 4)', '"int64", rm.Integers(0, 2**63)', "RM114", "in int64", 9),
+    ('"int8", rm.Integers(0, 4)', '"uint64", rm.Integers(0, 2**63)', "RM114", "in uint64", 9),
+    ('flops="n*d"', 'flops="-" * 400 + "n"', "RM109", "flops", 15),
+    ('flops="n*d"', 'flops="9" * 400', "RM109", "a value beyond", 15),
+    ('target="avx2"', 'devices=()', "RM123", "devices=()", 21),
+    ('target="avx2"', 'devices=("cpu", "cpu")', "RM123", "'cpu', 'cpu'", 21),
+    ('target="avx2"', 'target="avx2 -o /x"', "RM123", "'avx2 -o /x'", 21),
+    ('target="avx2"', 'target="-o"', "RM123", "'-o'", 21),
+    ('target="avx2"', 'flags=("",)', "RM123", "flag ''", 21),
+    ('target="avx2"', 'flags=("-O3", "-D\\0")', "RM123", "flag '-D", 21),
+    ('target="avx2"', 'requires=("",)', "RM123", "required package ''", 21),
+    ('target="avx2"', 'requires=("a.b",)', "RM123", "required package 'a.b'", 21),
 ]  # fmt: skip
 
 
@@ -187,6 +212,68 @@ def test_where_two_lines_could_be_meant_none_is_given():
     assert "Workload" not in places
     assert "key:x" not in places
     assert find_places(b"(", "study.py").lines == {}
+
+
+JUNK = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=8)
+    | st.binary(max_size=4)
+    | st.sampled_from([UNSET, rm.Normal(), rm.Exact(), object(), {1}, range(3), 2**80, "\ud800"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.tuples(inner)
+        | st.dictionaries(st.text(max_size=4) | st.integers(), inner, max_size=3)
+    ),
+    max_leaves=4,
+)
+
+
+def records(value):
+    """Every record in a study, with how to put another in its place."""
+    yield value, lambda new: new
+    for name in value.__struct_fields__:
+        item = getattr(value, name)
+        if isinstance(item, msgspec.Struct):
+            for inner, put in records(item):
+                yield (
+                    inner,
+                    lambda new, n=name, p=put: msgspec.structs.replace(value, **{n: p(new)}),
+                )
+        elif isinstance(item, tuple | list) and item and isinstance(item[0], msgspec.Struct):
+            for inner, put in records(item[0]):
+                yield (
+                    inner,
+                    lambda new, n=name, p=put, rest=item[1:]: msgspec.structs.replace(
+                        value, **{n: [p(new), *rest]}
+                    ),
+                )
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_whatever_stands_in_any_field_is_a_problem_or_a_study(data):
+    made = {}
+    exec(STUDY, made)
+    record, put = data.draw(st.sampled_from(list(records(made["study"]))))
+    name = data.draw(st.sampled_from(record.__struct_fields__))
+    study = put(msgspec.structs.replace(record, **{name: data.draw(JUNK)}))
+    try:
+        checked = check_study(study)
+    except StudyError as error:
+        assert all(each.code.startswith("RM1") and each.fact for each in error.problems)
+    else:
+        assert check_study(decode(encode(checked), rm.Study, where="t")) == checked
+
+
+def test_a_warning_in_a_kernel_s_file_is_no_problem(tmp_path):
+    source = "def scale(x, i, k):\n    return '\\d'\n"
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        load_study(write_study(tmp_path, **{"eager.py": source}))
+    assert told == []
 
 
 def test_a_check_needs_no_torch():

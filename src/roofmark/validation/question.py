@@ -12,7 +12,7 @@ from msgspec import UnsetType
 
 from roofmark.codes import problem
 from roofmark.errors import Problem
-from roofmark.study import LANGUAGES, Solution, Study, Workload, twin_of
+from roofmark.study import LANGUAGES, Language, Solution, Study, Workload
 from roofmark.validation.places import Places
 
 _ENTRY = re.compile(r"[^:]+::[A-Za-z_][A-Za-z0-9_]*")
@@ -21,6 +21,10 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
 _HEALTH = re.compile(r"RM3\d\d")
 # Source: nvcc's `-arch`, such as sm_90 or sm_90a.
 _SM = re.compile(r"sm_[1-9]\d{1,2}[af]?")
+# Source: names that compilers take after -m and -march=, such as avx512f, sse4.2, armv8.2-a+sve.
+_ISA = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
+# Chosen: top level only, because looking for "a.b" imports a.
+_PACKAGE = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 
 
 def find_question_problems(study: Study, places: Places) -> Iterator[Problem]:
@@ -55,16 +59,22 @@ def binds_axes(study: Study, workload: Workload) -> bool:
 
 def device_list(solution: Solution) -> tuple[str, ...]:
     """Return where a solution runs; nothing if its suffix declares no language."""
-    known = "." + solution.path.rpartition(".")[2] in LANGUAGES
-    return solution.runs_on if known else ()
+    return solution.runs_on if _has_language(solution) else ()
+
+
+def _has_language(solution: Solution) -> bool:
+    return "." + solution.path.rpartition(".")[2] in LANGUAGES
 
 
 def _roles(study: Study, places: Places) -> Iterator[Problem]:
     names = [solution.name for solution in (*study.solutions, *study.wrong)]
-    for name, count in Counter([*names, twin_of(study.baseline)]).items():
+    # Names become file names, and not every file system tells case apart.
+    for folded, count in Counter(name.lower() for name in names).items():
         if count > 1:
+            name = next(name for name in names if name.lower() == folded)
             place = places.of(f"solutions and wrong {name!r}", "Study.solutions", "Study")
-            yield problem("RM104", f"{count} solutions are named {name!r}", place, "Rename one.")
+            fact = f"{count} solutions are named {name!r}, whatever the case"
+            yield problem("RM104", fact, place, "Rename one.")
     if study.baseline not in {solution.name for solution in study.solutions}:
         known = ", ".join(solution.name for solution in study.solutions) or "none"
         yield problem(
@@ -111,10 +121,11 @@ def _ids(study: Study, places: Places) -> Iterator[Problem]:
         where = workload_place(workload, number, places)
         if not _ID.fullmatch(workload.id):
             yield problem("RM127", f"id {workload.id!r}", where, "Give it a short name=.")
-        if workload.id in first:
-            fact = f"workloads {first[workload.id]} and {number} are both {workload.id!r}"
+        folded = workload.id.lower()
+        if folded in first:
+            fact = f"workloads {first[folded]} and {number} are both {workload.id!r}"
             yield problem("RM104", fact, where, "Give one another seed= or name=.")
-        first.setdefault(workload.id, number)
+        first.setdefault(folded, number)
 
 
 def _protocol(study: Study, places: Places) -> Iterator[Problem]:
@@ -137,16 +148,18 @@ def _protocol(study: Study, places: Places) -> Iterator[Problem]:
 
 
 def _solution(solution: Solution, study: Study, where: str) -> Iterator[Problem]:
-    if not _ENTRY.fullmatch(solution.entry) or not device_list(solution):
+    if not _ENTRY.fullmatch(solution.entry) or not _has_language(solution):
         mend = 'Write entry="file.py::function".'
         yield problem("RM117", f"entry {solution.entry!r}", where, mend)
         return
     for path in (solution.path, *solution.sources):
         yield from _path(path, where)
+    yield from _devices(solution, where)
     yield from _language(solution, where)
+    yield from _words(solution, where)
     baseline = next((each for each in study.solutions if each.name == study.baseline), None)
     shared = set(device_list(baseline)) & set(solution.runs_on) if baseline else {"any"}
-    if baseline and device_list(baseline) and not shared:
+    if baseline and device_list(baseline) and solution.runs_on and not shared:
         yield problem(
             "RM126",
             f"it runs on {_join(solution.runs_on)}; baseline {baseline.name!r} on "
@@ -154,6 +167,24 @@ def _solution(solution: Solution, study: Study, where: str) -> Iterator[Problem]
             where,
             "Choose a baseline that runs there too.",
         )
+
+
+def _devices(solution: Solution, where: str) -> Iterator[Problem]:
+    count = len(solution.runs_on)
+    if not count or len(set(solution.runs_on)) < count:
+        fact = f"devices={solution.runs_on}"
+        yield problem("RM123", fact, where, "Name each device once, or leave devices out.")
+
+
+def _words(solution: Solution, where: str) -> Iterator[Problem]:
+    """Check what is handed to the compiler and to the importer as a word."""
+    for flag in solution.flags:
+        if not flag or not flag.isprintable():
+            yield problem("RM123", f"flag {flag!r}", where, "Give one printable word per flag.")
+    for name in solution.requires:
+        if not _PACKAGE.fullmatch(name):
+            mend = 'Name it as `import` does, such as "flash_attn".'
+            yield problem("RM123", f"required package {name!r}", where, mend)
 
 
 def _language(solution: Solution, where: str) -> Iterator[Problem]:
@@ -164,17 +195,21 @@ def _language(solution: Solution, where: str) -> Iterator[Problem]:
         given = "flags" if solution.flags else f"target {target!r}"
         mend = "Leave it out; only .cpp, .cc and .cu files are compiled here."
         yield problem("RM123", f"{given} on a Python file", where, mend)
-    elif not isinstance(target, UnsetType) and bool(_SM.fullmatch(target)) != (
-        solution.language == "cuda"
-    ):
+    elif not isinstance(target, UnsetType) and not _fits(target, solution.language):
         mend = "CUDA takes sm_90, sm_90a, ...; C++ takes avx2, avx512f, x86-64-v3, native, ..."
         yield problem("RM123", f"target {target!r} on {solution.path!r}", where, mend)
+
+
+def _fits(target: str, language: Language) -> bool:
+    cuda = bool(_SM.fullmatch(target))
+    return cuda if language == "cuda" else bool(_ISA.fullmatch(target)) and not cuda
 
 
 def _path(path: str, where: str) -> Iterator[Problem]:
     path = path.partition("::")[0]
     parts = path.split("/")
-    if not path or path.startswith("/") or "\\" in path or not {"", ".", ".."}.isdisjoint(parts):
+    odd = not path.isprintable() or "\\" in path
+    if odd or not {"", ".", ".."}.isdisjoint(parts):
         mend = "Name a file inside the folder of study.py, such as wrong/zeros.py."
         yield problem("RM102", f"source {path!r} leads out of the study's folder", where, mend)
 

@@ -6,6 +6,7 @@ could tell (a decorated function, a star import) is left to the bench.
 
 import ast
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 
 from roofmark.codes import problem
@@ -52,7 +53,10 @@ def _entry(
             yield problem("RM118", fact, where, mend)
         return
     try:
-        tree = ast.parse(contents[path])
+        with warnings.catch_warnings():
+            # What Python thinks of an odd escape in a kernel's file is not ours to print.
+            warnings.simplefilter("ignore")
+            tree = ast.parse(contents[path])
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = getattr(error, "lineno", None)
         shown = f"{path}:{line}" if line else path

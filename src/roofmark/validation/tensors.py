@@ -20,9 +20,10 @@ from roofmark.validation.question import binds_axes, workload_place
 
 INTEGERS = {
     "bool": (0, 1), "uint8": (0, 2**8 - 1), "uint16": (0, 2**16 - 1), "uint32": (0, 2**32 - 1),
-    "uint64": (0, 2**63 - 1), "int8": (-(2**7), 2**7 - 1), "int16": (-(2**15), 2**15 - 1),
-    "int32": (-(2**31), 2**31 - 1), "int64": (-(2**63), 2**63 - 1),
+    "uint64": (0, 2**63 - 2), "int8": (-(2**7), 2**7 - 1), "int16": (-(2**15), 2**15 - 1),
+    "int32": (-(2**31), 2**31 - 1), "int64": (-(2**63), 2**63 - 2),
 }  # fmt: skip
+"""Source: torch.randint takes its bounds as int64 and excludes the upper one."""
 FLOATS = tuple(name for name in DTYPE_BYTES if name not in INTEGERS)
 DTYPES = tuple(DTYPE_BYTES)
 
@@ -37,7 +38,7 @@ def find_tensor_problems(study: Study, places: Places) -> Iterator[Problem]:
     for name, tensor in definition.inputs.items():
         where = places.of(f"definition.inputs[{name!r}]", f"key:{name}", "Definition.inputs")
         yield from _dtype(tensor, where)
-        yield from _values(tensor.values, tensor.dtype, where)
+        yield from _values(tensor.values, tensor, where)
         if not isinstance(tensor.tolerance, UnsetType):
             mend = "Move it to an output."
             yield problem("RM115", f"input {name!r} has a tolerance", where, mend)
@@ -76,8 +77,9 @@ def _dtype(tensor: Tensor, where: str) -> Iterator[Problem]:
         yield problem("RM131", f"dtype {tensor.dtype!r}", where, mend)
 
 
-def _values(values: Values | UnsetType, dtype: str, where: str) -> Iterator[Problem]:
+def _values(values: Values | UnsetType, tensor: Tensor, where: str) -> Iterator[Problem]:
     """Check a distribution; without one a float is drawn from Normal()."""
+    dtype = tensor.dtype
     match values:
         case UnsetType() if dtype in INTEGERS:
             mend = "Give it values=Integers(low, high); high is excluded."
@@ -90,6 +92,9 @@ def _values(values: Values | UnsetType, dtype: str, where: str) -> Iterator[Prob
         case Integers(low=low, high=high) | Uniform(low=low, high=high) if low >= high:
             fact = f"values from {low} up to, excluding, {high}: there are none"
             yield problem("RM114", fact, where, "Let low be less than high.")
+        case Normal(unit=True) if not tensor.shape.split():
+            mend = "Leave out unit=True, or give the tensor an axis."
+            yield problem("RM114", "unit rows in a tensor without axes", where, mend)
         case Integers(low=low, high=high) if dtype in INTEGERS:
             least, most = INTEGERS[dtype]
             if low < least or high - 1 > most:
@@ -105,7 +110,7 @@ def _workload_values(study: Study, places: Places) -> Iterator[Problem]:
         where = workload_place(workload, number, places)
         for name, values in workload.values.items():
             if name in inputs:
-                yield from _values(values, inputs[name].dtype, where)
+                yield from _values(values, inputs[name], where)
             else:
                 mend = f"Inputs: {', '.join(inputs) or 'none'}."
                 yield problem("RM114", f"values for {name!r}, which is no input", where, mend)

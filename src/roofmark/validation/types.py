@@ -8,7 +8,10 @@ first.
 import math
 import types
 from collections.abc import Iterator
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from typing import Annotated, Any, Union, get_args, get_origin
+from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -16,6 +19,12 @@ from msgspec import UNSET, UnsetType
 from roofmark.codes import problem
 from roofmark.errors import Problem
 from roofmark.validation.places import Spot
+
+# msgspec would write each of these as a string or a list and read back something else; of a set,
+# in an order that differs from run to run.
+_FOREIGN = (
+    set, frozenset, bytes, bytearray, memoryview, datetime, date, time, timedelta, Decimal, UUID,
+)  # fmt: skip
 
 
 def find_type_problems(value: Any, kind: Any, spot: Spot) -> Iterator[Problem]:
@@ -54,7 +63,7 @@ def _misfit(value: Any, kind: Any, records: list[type]) -> str:
         return ""
     if isinstance(value, float) and not math.isfinite(value):
         return f"is {value}"
-    if records and not isinstance(value, str | int | float):
+    if isinstance(value, _FOREIGN) or (records and not isinstance(value, str | int | float)):
         return f"is {value!r} of type {type(value).__name__}"
     try:
         msgspec.convert(msgspec.to_builtins(value), kind, strict=True)
