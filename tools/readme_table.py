@@ -1,6 +1,6 @@
 """Make the README's results table from the evidence; with --check, say whether it is current.
 
-    python tools/readme_table.py --write
+python tools/readme_table.py --write
 """
 
 import sys
@@ -25,7 +25,9 @@ def make_table() -> str:
         cells[cell.workload.split("-")[0], cell.solution].append(cell)
     names = [each.solution for each in verdict.overall if each.role == "solution"]
     lines = [
-        "| batch | eager | " + " | ".join(f"{n} | against eager" for n in names) + " | over floor |",
+        "| batch | eager | "
+        + " | ".join(f"{n} | against eager" for n in names)
+        + " | over floor |",
         "|---|---|" + "---|---|" * len(names) + "---|",
     ]
     for shape in dict.fromkeys(name for name, _ in cells):

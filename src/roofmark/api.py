@@ -289,12 +289,13 @@ def _new_session() -> Session:
 
 
 def _kept_source(output: Path, name: str) -> bytes:
-    data = (output / "sources" / name).read_bytes()
-    if digest(data) != name:
+    path = output / "sources" / name
+    data = path.read_bytes() if path.is_file() else None
+    if data is None or digest(data) != name:
         raise BundleError(
             Problem(
                 code="RM404",
-                fact=f"sources/{name} was changed",
+                fact=f"sources/{name} {'is missing' if data is None else 'was changed'}",
                 where=str(output),
                 meaning="What would be measured now is not what was measured before.",
                 mend="Start again in another folder.",

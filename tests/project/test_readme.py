@@ -9,7 +9,10 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def test_the_table_is_what_the_bundle_gives():
     checked = subprocess.run(
-        [sys.executable, ROOT / "tools/readme_table.py"], capture_output=True, text=True, check=False
+        [sys.executable, ROOT / "tools/readme_table.py"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert checked.returncode == 0, checked.stderr or "run: python tools/readme_table.py --write"
 

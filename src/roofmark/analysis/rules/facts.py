@@ -255,7 +255,10 @@ def slowest_and_floor(case: Case, place: Place) -> tuple[float, float] | Missing
     if not isinstance(cell.roof, Roof):
         return cell.roof
     axes = case.study.axes(next(w for w in case.study.workloads if w.id == place[0]))
-    inputs = sum(tensor.size(axes) for tensor in case.study.definition.inputs.values())
+    try:
+        inputs = sum(tensor.size(axes) for tensor in case.study.definition.inputs.values())
+    except (ValueError, KeyError) as error:
+        return Missing(reason=f"the inputs' sizes cannot be computed: {error}")
     read = min(cell.roof.traffic, inputs)
     floor = hard_floor(read, cell.roof.flops, case.environment, cache=case.study.protocol.cache)
     return floor if isinstance(floor, Missing) else (cell.time.high, floor.seconds)
