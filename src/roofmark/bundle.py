@@ -13,11 +13,9 @@ sizes are bounded. Out: records.
 """
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import re
-import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,11 +24,11 @@ from typing import TypeVar
 from roofmark import __version__
 from roofmark.errors import BundleError, Problem
 from roofmark.evidence import Build, Environment, Run, Trace
+from roofmark.folder_lock import LOCK, empty_folder, lock_folder
 from roofmark.records import FORMAT, MAX_RECORD_BYTES, Record, decode, digest, encode, encode_pretty
 from roofmark.study import Study
 
 MANIFEST = "manifest.json"
-LOCK = ".lock"
 # Chosen: a study of 1,000 workloads and 10 solutions stays below this; a folder with more is not
 # a bundle and would only make a reader slow.
 MAX_FILES = 50_000
@@ -143,9 +141,9 @@ class BundleWriter:
         """
         self.path = Path(path)
         self.path.mkdir(parents=True, exist_ok=True)
-        self._lock = _lock(self.path)
+        self._lock = lock_folder(self.path)
         if force and (self.path / "study.json").exists():
-            _empty(self.path)
+            empty_folder(self.path)
         if (self.path / MANIFEST).exists():
             self.close()
             raise _sealed_already(self.path)
@@ -309,35 +307,6 @@ def _checked(name: str) -> str:
     if not all(_PART.match(part) for part in name.split("/")):
         raise _damaged([f"the name {name!r} leads out of the bundle or holds odd characters"], name)
     return name
-
-
-def _empty(path: Path) -> None:
-    """Delete a bundle but not its lock: deleted by name, a lock that is held would hold nothing."""
-    for each in path.iterdir():
-        if each.name == LOCK:
-            continue
-        if each.is_dir() and not each.is_symlink():
-            shutil.rmtree(each)
-        else:
-            each.unlink()
-
-
-def _lock(path: Path) -> int:
-    handle = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(handle)
-        raise BundleError(
-            Problem(
-                code="RM406",
-                fact="another run is writing this bundle",
-                where=str(path),
-                meaning="Two runs in one folder would mix their evidence.",
-                mend="Wait for it to end, or name another folder with -o.",
-            )
-        ) from error
-    return handle
 
 
 def _not_a_bundle(path: Path, why: str) -> BundleError:
