@@ -17,7 +17,6 @@ import errno
 import hashlib
 import os
 import re
-import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,7 +33,7 @@ from roofmark.bundle_errors import (
     unsealed,
 )
 from roofmark.bundle_lock import LOCK as LOCK
-from roofmark.bundle_lock import lock_folder
+from roofmark.bundle_lock import empty_folder, lock_folder
 from roofmark.evidence import Build, Environment, Run, Trace
 from roofmark.records import FORMAT, MAX_RECORD_BYTES, Record, decode, digest, encode, encode_pretty
 from roofmark.study import Study
@@ -164,7 +163,7 @@ class BundleWriter:
         except OSError as error:
             raise cannot_write(self.path, error) from error
         if force and (self.path / "study.json").exists():
-            _empty(self.path)
+            empty_folder(self.path)
         if (self.path / MANIFEST).exists():
             self.close()
             raise sealed_already(self.path)
@@ -397,14 +396,3 @@ def _checked(name: str) -> str:
     if not all(_PART.fullmatch(part) for part in name.split("/")):
         raise damaged([f"the name {name!r} leads out of the bundle or holds odd characters"], name)
     return name
-
-
-def _empty(path: Path) -> None:
-    """Delete a bundle but not its lock: deleted by name, a lock that is held would hold nothing."""
-    for each in path.iterdir():
-        if each.name == LOCK:
-            continue
-        if each.is_dir() and not each.is_symlink():
-            shutil.rmtree(each)
-        else:
-            each.unlink()

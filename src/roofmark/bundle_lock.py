@@ -5,6 +5,7 @@ In: a folder. Out: an open file that holds the lock until it is closed.
 
 import fcntl
 import os
+import shutil
 from pathlib import Path
 
 from roofmark.bundle_errors import being_written
@@ -23,3 +24,12 @@ def lock_folder(path: Path) -> int:
         os.close(handle)
         raise being_written(path) from error
     return handle
+
+
+def empty_folder(path: Path) -> None:
+    """Delete all but the lock: deleted by name, a lock that is held would hold nothing."""
+    for each in path.iterdir():
+        if each.is_dir() and not each.is_symlink():
+            shutil.rmtree(each)
+        elif each.name != LOCK:
+            each.unlink()

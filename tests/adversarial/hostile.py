@@ -21,7 +21,7 @@ DEATHS = {
     ),
     "odd_signal": (_call("os.kill(os.getpid(), 40)"), Crashed, "signal 40"),
     "exits": (_call("os._exit(7)"), Crashed, "ended without an answer, with exit code 7"),
-    "sys_exits": (_call("sys.exit(0)"), Crashed, "ended without an answer, with exit code 0"),
+    "sys_exits": (_call("sys.exit(0)"), Crashed, "SystemExit: 0"),
     "allocates": (
         _call("kept = []\nwhile True: kept.append(bytearray(b'x' * 2**24))"),
         Crashed, "of memory and was killed",
@@ -80,7 +80,11 @@ FAULTS = {
 LATE = {
     "hangs": (_call("time.sleep(1e6)"), TimedOut, ""),
     "prints": (
-        _call("while True: os.write(1, b'\\xff\\x00\\x1b[31m' * 4096); os.write(2, b'x' * 65536)"),
+        _call(
+            "while True:\n"
+            "    os.write(1, b'\\xff\\x00garbage\\x1b[31m' * 4096)\n"
+            "    os.write(2, b'x' * 65536)"
+        ),
         TimedOut, "",
     ),
     "stops_itself": (_call("os.kill(os.getpid(), 19)"), TimedOut, ""),

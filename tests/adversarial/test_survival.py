@@ -10,7 +10,7 @@ from hostile import DEATHS, FAULTS, FORKS, FORKS_AND_DIES, LATE
 from roofmark import api
 from roofmark.bundle import Bundle
 from roofmark.evidence import Crashed, TimedOut
-from tiny import children_left, is_whole, outcomes, reopened, run_study
+from tiny import children_left, is_whole, open_descriptors, outcomes, reopened, run_study
 
 
 def _sleepers() -> set[str]:
@@ -40,12 +40,12 @@ def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     scratch = tmp_path / "tmp"
     scratch.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(scratch))
-    before, asleep = len(list(Path("/proc/self/fd").iterdir())), _sleepers()
+    before, asleep = open_descriptors(), _sleepers()
     yield
     assert children_left() == []
     assert _sleepers() <= asleep
     assert list(scratch.iterdir()) == []
-    assert len(list(Path("/proc/self/fd").iterdir())) <= before
+    assert open_descriptors() <= before
 
 
 @pytest.mark.slow

@@ -50,5 +50,10 @@ def _compare_scaled(out: torch.Tensor, ref: torch.Tensor) -> tuple[float, float,
 
 
 def _ratio(error: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
-    """Return error / scale; no error is 0 whatever the scale, an error over 0 is enormous."""
-    return torch.where(error == 0, 0.0, error / scale.clamp_min(1e-300)).clamp_max(1e300)
+    """Return error / scale; no error is 0 whatever the scale, an error over 0 is enormous.
+
+    So is an error over a scale that overflowed: what cannot be compared is not right.
+    """
+    ratio = (error / scale.clamp_min(1e-300)).nan_to_num(nan=1e300).clamp_max(1e300)
+    ratio = torch.where(torch.isfinite(scale), ratio, 1e300)
+    return torch.where(error == 0, 0.0, ratio)

@@ -8,7 +8,6 @@ the next begins, so a run can be killed at any moment and resumed.
 """
 
 import contextlib
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping
@@ -21,6 +20,7 @@ from roofmark.bench.clocks import open_clock_reader
 from roofmark.bench.crew import Order, Post, ProcessCrew, Recruit
 from roofmark.bench.ledger import Ledger, Reading, failed_outcome
 from roofmark.bench.measure import Task, Watch, measure_workload, prove_solutions
+from roofmark.bench.scratch import open_scratch
 from roofmark.bench.sizes import Sizes
 from roofmark.bench.workshop import Workshop, skip_reason
 from roofmark.bundle import BundleWriter
@@ -76,8 +76,8 @@ class Job:
 
 def run_job(job: Job) -> None:
     """Measure until decided. Raises: StudyError, BenchError, BundleError; finished traces stay."""
-    with tempfile.TemporaryDirectory(prefix="roofmark-", ignore_cleanup_errors=True) as scratch:
-        _Runner(job, Path(scratch)).run()
+    with open_scratch() as scratch:
+        _Runner(job, scratch).run()
 
 
 class _Runner:

@@ -51,13 +51,14 @@ def serve(link: socket.socket, answer: Answer) -> None:
 def _answer(answer: Answer, request: Request) -> Reply:
     try:
         return answer(request)
-    except Exception as error:
+    # SystemExit too: leaving by it takes seconds and tells less than this reply does.
+    except BaseException as error:
         kind: FailureKind = getattr(error, "failure_kind", "raised")
         log = getattr(error, "log", "") or traceback.format_exc()
         return Failed(kind=kind, reason=_line(error), log=_clean(log[-_LOG_CHARACTERS:]))
 
 
-def _line(error: Exception) -> str:
+def _line(error: BaseException) -> str:
     # A sentence that names its own code needs no class name in front of it.
     own = getattr(error, "failure_kind", "raised") != "raised"
     text = str(error) if own else f"{type(error).__name__}: {error}"
