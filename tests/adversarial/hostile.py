@@ -54,7 +54,8 @@ FAULTS = {
                       BuildFailed, "no luck"),
     "import_exits": ("import sys\nsys.exit(3)\n" + _LINE + "    return x\n",
                      BuildFailed, "SystemExit"),
-    "wrong_names": ("def line(a, b):\n    return a\n", BuildFailed, "lacks x"),
+    # An assignment, so that only the worker sees its parameters; a plain def is refused before.
+    "wrong_names": ("line = lambda a, b: a\n", BuildFailed, "lacks x"),
     "call_raises": (_call("raise ValueError('odd \\udcff name')"), Crashed, "ValueError: odd"),
     "wrong_dtype": ("def line(x):\n    return (2 * x + 1).double()\n",
                     Incorrect, "dtype torch.float64"),
