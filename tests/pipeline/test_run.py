@@ -95,7 +95,7 @@ def test_a_baseline_that_is_not_built_ends_the_run(tmp_path: Path) -> None:
             "def line(x):\n    return (2 * x + 1)[:-3]\n",
             r"\[16381\]; the definition says \[16384\]",
         ),
-        ("import os\nos._exit(5)\n", "exit code 5"),
+        ("import os\nos._exit(5)\ndef line(x):\n    return x\n", "exit code 5"),
     ],
 )
 def test_a_reference_that_fails(tmp_path: Path, reference: str, words: str) -> None:
