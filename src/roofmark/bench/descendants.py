@@ -23,10 +23,12 @@ _PATIENCE_SECONDS = 2.0
 
 def end_tree(child: int, mark: str) -> None:
     """Kill a child with all that belongs to it; the child itself is left for its parent to reap."""
-    with contextlib.suppress(OSError):
-        os.kill(child, signal.SIGSTOP)  # so that what it adopts stays in sight
-    seen = _end_below(child, mark)
-    _kill(child)
+    seen: set[int] = set()
+    try:
+        # The child is not stopped meanwhile: if we die here, a stopped one could not end the rest.
+        seen = _end_below(child, mark)
+    finally:
+        _kill(child)
     for pid in seen:
         _reap(pid)
 
