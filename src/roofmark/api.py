@@ -202,6 +202,7 @@ def _narrow(study: Study, options: RunOptions) -> Study:
         "tier": options.tier,
         "cache": options.cache,
         "processes": options.processes,
+        "blocks": options.blocks,
         "time_limit": options.time_limit,
     }
     given = {name: value for name, value in changes.items() if value is not None}

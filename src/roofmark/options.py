@@ -15,8 +15,9 @@ class RunOptions:
     """How to run a study.
 
     device: "auto" takes CUDA where there is a GPU. workloads: patterns over workload ids.
-    solutions: names to measure beside the baseline. tier, cache, processes, time_limit replace the
-    protocol's. confirm: measure held-out workloads too. force: delete a sealed bundle in the way.
+    solutions: names to measure beside the baseline. tier, cache, processes, blocks, time_limit
+    replace the protocol's. confirm: measure held-out workloads too. force: delete a sealed bundle
+    in the way.
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -25,6 +26,7 @@ class RunOptions:
     tier: Tier | None = None
     cache: CacheState | None = None
     processes: tuple[int, int] | None = None
+    blocks: int | None = None
     time_limit: float | None = None
     confirm: bool = False
     force: bool = False

@@ -26,5 +26,6 @@ study = rm.Study(
     ],
     baseline="steady",
     wrong=[rm.Solution("untouched", "wrong/untouched.py::contract")],
-    protocol=rm.Protocol(margin=0.02, time_limit=300.0, calls=16),
+    # Chosen: a fresh process costs four seconds and a visit ten milliseconds, so many visits.
+    protocol=rm.Protocol(margin=0.02, time_limit=300.0, calls=16, blocks=24),
 )

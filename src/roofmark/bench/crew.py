@@ -32,6 +32,15 @@ from roofmark.errors import Problem, StudyError
 from roofmark.study import Definition, Device, Protocol, Solution
 
 Failure = ChildFailed | ReplyFailed
+
+# Memory that a process once had stays with it. glibc gives large blocks back to the kernel and
+# takes them again one page fault at a time, or keeps them, depending on what else was ever
+# allocated; the same torch expression then takes 1.5 ms in one process and 7 ms in the next.
+# (Source: mallopt(3).)
+_KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**62)}
+# The referee's threads must sleep when it is done: spinning, they would take the cores of the
+# worker that is visited next. Workers keep their runtime's own way of waiting.
+_SLEEP = {"OMP_WAIT_POLICY": "PASSIVE"}
 Answer = Loaded | Prepared | Timed | Failure
 
 
@@ -275,9 +284,7 @@ class ProcessCrew:
         descriptors = (self._descriptor,) if self._descriptor >= 0 else ()
         # The arena and the flushing buffer are ours, not the candidate's.
         memory = self._order.protocol.memory_limit + self._size + self._order.flush
-        # The referee's threads must sleep when it is done: spinning, they would take the cores of
-        # the worker that is visited next. Workers keep their runtime's own way of waiting.
-        extra = {"OMP_WAIT_POLICY": "PASSIVE"} if name == "referee" else {}
+        extra = _KEEP_MEMORY | (_SLEEP if name == "referee" else {})
         return Child(
             module, folder=folder, memory=memory, descriptors=descriptors, environment=extra
         )

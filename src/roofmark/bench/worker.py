@@ -123,7 +123,9 @@ class Worker:
         """Make a tier's timer; return why that is impossible, or nothing."""
         cuda = self.arena.data.is_cuda
         if tier == "call":
-            self.timers[tier] = CallTimer(self.flusher, cuda=cuda)
+            timer = self.timers[tier] = CallTimer(self.flusher, cuda=cuda)
+            # Once for practice: the first visit would pay for memory that later ones find there.
+            timer.take(self.slots, len(self.slots.thunks), "cold")
             return ""
         if not cuda:
             return "a CPU has the call tier alone"

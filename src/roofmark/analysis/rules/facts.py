@@ -214,10 +214,17 @@ def span(case: Case, place: Place) -> float | Missing:
 @fact
 def ratios(case: Case, place: Place) -> tuple[float, ...] | Missing:
     """Log of baseline / solution, one per process in order."""
-    pairs = case.comparisons[place].pairs if place in case.comparisons else None
-    if pairs is None:
+    found = pairs(case, place)
+    return found if isinstance(found, Missing) else tuple(ratio for _, ratio in found)
+
+
+@fact
+def pairs(case: Case, place: Place) -> tuple[tuple[float, float], ...] | Missing:
+    """Per process: seconds of the baseline, and the log of baseline / solution."""
+    found = case.comparisons[place].pairs if place in case.comparisons else None
+    if found is None:
         return Missing(reason="no pair with the baseline")
-    return tuple(pairs.by_process.values())
+    return tuple((found.baseline[p], ratio) for p, ratio in found.by_process.items())
 
 
 @fact
@@ -299,9 +306,9 @@ def baseline_reasons(case: Case, place: Place) -> tuple[str, ...]:
 @fact
 def processes(case: Case, place: Place) -> tuple[int, int]:
     """How many processes gave a pair, and how many were started."""
-    pairs = case.comparisons[place].pairs
+    found = case.comparisons[place].pairs
     series = case.scene.series.get(place)
-    return pairs.n if pairs else 0, len(series.traces) if series else 0
+    return found.n if found else 0, len(series.traces) if series else 0
 
 
 @fact
