@@ -26,7 +26,7 @@ $(STAMP): pyproject.toml
 	@touch $@
 
 demo: setup ## Measure a small part of the first study on this machine, and report it
-	$(BIN)/roofmark run studies/gdn_decode -w B1 -w B8 --processes 6:6 --blocks 8 --time-limit 80 -o out/demo --force; \
+	$(BIN)/roofmark run studies/gdn_decode -w B1 -w B8 --processes 5:6 --blocks 6 --time-limit 80 -o out/demo --force; \
 		code=$$?; case $$code in 0|1|3) ;; *) exit $$code ;; esac
 
 test: setup ## Run every test that needs no GPU; skipped tests are listed

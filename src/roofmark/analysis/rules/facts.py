@@ -119,6 +119,12 @@ def cores(case: Case, place: Place) -> int:
 
 
 @fact
+def crew(case: Case, place: Place) -> int:
+    """Processes that the run starts side by side: referee, twin, and one for each solution."""
+    return 2 + sum(case.run.device in solution.runs_on for solution in case.study.solutions)
+
+
+@fact
 def other_processes(case: Case, place: Place) -> int | Missing:
     """Processes of others on the GPU before the run."""
     gpu = case.environment.gpu
