@@ -180,6 +180,26 @@ ERRORS: dict[str, Code] = {
         "a stranger's file is in the bundle's folder",
         "Everything in a sealed bundle is evidence, and such a file could not be read back.",
     ),
+    "RM415": Code(
+        "the format of a foreign file is not known",
+        "A format is told by a file's own bytes; none of the importers recognises these.",
+    ),
+    "RM416": Code(
+        "a foreign file is malformed",
+        "What follows the damage cannot be trusted, and a part would pass for the whole.",
+    ),
+    "RM417": Code(
+        "a foreign file is too large",
+        "It is read within bounds of memory, so that no file can take the machine down.",
+    ),
+    "RM418": Code(
+        "a foreign file records a failure",
+        "The tool said that it did not finish; what it wrote is no measurement.",
+    ),
+    "RM419": Code(
+        "a foreign file does not say what its numbers are",
+        "A time without its unit or its column is off by a factor of a thousand, or is no time.",
+    ),
 }
 
 

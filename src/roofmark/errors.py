@@ -57,5 +57,9 @@ class BundleError(RoofmarkError):
     """A bundle or a foreign file is damaged, too new, too large, or in the way."""
 
 
+class ImportFailed(BundleError):
+    """A file of another tool cannot be read; it is left as it was."""
+
+
 class IntegrityError(RoofmarkError):
     """A candidate touched what it may not touch."""

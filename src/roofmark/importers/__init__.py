@@ -1,0 +1,66 @@
+"""Importers: one foreign format per file, each `recognises(head)` and `read(file)`.
+
+In: a path. Out: `Imported`, with provenance and an honest completeness mark, or an ImportFailed
+that names the place. A format is found by a file's own bytes, never by its name; whoever adds one
+lists its module in `FORMATS` (the order matters where one format looks like a special case of
+another: the special case first).
+"""
+
+import importlib
+from pathlib import Path
+from types import ModuleType
+
+from roofmark.codes import problem
+from roofmark.errors import ImportFailed
+from roofmark.foreign import Imported
+from roofmark.importers.source import Declared, ForeignFile, open_foreign
+
+FORMATS = ("timing_csv",)
+
+
+def read_foreign(
+    path: Path, *, format: str | None = None, declared: Declared | None = None
+) -> Imported:
+    """Read a file of another tool. Raises: ImportFailed RM415-RM419, OSError."""
+    file = open_foreign(path, declared or Declared())
+    module = _named(format) if format else _recognise(file)
+    return module.read(file)
+
+
+def formats() -> dict[str, str]:
+    """Return each format's name and the first sentence of its module's explanation."""
+    return {name: (_load(name).__doc__ or "").split("\n")[0] for name in FORMATS}
+
+
+def _load(name: str) -> ModuleType:
+    return importlib.import_module(f"roofmark.importers.{name}")
+
+
+def _named(name: str) -> ModuleType:
+    if name not in FORMATS:
+        raise ImportFailed(
+            problem(
+                "RM415",
+                f"there is no format {name!r}",
+                where=name,
+                mend=f"Name one of: {', '.join(FORMATS)}.",
+            )
+        )
+    return _load(name)
+
+
+def _recognise(file: ForeignFile) -> ModuleType:
+    head = file.head()
+    for name in FORMATS:
+        module = _load(name)
+        if module.recognises(head):
+            return module
+    raise ImportFailed(
+        problem(
+            "RM415",
+            "no importer recognises these bytes"
+            + (f"; the file begins with {head[:40]!r}" if head else ": the file is empty"),
+            where=str(file.path),
+            mend=f"Name its format with --format: {', '.join(FORMATS)}.",
+        )
+    )

@@ -1,0 +1,132 @@
+"""Foreign: what other tools saw, in our words, with how much of it the file really held.
+
+In: nothing. Out: records that importers make and that rules, tables and citations read. Times are
+seconds; a foreign counter keeps its own name and unit. Nothing here is ever decisive by itself: a
+number without its samples is `Reported`, and a file that says it lost events is `Partial`.
+"""
+
+from roofmark.records import Missing, Record
+from roofmark.units import Seconds
+
+
+class Complete(Record, tag="complete"):
+    """The file held everything that it says it holds."""
+
+
+class Partial(Record, tag="partial"):
+    """Something is known to be absent: dropped events, a cut file, rows that could not be read."""
+
+    reasons: tuple[str, ...]
+
+
+class Source(Record):
+    """Where an import comes from: enough to find the bytes again.
+
+    name: the file's name without its folder. tool: "Nsight Compute 2025.3", or Missing.
+    """
+
+    name: str
+    format: str
+    size: int
+    sha256: str
+    tool: str | Missing
+
+
+class KernelRow(Record):
+    """All launches of one symbol: seconds each, as far as the file tells.
+
+    median and p95 are Missing where the file has means alone.
+    """
+
+    name: str
+    calls: int
+    total: Seconds
+    mean: Seconds | Missing
+    median: Seconds | Missing
+    p95: Seconds | Missing
+
+
+class KernelTable(Record, tag="kernels"):
+    """Calls grouped by symbol. kind: "gpu" for kernels and copies, "api" for CUDA runtime calls."""
+
+    kind: str
+    rows: tuple[KernelRow, ...]
+
+    @property
+    def total(self) -> Seconds:
+        """Seconds of all rows together."""
+        return sum(row.total for row in self.rows)
+
+
+class Metric(Record):
+    """One counter: its value in the unit that the tool wrote ("" when it wrote none)."""
+
+    value: float | str | Missing
+    unit: str
+
+
+class Profile(Record, tag="profile"):
+    """Counters of one launch of one kernel.
+
+    grid, block: three sizes each. duration: seconds under the profiler: no timing evidence.
+    """
+
+    kernel: str
+    launch: int
+    grid: tuple[int, ...] | Missing
+    block: tuple[int, ...] | Missing
+    duration: Seconds | Missing
+    metrics: dict[str, Metric]
+
+
+class Profiles(Record, tag="profiles"):
+    """Every profiled launch of a report, in order."""
+
+    launches: tuple[Profile, ...]
+
+
+class Samples(Record, tag="samples"):
+    """Times of single calls, in order, seconds; the first `warm_up` of them do not count."""
+
+    label: str
+    seconds: tuple[Seconds, ...]
+    warm_up: int
+
+
+class Series(Record, tag="series"):
+    """Several labelled columns of samples of one file."""
+
+    columns: tuple[Samples, ...]
+
+
+class Figure(Record):
+    """One number that a tool printed: what it is, in which unit, by which estimator, over how many.
+
+    spread: what stood behind the sign, in the same unit. samples: where the tool kept them.
+    """
+
+    label: str
+    value: float
+    unit: str
+    estimator: str
+    spread: float | Missing
+    samples: tuple[float, ...]
+
+
+class Figures(Record, tag="figures"):
+    """Numbers of a benchmark of another tool, with the settings that make them comparable."""
+
+    settings: dict[str, str]
+    figures: tuple[Figure, ...]
+
+
+Content = KernelTable | Profiles | Series | Figures
+
+
+class Imported(Record):
+    """One foreign file, read. notes: what a reader has to know (a conversion, a doubt)."""
+
+    source: Source
+    completeness: Complete | Partial
+    contents: tuple[Content, ...]
+    notes: tuple[str, ...]
