@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
 
+from roofmark.analysis.bounds import classify
 from roofmark.analysis.compare import Place, Series, estimate_ratio, estimate_time, pair
 from roofmark.analysis.decide import DOOMED, Comparison, Scene, compare_cells, set_scene
 from roofmark.analysis.decide import undecided_workloads as undecided_workloads
@@ -22,6 +23,7 @@ from roofmark.analysis.overall import (
 )
 from roofmark.analysis.roofline import roof
 from roofmark.analysis.rules import Case, apply_rules, loaded_plugins
+from roofmark.analysis.rules.facts import FACTS
 from roofmark.analysis.stats import holm, rms, sig, spread_within
 from roofmark.analysis.verdict import (
     Cell,
@@ -82,6 +84,8 @@ def judge_traces(
         comparisons=comparisons,
         cells=cells,
     )
+    for place, cell in cells.items():
+        cells[place] = replace(cell, bound=classify(FACTS["loads"](case, place)))
     findings = apply_rules(case)
     moved = tuple(_moved(cell, findings, study.baseline) for cell in cells.values())
     overall = _overalls(scene, comparisons, moved, findings)
@@ -141,6 +145,7 @@ def _cell(scene: Scene, environment: Environment, comparison: Comparison) -> Cel
         p=sig(comparison.p),
         codes=(),
         roof=_roof(scene.study, comparison.workload, time, environment),
+        bound=Missing(reason="not classified yet"),
         other_tiers={} if doomed else _other_tiers(scene, base, own),
         outcome=comparison.fate,
     )

@@ -23,7 +23,7 @@ Source: Williams, Waterman, Patterson, "Roofline", CACM 52(4), 2009.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from roofmark.analysis.devices import datasheet_ceilings
 from roofmark.analysis.verdict import Roof
@@ -127,6 +127,39 @@ def uncached_bytes(traffic: Bytes, environment: Environment, cache: CacheState) 
             "of the cache itself is measured"
         )
     return traffic - size
+
+
+def peak_shares(
+    traffic: Bytes,
+    flops: Flops,
+    seconds: Seconds,
+    environment: Environment,
+    *,
+    dtype: str | None,
+    cache: CacheState,
+) -> dict[str, Any]:
+    """Return launch, copied, memory, math (1.0 at the peak, or Missing) and resident.
+
+    A peak is the best that was measured here, a datasheet's where nothing was measured.
+    """
+    if not seconds > 0:
+        return {}
+    known = ceilings_for(environment)
+    moved = uncached_bytes(traffic, environment, cache)
+    bandwidth = _best(_prefer_measured(_of(known, *_BANDWIDTHS)))
+    peak = _best(_prefer_measured(_peaks(known, dtype)))
+    launch = _best(_of(known, "launch"), lowest=True)
+    copy = moved if isinstance(moved, Missing) else copy_seconds(moved, known)
+    none = Missing(reason="no such ceiling was measured")
+    memory = moved if isinstance(moved, Missing) or bandwidth is None else moved / bandwidth.value
+    times: dict[str, float | Missing] = {
+        "launch": launch.value if launch else none,
+        "copied": copy,
+        "memory": memory if bandwidth else none,
+        "math": flops / peak.value if peak else none,
+    }
+    shares = {name: t if isinstance(t, Missing) else _six(t / seconds) for name, t in times.items()}
+    return shares | {"resident": cache == "warm" and isinstance(moved, Missing)}
 
 
 def copy_seconds(size: Bytes, ceilings: Iterable[Ceiling]) -> Seconds | Missing:

@@ -60,6 +60,37 @@ class Roof(Record, tag="roof"):
     source: str
 
 
+BoundKind = Literal[
+    "host",
+    "launch",
+    "latency",
+    "memory",
+    "on-chip",
+    "compute",
+    "tensor-feed",
+    "mixed",
+    "unknown",
+]
+
+
+class Bound(Record, tag="bound"):
+    """What limits one solution on one workload.
+
+    code: of the rule that fired, "" for unknown. evidence: counters of a profiler, or times alone.
+    headroom: how many times faster at that roof. confirm, advice: what would prove it, what to try.
+    lacking: rules that could not be asked, and why.
+    """
+
+    kind: BoundKind
+    code: str
+    evidence: Literal["timing", "counters"]
+    headroom: Ratio | Missing
+    because: str
+    confirm: str
+    advice: str
+    lacking: tuple[str, ...]
+
+
 class Cell(Record):
     """One solution (or the twin) against the baseline on one workload, on the deciding tier.
 
@@ -77,6 +108,7 @@ class Cell(Record):
     p: float
     codes: tuple[str, ...]
     roof: Roof | Missing
+    bound: Bound | Missing
     other_tiers: dict[Tier, Estimate]
     outcome: str
 

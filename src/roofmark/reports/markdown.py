@@ -11,6 +11,7 @@ from roofmark.bundle import Bundle
 from roofmark.reports.proof import Fact, proofs, provenance, reproduce, trust
 from roofmark.reports.view import (
     SolutionRow,
+    bound_rows,
     caveats,
     cell_rows,
     context,
@@ -49,6 +50,7 @@ def render_markdown(verdict: Verdict, bundle: Bundle, *, charts: str | None = No
     if charts is not None:
         parts += _charts(verdict, bundle, charts)
     parts += ["### Can it be believed?", _facts(trust(verdict, bundle)), *_findings(verdict)]
+    parts += ["### What limits each solution", _bounds(verdict)]
     parts += [_fold(f"All {len(verdict.cells)} comparisons", _cells(verdict))]
     parts += [_fold("What was built", _facts(proofs(bundle)))]
     parts += [_fold("Where it comes from", _facts(provenance(verdict, bundle)))]
@@ -97,11 +99,22 @@ def _findings(verdict: Verdict) -> list[str]:
 
 def _cells(verdict: Verdict) -> str:
     rows = [
-        [row.workload, row.solution, row.time, row.speedup, row.headroom,
+        [row.workload, row.solution, row.time, row.speedup, row.headroom, row.bound,
          f"{row.decision} ({row.why})" if row.why else row.decision]
         for row in cell_rows(verdict)
     ]  # fmt: skip
-    return _table(["workload", "solution", "time", "speed-up", "over its floor", "verdict"], rows)
+    head = ["workload", "solution", "time", "speed-up", "over its floor", "bound", "verdict"]
+    return _table(head, rows)
+
+
+def _bounds(verdict: Verdict) -> str:
+    rows = [
+        [row.solution, row.workloads, f"{row.kind} {row.code}".strip(), row.headroom, row.because,
+         row.advice]
+        for row in bound_rows(verdict)
+    ]  # fmt: skip
+    head = ["solution", "workloads", "bound", "to that roof", "because", "what to try"]
+    return _table(head, rows)
 
 
 def _table(head: list[str], rows: list[list[str]]) -> str:

@@ -24,7 +24,7 @@ from roofmark.reports.view import (
     finding_rows,
     sentences,
 )
-from roofmark.reports.wording import shorten
+from roofmark.reports.wording import NOTHING, shorten
 
 _STYLE = {
     "faster": "green",
@@ -37,7 +37,6 @@ _STYLE = {
 _MOST_ROWS = 24
 _MOST_FINDINGS = 12
 _LONGEST = 240
-_FITTING = {"memory": "mem", "arithmetic": "math"}
 
 
 def print_verdict(verdict: Verdict, bundle: Bundle | None = None) -> None:
@@ -106,19 +105,20 @@ def _table(verdict: Verdict) -> Table:
     table.add_column("solution", overflow="fold")
     table.add_column("time", justify="right", no_wrap=True)
     table.add_column("speed-up", justify="right", no_wrap=True)
-    table.add_column("over floor", justify="right", no_wrap=True)
+    table.add_column("over floor, bound", justify="right", no_wrap=True)
     table.add_column("verdict", overflow="fold")
     for label, row, verdicts, style in _shown(verdict):
-        values = (row.time, row.speedup, _fitting(row.headroom))
+        values = (row.time, row.speedup, _fitting(row))
         table.add_row(
             Text(label), Text(row.solution), *map(Text, values), Text(verdicts, style=style)
         )
     return table
 
 
-def _fitting(headroom: str) -> str:
-    value, _, limit = headroom.partition(" ")
-    return f"{value.removesuffix('x')} {_FITTING.get(limit, limit)}".strip()
+def _fitting(row: CellRow) -> str:
+    """Return the distance from the floor and, beside it, what keeps the time there."""
+    value = row.headroom.partition("x ")[0]
+    return value if row.bound in ("unknown", NOTHING) else f"{value} {row.bound}"
 
 
 def _shown(verdict: Verdict) -> list[tuple[str, CellRow, str, str]]:

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from roofmark.analysis.verdict import Cell, Decision, Finding, Fit, Overall, Verdict
+from roofmark.analysis.verdict import Bound, Cell, Decision, Finding, Fit, Overall, Verdict
 from roofmark.records import Missing
 from roofmark.reports.wording import (
     NOTHING,
@@ -58,8 +58,23 @@ class CellRow:
     baseline_time: str
     speedup: str
     headroom: str
+    bound: str
     other_tiers: str
     why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoundRow:
+    """What limits one solution on the workloads where the answer is the same."""
+
+    solution: str
+    workloads: str
+    kind: str
+    code: str
+    because: str
+    headroom: str
+    confirm: str
+    advice: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -230,9 +245,47 @@ def cell_row(cell: Cell) -> CellRow:
         baseline_time=seconds(cell.baseline_time),
         speedup=ratio_and_interval(cell.speedup),
         headroom=headroom(cell.roof),
+        bound=NOTHING if isinstance(cell.bound, Missing) else cell.bound.kind,
         other_tiers="; ".join(others) or NOTHING,
         why="; ".join((*cell.codes, *_reasons(cell))),
     )
+
+
+def bound_rows(verdict: Verdict) -> list[BoundRow]:
+    """Return what limits each solution, workloads with the same answer together.
+
+    The sentence is that of the group's middle workload by headroom.
+    """
+    groups: defaultdict[tuple[str, str], list[tuple[str, Bound]]] = defaultdict(list)
+    for cell in verdict.cells:
+        if not isinstance(cell.bound, Missing):
+            groups[cell.solution, cell.bound.kind].append((cell.workload, cell.bound))
+    rows: list[BoundRow] = []
+    for (solution, kind), found in groups.items():
+        ordered = sorted(found, key=lambda each: getattr(each[1].headroom, "real", 0.0))
+        middle = ordered[len(ordered) // 2][1]
+        rows.append(
+            BoundRow(
+                solution=solution,
+                workloads=_name_workloads([workload for workload, _ in found], verdict),
+                kind=kind,
+                code=middle.code,
+                because=f"{middle.because} (by {middle.evidence})",
+                headroom=NOTHING
+                if isinstance(middle.headroom, Missing)
+                else f"{middle.headroom:.2f}x",
+                confirm=middle.confirm,
+                advice=middle.advice,
+            )
+        )
+    return rows
+
+
+def _name_workloads(names: list[str], verdict: Verdict) -> str:
+    everything = len({cell.workload for cell in verdict.cells})
+    if len(names) == everything:
+        return "all workloads" if everything > 1 else names[0]
+    return shorten(", ".join(names), 60)
 
 
 def _reasons(cell: Cell) -> Iterable[str]:

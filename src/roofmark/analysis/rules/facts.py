@@ -7,10 +7,12 @@ to write down in a rule's example, or `Missing` with the reason. Times are on th
 import math
 from collections.abc import Callable
 from itertools import chain
+from statistics import median
 from typing import Any
 
+from roofmark.analysis.bounds import Loads
 from roofmark.analysis.compare import Place, Series, kept_samples
-from roofmark.analysis.roofline import hard_floor
+from roofmark.analysis.roofline import hard_floor, peak_shares
 from roofmark.analysis.rules.case import Case
 from roofmark.analysis.stats import mean
 from roofmark.analysis.verdict import Estimate, Roof
@@ -23,8 +25,9 @@ from roofmark.evidence import (
     Measurement,
     TimedOut,
 )
+from roofmark.expressions import evaluate
 from roofmark.records import Missing
-from roofmark.study import twin_of
+from roofmark.study import DTYPE_BYTES, Definition, twin_of
 
 Fact = Callable[[Case, Place], Any]
 FACTS: dict[str, Fact] = {}
@@ -106,7 +109,7 @@ def stolen(case: Case, place: Place) -> tuple[float, ...] | Missing:
 
 
 @fact
-def loads(case: Case, place: Place) -> tuple[float, ...] | Missing:
+def load_averages(case: Case, place: Place) -> tuple[float, ...] | Missing:
     """Load average of the host, per visit."""
     found = tuple(r.load for r in _readings(case, place) if not isinstance(r, GpuReading))
     return found or Missing(reason="no CPU reading")
@@ -275,6 +278,43 @@ def slowest_and_floor(case: Case, place: Place) -> tuple[float, float] | Missing
     read = min(cell.roof.traffic, inputs)
     floor = hard_floor(read, cell.roof.flops, case.environment, cache=case.study.protocol.cache)
     return floor if isinstance(floor, Missing) else (cell.time.high, floor.seconds)
+
+
+@fact
+def loads(case: Case, place: Place) -> Loads | Missing:
+    """Shares of the device's peaks, from times alone, the device's own where there are any."""
+    scene, series = case.scene, _series(case, place)
+    if isinstance(series, Missing):
+        return series
+    took = {tier: median(found) for tier in series.tiers if (found := series.process_medians(tier))}
+    if scene.tier not in took:
+        return Missing(reason=f"no measurement on the {scene.tier} tier")
+    seconds, host = took[scene.tier], Missing(reason="the deciding tier leaves the host out")
+    on_device = took.get("kernel", took.get("graph"))
+    if scene.tier == "call" and on_device is not None:
+        host, seconds = max(0.0, 1 - on_device / seconds), on_device
+    axes = case.study.axes(next(w for w in case.study.workloads if w.id == place[0]))
+    definition = case.study.definition
+    try:
+        work = evaluate(definition.traffic, axes), evaluate(definition.flops, axes)
+    except ValueError as error:
+        return Missing(reason=f"the cost cannot be computed: {error}")
+    found = peak_shares(
+        *work,
+        seconds,
+        case.environment,
+        dtype=_widest(definition),
+        cache=case.study.protocol.cache,
+    )
+    return Loads(origin="timing", host=host, **found)
+
+
+def _widest(definition: Definition) -> str | None:
+    """Return the widest floating dtype among the inputs: the arithmetic that is asked for."""
+    floats = [
+        t.dtype for t in definition.inputs.values() if t.dtype.startswith(("float", "bfloat"))
+    ]
+    return max(floats, key=lambda dtype: DTYPE_BYTES[dtype], default=None)
 
 
 # --- outcomes ------------------------------------------------------------------------------------

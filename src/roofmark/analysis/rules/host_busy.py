@@ -18,17 +18,19 @@ LOAD_PER_CORE = 1.5
     per="series",
     moves="undecided",
     devices=("cpu",),
-    fires={"stolen": (0.1, 0.12, 0.09), "loads": (1.0, 1.0, 1.0), "cores": 8, "crew": 4},
-    silent={"stolen": (0.0, 0.2, 0.0), "loads": (1.0, 1.5, 1.2), "cores": 8, "crew": 4},
+    fires={"stolen": (0.1, 0.12, 0.09), "load_averages": (1.0, 1.0, 1.0), "cores": 8, "crew": 4},
+    silent={"stolen": (0.0, 0.2, 0.0), "load_averages": (1.0, 1.5, 1.2), "cores": 8, "crew": 4},
 )
-def host_busy(stolen: tuple[float, ...], loads: tuple[float, ...], cores: int, crew: int) -> str:
+def host_busy(
+    stolen: tuple[float, ...], load_averages: tuple[float, ...], cores: int, crew: int
+) -> str:
     """During most visits the hypervisor took CPU time away, or more tasks ran than cores exist.
 
     Why it matters: on a CPU the host is the device; waiting counts as running.
     What to do: stop the other work, or measure on a machine of your own.
     Accept it with accept=("RM311",) on shared machines, where the twin still guards the verdict.
     """
-    share, load = median(stolen), median(loads)
+    share, load = median(stolen), median(load_averages)
     if share > STOLEN:
         return f"{100 * share:.0f} % of CPU time was stolen in the median visit"
     if load > LOAD_PER_CORE * cores + crew:
