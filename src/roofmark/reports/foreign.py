@@ -1,0 +1,137 @@
+"""What a foreign file holds, as text: provenance, completeness, tables, bounds.
+
+In: `Imported`. Out: text for a terminal. A partial sum never stands without what it is a part of,
+and a time that was taken under a profiler says so.
+"""
+
+from collections.abc import Callable, Iterable
+from statistics import mean, median
+from typing import Any
+
+from roofmark.analysis.bounds import classify, loads_of_profile
+from roofmark.foreign import (
+    Figures,
+    Imported,
+    KernelTable,
+    Partial,
+    Profile,
+    Profiles,
+    Samples,
+    Series,
+)
+from roofmark.records import Missing
+from roofmark.reports.wording import NOTHING, counted, shorten
+from roofmark.units import Seconds, show
+
+# Chosen: a screen; `--json` gives every row.
+_MOST_ROWS = 15
+_NAME = 60
+
+
+def foreign_text(found: Imported) -> str:
+    """Return everything that a person wants to know first."""
+    source = found.source
+    tool = "" if isinstance(source.tool, Missing) else f", {source.tool}"
+    lines = [
+        f"{source.name}: {source.format}{tool}, {source.size:,} bytes, sha256 {source.sha256}",
+        "partial: " + "; ".join(found.completeness.reasons)
+        if isinstance(found.completeness, Partial)
+        else "complete, as far as the file tells",
+    ]
+    for content in found.contents:
+        lines += ["", *_SHOWN[type(content)](content)]
+    return "\n".join([*lines, *(f"note: {note}" for note in found.notes)]) + "\n"
+
+
+def _kernels(table: KernelTable) -> Iterable[str]:
+    what = "kernels" if table.kind == "gpu" else "CUDA API calls"
+    rows = sorted(table.rows, key=lambda row: -row.total)
+    calls = sum(row.calls for row in rows)
+    yield f"{len(rows)} {what}, {calls:,} calls, {_time(table.total)} together"
+    yield from _aligned(
+        ["share", "total", "calls", "median", "mean", "p95", "name"],
+        [
+            [f"{100 * row.total / (table.total or 1):.1f} %", _time(row.total), f"{row.calls:,}",
+             _time(row.median), _time(row.mean), _time(row.p95), shorten(row.name, _NAME)]
+            for row in rows[:_MOST_ROWS]
+        ],
+    )  # fmt: skip
+    if len(rows) > _MOST_ROWS:
+        covered = sum(row.total for row in rows[:_MOST_ROWS]) / (table.total or 1)
+        yield f"... {len(rows) - _MOST_ROWS} more; these cover {100 * covered:.1f} %"
+
+
+def _profiles(profiles: Profiles) -> Iterable[str]:
+    yield counted(len(profiles.launches), "profiled launch")
+    for launch in profiles.launches[:_MOST_ROWS]:
+        yield from _profile(launch)
+    if len(profiles.launches) > _MOST_ROWS:
+        yield f"... {len(profiles.launches) - _MOST_ROWS} more"
+
+
+def _profile(launch: Profile) -> Iterable[str]:
+    bound = classify(loads_of_profile(launch))
+    shape = f"grid {_sizes(launch.grid)}, block {_sizes(launch.block)}"
+    yield f"#{launch.launch} {shorten(launch.kernel, 2 * _NAME)}"
+    yield (
+        f"   {shape}; {counted(len(launch.metrics), 'metric')}; {_time(launch.duration)} under the "
+        "profiler, which is no timing evidence"
+    )
+    if isinstance(bound, Missing):
+        yield f"   bound unknown: {bound.reason}"
+        return
+    yield f"   bound: {bound.kind} {bound.code} by counters: {bound.because}"
+    yield f"   what to try: {bound.advice}"
+    yield from (f"   not asked: {each}" for each in bound.lacking)
+
+
+def _series(series: Series) -> Iterable[str]:
+    for column in series.columns:
+        yield from _samples(column)
+
+
+def _samples(column: Samples) -> Iterable[str]:
+    kept = column.seconds[column.warm_up :]
+    yield (
+        f"{column.label}: {counted(len(kept), 'sample')} after {column.warm_up} of warm-up; median "
+        f"{_time(median(kept))}, mean {_time(mean(kept))}, from {_time(min(kept))} to "
+        f"{_time(max(kept))}"
+    )
+
+
+def _figures(found: Figures) -> Iterable[str]:
+    yield from (f"{name}: {shorten(value, _NAME)}" for name, value in found.settings.items())
+    yield from _aligned(
+        ["value", "unit", "estimator", "figure"],
+        [
+            [f"{f.value:.10g}", f.unit, f.estimator, shorten(f.label, _NAME)]
+            for f in found.figures[:_MOST_ROWS]
+        ],
+    )
+    if len(found.figures) > _MOST_ROWS:
+        yield f"... {len(found.figures) - _MOST_ROWS} more"
+
+
+_SHOWN: dict[type[Any], Callable[[Any], Iterable[str]]] = {
+    KernelTable: _kernels,
+    Profiles: _profiles,
+    Series: _series,
+    Figures: _figures,
+}
+
+
+def _time(value: Seconds | Missing) -> str:
+    return NOTHING if isinstance(value, Missing) else show(value, "s")
+
+
+def _sizes(sizes: tuple[int, ...] | Missing) -> str:
+    return "unknown" if isinstance(sizes, Missing) else "x".join(map(str, sizes))
+
+
+def _aligned(head: list[str], rows: list[list[str]]) -> Iterable[str]:
+    """Yield lines whose columns stand below one another; numbers right, the last column left."""
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    for row in (head, *rows):
+        *numbers, name = row
+        cells = [f"{text:>{width}}" for text, width in zip(numbers, widths, strict=False)]
+        yield "  ".join([*cells, name])
