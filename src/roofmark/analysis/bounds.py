@@ -13,6 +13,8 @@ What is not known is Missing. A rule that needs it cannot fire, and the bound sa
 from collections.abc import Mapping
 from typing import Literal
 
+from msgspec.structs import replace
+
 from roofmark.analysis.verdict import Bound, BoundKind
 from roofmark.foreign import Metric, Profile
 from roofmark.records import Missing, Record
@@ -131,6 +133,17 @@ def _paragraph(documentation: str, start: str) -> str:
 
 def _six(value: float) -> float:
     return float(f"{value:.6g}")
+
+
+def combine(timing: Loads, counters: Loads) -> Loads:
+    """Return what counters say of the device's units, and times of what no counter sees."""
+    return replace(
+        counters,
+        host=timing.host,
+        launch=timing.launch,
+        copied=timing.copied,
+        resident=timing.resident,
+    )
 
 
 # --- loads of a profiled launch ------------------------------------------------------------------

@@ -4,9 +4,11 @@ from roofmark.analysis.bounds import Loads, known, percent
 from roofmark.analysis.rules import rule
 from roofmark.records import Missing
 
-# Source: the field's usual thresholds: the memory system 70 % busy while the SMs are below 50 %.
+# Source: the field's usual thresholds: the memory system 70 % busy, and 15 points ahead of the SMs.
 SHARE = 0.7
-MOST_MATH = 0.5
+AHEAD = 0.15
+# Chosen: half of its peak is enough where nothing else does even half as much.
+ALONE = 0.5
 
 
 @rule(
@@ -24,14 +26,13 @@ def bound_chip(loads: Loads) -> str | Missing:
     What would confirm it: L2 and L1 throughput apart, hit rates, bank conflicts.
     What to do: reuse in registers, wider accesses, no bank conflicts, fewer atomics on one address.
     """
-    if known(loads.memory) >= SHARE or known(loads.math) > MOST_MATH:
-        return ""
-    if loads.resident:
-        return "the working set is in the last-level cache and no other unit is near its peak"
     if isinstance(loads.chip, Missing):
-        return loads.chip
-    return (
-        f"the busiest of L1, L2 and shared memory is at {percent(loads.chip)}"
-        if (loads.chip >= SHARE)
-        else ""
-    )
+        if loads.resident and known(loads.math) < ALONE:
+            return "the working set is in the last-level cache and no other unit is near its peak"
+        return "" if loads.resident else loads.chip
+    others = max(known(loads.memory), known(loads.math))
+    leads = loads.chip >= SHARE and others <= loads.chip - AHEAD
+    alone = loads.chip >= ALONE and others <= loads.chip / 2
+    if not (leads or alone):
+        return ""
+    return f"the busiest of L1, L2 and shared memory is at {percent(loads.chip)}"
