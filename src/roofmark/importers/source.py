@@ -97,17 +97,21 @@ class ForeignFile:
             raise self.too_large(limit)
         return found
 
-    def rows(self, lines: Iterator[str] | None = None) -> Iterator[tuple[int, dict[str, str]]]:
-        """Yield a CSV's rows by column name, with their numbers in the file, the header being 1.
+    def rows(
+        self, lines: Iterator[str] | None = None, *, ragged: bool = False
+    ) -> Iterator[tuple[int, dict[str, str]]]:
+        """Yield a CSV's rows by column name, with their numbers from the header's, which is 1.
 
+        ragged: a row may end early; what it leaves out is "".
         Raises: ImportFailed RM416 where a row has another number of fields than the header.
         """
         reader = csv.reader(lines or self.lines(), strict=True)
         try:
             header = [name.strip() for name in next(reader, [])]
-            for row in reader:
-                if not any(field.strip() for field in row):
+            for fields in reader:
+                if not any(field.strip() for field in fields):
                     continue
+                row = fields + [""] * (len(header) - len(fields)) if ragged else fields
                 if len(row) != len(header):
                     raise self.malformed(
                         f"line {reader.line_num} has {len(row)} fields; the header has "

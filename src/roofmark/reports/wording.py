@@ -72,7 +72,7 @@ def headroom(roof: Roof | Missing) -> str:
 
 def counted(number: int, noun: str) -> str:
     """Return "1 finding", "2 findings", "2 processes"."""
-    plural = "es" if noun.endswith("s") else "s"
+    plural = "es" if noun.endswith(("s", "ch")) else "s"
     return f"{number} {noun}" + ("" if number == 1 else plural)
 
 

@@ -2,14 +2,14 @@
 
 Run on a machine with an NVIDIA GPU, Triton, and Nsight Compute that may read counters:
 
-    python benchmarks/bounds_panel.py times panel.json
-    METRICS=$(python benchmarks/bounds_panel.py metrics)
+    python benchmarks/bounds/panel.py times panel.json
+    METRICS=$(python benchmarks/bounds/panel.py metrics)
     ncu --profile-from-start off --csv --page raw --metrics $METRICS \
-        python benchmarks/bounds_panel.py profile > panel.csv
-    python benchmarks/bounds_panel.py compare panel.json panel.csv
+        python benchmarks/bounds/panel.py profile > panel.csv
+    python benchmarks/bounds/panel.py compare panel.json panel.csv
 
-`times` needs the GPU, `compare` only the two files. Every kernel is timed inside a CUDA graph as
-roofmark's graph tier does; under the profiler each is preceded by one marker kernel, and of the
+`times` needs the GPU, `compare` only the two files; h200/ holds those of one run. Every kernel is
+timed inside a CUDA graph as roofmark's graph tier does; under the profiler each is preceded by one marker kernel, and of the
 launches between two markers the longest counts.
 """
 
@@ -47,7 +47,7 @@ class Kernel:
 def panel() -> Iterator[Kernel]:
     """Yield the panel; imports torch."""
     import torch
-    from bounds_panel_kernels import chase, copies, few_blocks, fma_chain, reread, strided
+    from panel_kernels import chase, copies, few_blocks, fma_chain, reread, strided
 
     cuda = torch.device("cuda")
 
