@@ -15,7 +15,14 @@ from roofmark.errors import ImportFailed
 from roofmark.foreign import Imported
 from roofmark.importers.source import Declared, ForeignFile, open_foreign
 
-FORMATS = ("llama_bench", "engine_bench", "perf_baseline", "timing_csv")
+FORMATS = (
+    "llama_bench",
+    "engine_bench",
+    "perf_baseline",
+    "vllm_serve",
+    "flashinfer_bench",
+    "timing_csv",
+)
 
 
 def read_foreign(
