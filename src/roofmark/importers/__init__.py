@@ -21,6 +21,7 @@ FORMATS = (
     "perf_baseline",
     "vllm_serve",
     "flashinfer_bench",
+    "nvbench",
     "timing_csv",
 )
 
