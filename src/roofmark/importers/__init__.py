@@ -20,6 +20,7 @@ FORMATS = (
     "engine_bench",
     "perf_baseline",
     "vllm_serve",
+    "flashinfer_definition",
     "flashinfer_bench",
     "nvbench",
     "timing_csv",

@@ -10,7 +10,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from roofmark.foreign import Complete, Figure, Figures, Imported, Partial, Samples, Series
+from roofmark.foreign import (
+    Complete,
+    Content,
+    Figure,
+    Figures,
+    Imported,
+    Partial,
+    Samples,
+    Series,
+)
 from roofmark.importers.source import ForeignFile, number
 from roofmark.records import Missing
 
@@ -78,14 +87,14 @@ def imported(
     file: ForeignFile,
     format: str,
     tool: str | Missing,
-    contents: Iterable[Figures | Series],
+    contents: Iterable[Content],
     gathered: Gathered,
 ) -> Imported:
-    """Return what was read. Raises: ImportFailed RM416 where no number could be read."""
+    """Return what was read. Raises: ImportFailed RM416 where nothing could be read."""
     kept = tuple(contents)
     if not kept:
         reasons = _bounded(gathered.reasons)
-        raise file.malformed("; ".join(("no number could be read", *reasons[:3])))
+        raise file.malformed("; ".join(("nothing in it could be read", *reasons[:3])))
     return Imported(
         source=file.source(format, tool),
         completeness=completeness(gathered.reasons),
