@@ -9,8 +9,8 @@ Run on a machine with an NVIDIA GPU, Triton, and Nsight Compute that may read co
     python benchmarks/bounds/panel.py compare panel.json panel.csv
 
 `times` needs the GPU, `compare` only the two files; h200/ holds those of one run. Every kernel is
-timed inside a CUDA graph as roofmark's graph tier does; under the profiler each is preceded by one marker kernel, and of the
-launches between two markers the longest counts.
+timed inside a CUDA graph as roofmark's graph tier does; under the profiler each is preceded by one
+marker kernel, and of the launches between two markers the longest counts.
 """
 
 import json

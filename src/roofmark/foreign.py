@@ -5,6 +5,8 @@ seconds; a foreign counter keeps its own name and unit. Nothing here is ever dec
 number without its samples is `Reported`, and a file that says it lost events is `Partial`.
 """
 
+from typing import Literal
+
 from roofmark.records import Missing, Record
 from roofmark.units import Seconds
 
@@ -120,7 +122,29 @@ class Figures(Record, tag="figures"):
     figures: tuple[Figure, ...]
 
 
-Content = KernelTable | Profiles | Series | Figures
+class ForeignTensor(Record):
+    """A tensor of another tool's definition; shape: names of axes, Missing for a scalar."""
+
+    shape: tuple[str, ...] | Missing
+    dtype: str
+
+
+class ForeignDefinition(Record, tag="definition"):
+    """An operator's contract as another tool writes it: no tolerance and no cost, so no Definition.
+
+    axes: name -> size, or "var" for one that workloads bind. reference: source text, never run.
+    """
+
+    name: str
+    kind: str | Missing
+    axes: dict[str, int | Literal["var"]]
+    inputs: dict[str, ForeignTensor]
+    outputs: dict[str, ForeignTensor]
+    reference: str | Missing
+    constraints: tuple[str, ...]
+
+
+Content = KernelTable | Profiles | Series | Figures | ForeignDefinition
 
 
 class Imported(Record):

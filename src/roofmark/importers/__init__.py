@@ -15,7 +15,19 @@ from roofmark.errors import ImportFailed
 from roofmark.foreign import Imported
 from roofmark.importers.source import Declared, ForeignFile, open_foreign
 
-FORMATS = ("ncu_csv", "timing_csv")
+FORMATS = (
+    "ncu_csv",
+    "nsys_stats",
+    "kernel_csv",
+    "llama_bench",
+    "engine_bench",
+    "perf_baseline",
+    "vllm_serve",
+    "flashinfer_definition",
+    "flashinfer_bench",
+    "nvbench",
+    "timing_csv",
+)
 
 
 def read_foreign(

@@ -15,6 +15,8 @@ from roofmark.records import Missing
 _UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 _SUFFIX = re.compile(r"^(?P<what>.*?)[_ (\[]*(?P<unit>ms|us|ns|s|sec|seconds)[)\]]?$")
 _MARKS = ("is_warmup", "warmup", "is_warm_up")
+# Of one event, not of many: a table of sums and means is another format.
+_MANY = ("total", "sum", "avg", "mean", "med", "min", "max", "std", "p50", "p95", "p99")
 _WORDS = ("elapsed", "time", "latency", "duration", "launch", "kernel", "wall")
 
 
@@ -70,6 +72,8 @@ def _unit_of(name: str) -> str:
     """Return the unit that a column's name ends in, if the name is that of a duration."""
     found = _SUFFIX.match(name.strip().lower())
     if not found or not any(word in found["what"] for word in _WORDS):
+        return ""
+    if any(word in re.split(r"[^a-z0-9]+", found["what"]) for word in _MANY):
         return ""
     return "s" if found["unit"] in ("sec", "seconds") else found["unit"]
 

@@ -11,6 +11,7 @@ from typing import Any
 from roofmark.analysis.bounds import classify, loads_of_profile
 from roofmark.foreign import (
     Figures,
+    ForeignDefinition,
     Imported,
     KernelTable,
     Partial,
@@ -112,11 +113,21 @@ def _figures(found: Figures) -> Iterable[str]:
         yield f"... {len(found.figures) - _MOST_ROWS} more"
 
 
+def _definition(found: ForeignDefinition) -> Iterable[str]:
+    axes = ", ".join(f"{name}={size}" for name, size in found.axes.items())
+    yield f"definition {found.name}: axes {axes}"
+    for word, tensors in (("in", found.inputs), ("out", found.outputs)):
+        for name, tensor in tensors.items():
+            shape = "scalar" if isinstance(tensor.shape, Missing) else " ".join(tensor.shape)
+            yield f"   {word:3s} {shorten(name, _NAME)}: {shape} {tensor.dtype}"
+
+
 _SHOWN: dict[type[Any], Callable[[Any], Iterable[str]]] = {
     KernelTable: _kernels,
     Profiles: _profiles,
     Series: _series,
     Figures: _figures,
+    ForeignDefinition: _definition,
 }
 
 
