@@ -48,10 +48,14 @@ class KernelRow(Record):
     p95: Seconds | Missing
 
 
-class KernelTable(Record, tag="kernels"):
-    """Calls grouped by symbol. kind: "gpu" for kernels and copies, "api" for CUDA runtime calls."""
+Kind = Literal["gpu", "copies", "api"]
+"""Kernels, copies and fills of memory, or CUDA runtime calls."""
 
-    kind: str
+
+class KernelTable(Record, tag="kernels"):
+    """Calls grouped by symbol."""
+
+    kind: Kind
     rows: tuple[KernelRow, ...]
 
     @property

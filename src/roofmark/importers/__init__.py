@@ -17,6 +17,8 @@ from roofmark.importers.source import Declared, ForeignFile, open_foreign
 
 FORMATS = (
     "ncu_csv",
+    "nsys_sqlite",
+    "torch_trace",
     "nsys_stats",
     "kernel_csv",
     "llama_bench",

@@ -7,12 +7,12 @@ Out: one `KernelTable`. These tables say nothing of dropped events; the report i
 import csv
 import re
 
-from roofmark.foreign import Complete, Imported, KernelTable, Partial
+from roofmark.foreign import Complete, Imported, KernelTable, Kind, Partial
 from roofmark.importers.csv_text import read_table
 from roofmark.importers.kernel_rows import SECONDS, Columns, kernel_row
 from roofmark.importers.source import ForeignFile
 
-_COUNTS = {"Instances": "gpu", "Num Calls": "api"}
+_COUNTS: dict[str, Kind] = {"Instances": "gpu", "Num Calls": "api"}
 _TOTAL = re.compile(r"^Total Time \((s|ms|us|ns)\)$")
 
 
@@ -42,7 +42,7 @@ def read(file: ForeignFile) -> Imported:
     )
 
 
-def _columns(file: ForeignFile, header: list[str]) -> tuple[Columns, str]:
+def _columns(file: ForeignFile, header: list[str]) -> tuple[Columns, Kind]:
     counts = [name for name in _COUNTS if name in header]
     if len(counts) != 1 or "Name" not in header:
         raise file.unclear("no column Instances or Num Calls", "Export it again with `nsys stats`.")

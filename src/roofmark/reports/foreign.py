@@ -45,7 +45,7 @@ def foreign_text(found: Imported) -> str:
 
 
 def _kernels(table: KernelTable) -> Iterable[str]:
-    what = "kernels" if table.kind == "gpu" else "CUDA API calls"
+    what = {"gpu": "kernels", "copies": "kinds of copies", "api": "CUDA API functions"}[table.kind]
     rows = sorted(table.rows, key=lambda row: -row.total)
     calls = sum(row.calls for row in rows)
     yield f"{len(rows)} {what}, {calls:,} calls, {_time(table.total)} together"
