@@ -7,6 +7,7 @@ what a stopped tool leaves; any other row of the wrong length is damage.
 import csv
 from dataclasses import dataclass
 
+from roofmark.importers.reported import MOST_ROWS, too_many
 from roofmark.importers.source import ForeignFile
 
 # Chosen: summaries of benchmarks have some hundred rows; 64 MiB are a million of them.
@@ -36,6 +37,8 @@ def read_table(file: ForeignFile) -> Table:
         for row in reader:
             if not any(field.strip() for field in row):
                 continue
+            if len(rows) >= MOST_ROWS:
+                raise too_many(file, "rows")
             if len(row) != len(header):
                 if reader.line_num >= last and len(row) < len(header):
                     return Table(tuple(rows), (f"line {reader.line_num}: the file ends within it",))

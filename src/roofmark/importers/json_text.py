@@ -10,16 +10,17 @@ import re
 from dataclasses import dataclass
 from typing import Any, cast
 
+from roofmark.importers.reported import MOST_ROWS, too_many
 from roofmark.importers.source import ForeignFile
 
-# Chosen: a decoded object takes up to twenty times its text; 64 MiB stay near one GiB.
+# Chosen: decoded values take up to 25 times their text; 64 MiB stay below two GiB.
 LARGEST_JSON = 1 << 26
 # Chosen: a file with more unreadable places is another file.
 MOST_DAMAGES = 20
 # A tool's own chatter may stand before its JSON: begin where an object or an array of them does.
 _BEGIN = re.compile(r"^[ \t]*(?:\{|\[[ \t\r]*(?:$|[{\]]))", re.MULTILINE)
 _NEXT = re.compile(r"^\{", re.MULTILINE)
-_OPENED = re.compile(rb"^\s*[\[{]", re.MULTILINE)
+_OPENED = re.compile(rb"^[ \t]*[\[{]", re.MULTILINE)
 _BETWEEN = re.compile(r"[\s,]*")
 
 
@@ -61,21 +62,11 @@ def read_objects(file: ForeignFile) -> Objects:
     notes = (f"{scan.line - 1} lines before the results were passed over",) * (scan.line > 1)
     found: list[Placed] = []
     reasons: list[str] = []
-    while scan.more():
-        line = scan.line
-        try:
-            value = scan.take()
-        except (ValueError, RecursionError) as error:
-            reasons.append(f"line {line}: {_fact(error)}")
-            if scan.array or len(reasons) >= MOST_DAMAGES or not scan.skip():
-                break
-            continue
-        if isinstance(value, dict):
-            found.append(Placed(line, cast("dict[str, Any]", value)))
-        else:
-            reasons.append(f"line {line}: a value that is no object")
-            if len(reasons) >= MOST_DAMAGES:
-                break
+    while len(reasons) < MOST_DAMAGES and scan.more():
+        if not _take(scan, found, reasons):
+            break
+        if len(found) > MOST_ROWS:
+            raise too_many(file, "objects")
     if len(reasons) >= MOST_DAMAGES or not (found or (scan.closed and not reasons)):
         raise file.malformed(reasons[0] if reasons else "line 1: there is no whole object")
     if scan.array and not scan.closed and not reasons:
@@ -83,6 +74,21 @@ def read_objects(file: ForeignFile) -> Objects:
     if scan.trailing():
         notes = (*notes, f"line {scan.line}: what follows the array was passed over")
     return Objects(tuple(found), tuple(reasons), notes)
+
+
+def _take(scan: "_Scan", found: list[Placed], reasons: list[str]) -> bool:
+    """Keep the next object or the reason why it is none; False where nothing can follow."""
+    line = scan.line
+    try:
+        value = scan.take()
+    except (ValueError, RecursionError) as error:
+        reasons.append(f"line {line}: {_fact(error)}")
+        return not scan.array and scan.skip()
+    if isinstance(value, dict):
+        found.append(Placed(line, cast("dict[str, Any]", value)))
+    else:
+        reasons.append(f"line {line}: a value that is no object")
+    return True
 
 
 class _Scan:

@@ -6,7 +6,7 @@ statement that cannot be split is named and left out.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from roofmark.importers.csv_text import read_table
@@ -21,9 +21,11 @@ Form = Callable[[ForeignFile, Gathered], Rows]
 _INSERT = re.compile(r"INSERT INTO (?:llama_bench|test) \(([\w, ]+)\) VALUES \((.*)\);\s*$")
 _INSERTS = re.compile(rb"^INSERT INTO (?:llama_bench|test) \(", re.MULTILINE)
 _LITERAL = re.compile(r"\s*(?:'((?:[^']|'')*)'|([-+.\w]+))\s*(,|$)")
-_TABLE = re.compile(rb"^\|[^\n]*\|\s*test\s*\|\s*t/s\s*\|", re.MULTILINE)
+_TABLE = re.compile(rb"^\|[^\n]*\|[ \t]*test[ \t]*\|[ \t]*t/s[ \t]*\|", re.MULTILINE)
 _BUILD = re.compile(r"^build: (\S+) \((\d+)\)\s*$")
 _RATE = re.compile(r"^\s*(\S+)(?:\s*(?:±|\+/-)\s*(\S+))?\s*$")
+# Chosen: two numbers and a sign; the pattern's steps grow with the square of the length.
+_LONGEST_RATE = 80
 # Source: markdown_printer of llama-bench.cpp shortens these names.
 _LONG = {
     "ngl": "n_gpu_layers",
@@ -123,7 +125,8 @@ def _markdown(file: ForeignFile, gathered: Gathered) -> Rows:
 
 
 def _row(place: str, header: list[str], cells: list[str], rows: Rows, gathered: Gathered) -> None:
-    rate = _RATE.match(cells[-1]) if len(cells) == len(header) else None
+    fits = len(cells) == len(header) and len(cells[-1]) <= _LONGEST_RATE
+    rate = _RATE.match(cells[-1]) if fits else None
     if not rate:
         gathered.reasons.append(f"{place}: this row does not fit its header")
         return
@@ -133,6 +136,6 @@ def _row(place: str, header: list[str], cells: list[str], rows: Rows, gathered: 
     rows.append((place, row))
 
 
-def _lines(file: ForeignFile) -> list[tuple[str, str]]:
-    text = file.text(limit=LARGEST_JSON)
-    return [(f"line {at}", line.rstrip("\r")) for at, line in enumerate(text.split("\n"), 1)]
+def _lines(file: ForeignFile) -> Iterator[tuple[str, str]]:
+    for at, line in enumerate(file.text(limit=LARGEST_JSON).split("\n"), 1):
+        yield f"line {at}", line.rstrip("\r")

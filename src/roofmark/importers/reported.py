@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from roofmark.codes import problem
+from roofmark.errors import ImportFailed
 from roofmark.foreign import (
     Complete,
     Content,
@@ -31,6 +33,8 @@ LONGEST_SETTING = 4000
 MOST_REASONS = 50
 # Chosen: tools write about forty settings; far above that a file is no list of settings.
 MOST_SETTINGS = 400
+# Chosen: a thousand times what a benchmark writes, and small rows take sixty times their text.
+MOST_ROWS = 200_000
 
 
 @dataclass
@@ -101,6 +105,12 @@ def imported(
         contents=kept,
         notes=_bounded(gathered.notes),
     )
+
+
+def too_many(file: ForeignFile, what: str) -> ImportFailed:
+    """Return the error for a file of more rows or objects than any benchmark writes."""
+    fact = f"more than {MOST_ROWS:,} {what}"
+    return ImportFailed(problem("RM417", fact, str(file.path), "Split it, or filter it."))
 
 
 def completeness(reasons: list[str]) -> Complete | Partial:

@@ -215,6 +215,19 @@ def test_what_holds_no_test_is_malformed(tmp_path, text):
     assert caught.value.code == "RM416"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[{"n_prompt": 1, "avg_ts": 1}' + ",{}" * 200_001 + "]",
+        "n_prompt,avg_ts\n" + "1,2\n" * 200_001,
+    ],
+)
+def test_more_rows_than_any_benchmark_writes(tmp_path, text):
+    with pytest.raises(ImportFailed) as caught:
+        read_as("llama_bench", write(tmp_path, text))
+    assert caught.value.code == "RM417"
+
+
 def test_a_table_without_a_spread(tmp_path):
     text = "| model | test | t/s |\n|---|---|---|\n| m | tg32 | 9.5 |\n"
     (only,) = figures(read_as("llama_bench", write(tmp_path, text)))[0].figures
