@@ -2,7 +2,7 @@
 
     python benchmarks/import_trace.py [MEGABYTES]
 
-Makes a trace of that size (350 by default) in a temporary folder, in the layout of torch's profiler,
+Makes a trace of that size (350 by default) in a temporary folder, laid out as torch's profiler does,
 and reads it three times, each in a process of its own: by roofmark's importer, by `json.load`, and
 by HTA (HolisticTraceAnalysis) where that is installed. Prints seconds and peak memory of each.
 """
@@ -32,7 +32,8 @@ def write_trace(path: Path, megabytes: int) -> int:
         while file.tell() < megabytes * 1_000_000:
             for n in range(1000):
                 kernels += 1
-                file.write(_event("cpu_op", "aten::mm", n, {"Input Dims": [[8, 8], [8, 8]]}) + ",\n")
+                dims = {"Input Dims": [[8, 8], [8, 8]]}
+                file.write(_event("cpu_op", "aten::mm", n, dims) + ",\n")
                 file.write(_event("cuda_runtime", "cudaLaunchKernel", n, {"cbid": 211}) + ",\n")
                 args = {"stream": 7, "grid": [8, 1, 1], "block": [128, 1, 1], "note": "a}, {b"}
                 file.write(_event("kernel", KERNELS[n % len(KERNELS)], n, args) + ",\n")

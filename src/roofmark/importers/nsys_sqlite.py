@@ -57,7 +57,7 @@ def _open(path: Path) -> sqlite3.Connection:
     database = sqlite3.connect(uri, uri=True)
     database.execute("PRAGMA trusted_schema=OFF")
     database.execute("PRAGMA cell_size_check=ON")
-    database.text_factory = lambda data: data.decode(errors="replace")
+    database.text_factory = _decode
     steps = 0
 
     def spent() -> bool:
@@ -66,10 +66,16 @@ def _open(path: Path) -> sqlite3.Connection:
         return steps > _MOST_STEPS
 
     database.set_progress_handler(spent, _STEPS)
-    database.set_authorizer(
-        lambda action, *_: sqlite3.SQLITE_OK if action in _ALLOWED else sqlite3.SQLITE_DENY
-    )
+    database.set_authorizer(_authorise)
     return database
+
+
+def _decode(data: bytes) -> str:
+    return data.decode(errors="replace")
+
+
+def _authorise(action: int, *_: object) -> int:
+    return sqlite3.SQLITE_OK if action in _ALLOWED else sqlite3.SQLITE_DENY
 
 
 def _read(file: ForeignFile, database: sqlite3.Connection) -> Imported:
