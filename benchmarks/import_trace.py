@@ -2,7 +2,7 @@
 
     python benchmarks/import_trace.py [MEGABYTES]
 
-Makes a trace of that size (350 by default) in a temporary folder, laid out as torch's profiler does,
+Makes a trace of that size (350 by default) in a temporary folder, laid out as torch's own are,
 and reads it three times, each in a process of its own: by roofmark's importer, by `json.load`, and
 by HTA (HolisticTraceAnalysis) where that is installed. Prints seconds and peak memory of each.
 """

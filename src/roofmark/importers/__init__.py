@@ -16,7 +16,9 @@ from roofmark.foreign import Imported
 from roofmark.importers.source import Declared, ForeignFile, open_foreign
 
 FORMATS = (
+    "ncu_rep",
     "ncu_csv",
+    "ncu_details",
     "nsys_sqlite",
     "torch_trace",
     "nsys_stats",

@@ -32,14 +32,14 @@ _MOST_LAUNCHES = 200_000
 
 
 def recognises(head: bytes) -> bool:
-    """Whether a line is ncu's CSV header, or everything before it is what ncu says."""
+    """Whether a line is ncu's CSV header, or errors are all there is."""
     text = head.decode("utf-8-sig", "replace")
-    return any(line.startswith(_HEADER) for line in text.splitlines()) or _only_ncu_speaks(text)
+    return any(line.startswith(_HEADER) for line in text.splitlines()) or _only_errors(text)
 
 
-def _only_ncu_speaks(text: str) -> bool:
+def _only_errors(text: str) -> bool:
     lines = [line for line in text.splitlines() if line.strip()]
-    return bool(lines) and all(re.match(r"==(ERROR|PROF|WARNING)==", line) for line in lines)
+    return bool(lines) and all(re.match(r"==(ERROR|WARNING)==", line) for line in lines)
 
 
 def read(file: ForeignFile) -> Imported:

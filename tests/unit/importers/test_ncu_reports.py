@@ -1,0 +1,225 @@
+"""Nsight Compute's report file and its text page."""
+
+import json
+import os
+import struct
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from roofmark.analysis.bounds import classify, loads_of_profile
+from roofmark.analysis.verdict import Bound
+from roofmark.errors import ImportFailed
+from roofmark.foreign import Complete, Imported, Partial, Profile, Profiles
+from roofmark.importers import read_foreign
+from roofmark.records import Missing
+
+CASES = Path(
+    os.environ.get("ROOFMARK_CASES", Path(__file__).resolve().parents[3].parent / "shared/cases")
+)
+REAL = pytest.mark.skipif(not CASES.is_dir(), reason="no folder of real evidence by others")
+
+
+def _launches(found: Imported) -> tuple[Profile, ...]:
+    (content,) = found.contents
+    assert isinstance(content, Profiles)
+    return content.launches
+
+
+# --- a report is written as the tool writes one ---------------------------------------------------
+def _varint(value: int) -> bytes:
+    out = b""
+    while value > 0x7F:
+        out, value = out + bytes([value & 0x7F | 0x80]), value >> 7
+    return out + bytes([value])
+
+
+def _field(number: int, value: int | bytes | float) -> bytes:
+    if isinstance(value, float):
+        return _varint(number << 3 | 1) + struct.pack("<d", value)
+    if isinstance(value, int):
+        return _varint(number << 3) + _varint(value)
+    return _varint(number << 3 | 2) + _varint(len(value)) + value
+
+
+def _sized(message: bytes) -> bytes:
+    return struct.pack("<I", len(message)) + message
+
+
+def _block(names: list[str], results: list[bytes], *, source: bytes = b"") -> bytes:
+    sources = [source] if source else []
+    payload = b"".join(map(_sized, [*sources, *results]))
+    table = b"".join(_field(1, name.encode()) for name in names)
+    header = _field(1, len(sources)) + _field(2, len(results)) + _field(4, table)
+    return _sized(header + _field(5, len(payload))) + payload
+
+
+def _result(kernel: str, metrics: dict[int, int | bytes | float]) -> bytes:
+    sizes = [
+        b"".join(_field(i + 1, n) for i, n in enumerate(three))
+        for three in ((8, 4, 1), (128, 1, 1))
+    ]
+    parts = _field(6, kernel.encode()) + _field(10, sizes[0]) + _field(11, sizes[1])
+    for name, value in metrics.items():
+        kind = 1 if isinstance(value, bytes) else 3 if isinstance(value, float) else 5
+        parts += _field(13, _field(1, name) + _field(2, _field(kind, value)) + _field(4, 0))
+    return parts
+
+
+NAMES = ["", "gpu__time_duration.sum", "sm__throughput.avg.pct_of_peak_sustained_elapsed", "device"]
+REPORT = (
+    b"NVR\x00"
+    + _sized(_field(1, 7))
+    + _block([], [])
+    + _block([], [], source=b"\x00" * 40)
+    + _block(NAMES, [_result("k<1>", {1: 14_818_000, 2: 8.06, 3: b"GB10"})])
+    # The next block has no table of its own: names are numbered through the file.
+    + _block([], [_result("k<2>", {1: 2_000.0, 2: float("nan")})])
+)
+
+
+def _report(folder: Path, data: bytes) -> Path:
+    path = folder / "r.ncu-rep"
+    path.write_bytes(data)
+    return path
+
+
+def test_a_report_gives_kernels_sizes_and_every_metric(tmp_path: Path):
+    found = read_foreign(_report(tmp_path, REPORT))
+    first, second = _launches(found)
+    assert (first.kernel, first.grid, first.block) == ("k<1>", (8, 4, 1), (128, 1, 1))
+    assert first.duration == pytest.approx(14.818e-3)
+    assert first.metrics[NAMES[2]].value == 8.06 and first.metrics[NAMES[2]].unit == "%"
+    assert first.metrics["device"].value == "GB10"
+    assert isinstance(second.metrics[NAMES[2]].value, Missing)
+    assert found.completeness == Complete()
+
+
+def test_a_cut_report_keeps_whole_launches_and_says_so(tmp_path: Path):
+    found = read_foreign(_report(tmp_path, REPORT[:-5]))
+    assert (
+        isinstance(found.completeness, Partial)
+        and "after 1 launch" in found.completeness.reasons[0]
+    )
+
+
+@pytest.mark.parametrize("keep", [4, 7, 9, 40])
+def test_a_report_without_a_launch_is_no_result(tmp_path: Path, keep: int):
+    with pytest.raises(ImportFailed) as raised:
+        read_foreign(_report(tmp_path, REPORT[:keep]))
+    assert raised.value.code in ("RM416", "RM418")
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_no_damage_crashes_a_report(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject):
+    start = data.draw(st.integers(0, len(REPORT)))
+    end = data.draw(st.integers(start, min(len(REPORT), start + 20)))
+    path = tmp_path_factory.getbasetemp() / "fuzz.ncu-rep"
+    path.write_bytes(REPORT[:start] + data.draw(st.binary(max_size=12)) + REPORT[end:])
+    try:
+        read_foreign(path, format="ncu_rep")
+    except ImportFailed as error:
+        assert error.problems[0].mend
+
+
+# --- the text page -------------------------------------------------------------------------------
+PAGE = """==PROF== Connected to process 7 (/usr/bin/python3)
+==PROF== Profiling "k" - 0 (1/1): 0%....50%....100% - 10 passes
+  void k<16>(const float *, int) (1024, 1, 1)x(128, 1, 1), Context 1, Stream 7, Device 0, CC 9.0
+    Section: GPU Speed Of Light Throughput
+    ----------------------- ----------- ------------
+    Metric Name             Metric Unit Metric Value
+    ----------------------- ----------- ------------
+    Memory Throughput                 %        28.44
+    DRAM Throughput                   %          n/a
+    Duration                         us        33.89
+    Elapsed Cycles                cycle       38,436
+    ----------------------- ----------- ------------
+
+    OPT   The grid is too small: 100 % of it (1, 1, 1)x(2, 2, 2), Context 9
+    Section: Memory Workload Analysis
+    ---------------------------------------- ------------- ------------
+    Metric Name                                Metric Unit Metric Value
+    ---------------------------------------- ------------- ------------
+    Memory Throughput                        Tbyte/s               1.57
+    Function Cache Configuration                        CachePreferNone
+    ---------------------------------------- ------------- ------------
+"""
+
+
+def _page(folder: Path, text: str) -> Imported:
+    path = folder / "page.txt"
+    path.write_text(text)
+    return read_foreign(path)
+
+
+def test_the_text_page(tmp_path: Path):
+    found = _page(tmp_path, PAGE.replace("    OPT   The grid", "    OPT  the-grid"))
+    launch = _launches(found)[0]
+    assert launch.kernel == "void k<16>(const float *, int)" and launch.grid == (1024, 1, 1)
+    assert launch.duration == pytest.approx(33.89e-6)
+    assert launch.metrics["Elapsed Cycles"].value == 38436
+    assert isinstance(launch.metrics["DRAM Throughput"].value, Missing)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("==PROF== Connected to process 7\n==PROF== Disconnected\n", "profiled nothing"),
+        ('==PROF== Profiling "k" - 0 (1/9): 0%....', "stopped at"),
+        ("==PROF== Profiling x\n==ERROR== ERR_NVGPUCTRPERM\n", "ERR_NVGPUCTRPERM"),
+        ("==PROF== Report: /home/someone/k.ncu-rep\n", "report itself: k.ncu-rep"),
+    ],
+)
+def test_a_log_without_a_table_is_no_result(tmp_path: Path, text: str, words: str):
+    with pytest.raises(ImportFailed, match=words) as raised:
+        _page(tmp_path, text)
+    assert raised.value.code == "RM418"
+
+
+def test_a_page_whose_profiling_stopped_is_partial(tmp_path: Path):
+    found = _page(tmp_path, PAGE + '==PROF== Profiling "next" - 1 (2/9): 0%....\n')
+    assert isinstance(found.completeness, Partial)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_no_change_crashes_a_page(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject):
+    start = data.draw(st.integers(0, len(PAGE)))
+    end = data.draw(st.integers(start, min(len(PAGE), start + 60)))
+    path = tmp_path_factory.getbasetemp() / "fuzz.txt"
+    path.write_text(PAGE[:start] + data.draw(st.text(max_size=8)) + PAGE[end:])
+    try:
+        read_foreign(path, format="ncu_details")
+    except ImportFailed as error:
+        assert error.problems[0].mend
+
+
+# --- what others published -----------------------------------------------------------------------
+def _bound(path: Path) -> Bound:
+    found = classify(loads_of_profile(_launches(read_foreign(path))[0]))
+    assert isinstance(found, Bound)
+    return found
+
+
+@REAL
+def test_a_published_report_agrees_with_an_independent_reader_on_all_540_metrics():
+    folder = CASES / "wo-k-parallel/ncu/wo_split_1"
+    (launch,) = _launches(read_foreign(folder / "kernel.ncu-rep"))
+    known = json.loads((folder / "decoded_metrics.json").read_text())
+    assert len(known) == 540
+    assert {name: metric.value for name, metric in launch.metrics.items()} == known
+    assert launch.duration == pytest.approx(14.818e-3, rel=1e-4)
+    found = _bound(folder / "kernel.ncu-rep")
+    assert found.kind == "latency" and "main memory unknown, on-chip 8 %" in found.because
+
+
+@REAL
+def test_a_published_page_is_bound_by_latency_and_two_logs_are_no_results():
+    assert _bound(CASES / "gdn-modal/b200_ncu_details_b1.txt").kind == "latency"
+    for log in (CASES / "wo-k-parallel/ncu").rglob("ncu_stdout.log"):
+        with pytest.raises(ImportFailed, match="no table"):
+            read_foreign(log)
