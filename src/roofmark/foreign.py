@@ -48,8 +48,8 @@ class KernelRow(Record):
     p95: Seconds | Missing
 
 
-Kind = Literal["gpu", "copies", "api"]
-"""Kernels, copies and fills of memory, or CUDA runtime calls."""
+Kind = Literal["gpu", "copies", "api", "regions"]
+"""Kernels, copies and fills of memory, CUDA runtime calls, or regions inside one kernel."""
 
 
 class KernelTable(Record, tag="kernels"):

@@ -16,6 +16,9 @@ def main(
     column: str | None = typer.Option(None, help="The column that holds times (timing CSVs)."),
     unit: str | None = typer.Option(None, help="Unit of that column: s, ms, us or ns."),
     warm_up: int | None = typer.Option(None, help="How many of the first samples do not count."),
+    per_step: str | None = typer.Option(
+        None, help="What a step launches, as 14*Decode+2*Beta: its time, and what that covers."
+    ),
     as_json: bool = typer.Option(False, "--json", help="Print everything that was read as JSON."),
 ) -> int:
     """Read a foreign file: what it holds, how complete it is, what limits each profiled kernel."""
@@ -28,5 +31,9 @@ def main(
     if as_json:
         typer.echo(json.dumps(json.loads(encode(found)), indent=1))
     else:
-        typer.echo(plain(foreign_text(found)), nl=False)
+        try:
+            text = foreign_text(found, step=per_step)
+        except ValueError as error:
+            raise typer.BadParameter(str(error), param_hint="--per-step") from error
+        typer.echo(plain(text), nl=False)
     return HOLDS

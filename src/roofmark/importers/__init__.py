@@ -23,6 +23,7 @@ FORMATS = (
     "torch_trace",
     "nsys_stats",
     "kernel_csv",
+    "region_csv",
     "llama_bench",
     "engine_bench",
     "perf_baseline",

@@ -9,6 +9,7 @@ from statistics import mean, median
 from typing import Any
 
 from roofmark.analysis.bounds import classify, loads_of_profile
+from roofmark.analysis.kernel_sums import per_step
 from roofmark.foreign import (
     Figures,
     ForeignDefinition,
@@ -29,8 +30,11 @@ _MOST_ROWS = 15
 _NAME = 60
 
 
-def foreign_text(found: Imported) -> str:
-    """Return everything that a person wants to know first."""
+def foreign_text(found: Imported, *, step: str | None = None) -> str:
+    """Return everything that a person wants to know first.
+
+    step: a formula for tables of kernels. Raises: ValueError as `analysis.per_step`.
+    """
     source = found.source
     tool = "" if isinstance(source.tool, Missing) else f", {source.tool}"
     lines = [
@@ -41,11 +45,18 @@ def foreign_text(found: Imported) -> str:
     ]
     for content in found.contents:
         lines += ["", *_SHOWN[type(content)](content)]
+        if step and isinstance(content, KernelTable) and content.kind == "gpu":
+            lines += _per_step(content, step)
     return "\n".join([*lines, *(f"note: {note}" for note in found.notes)]) + "\n"
 
 
 def _kernels(table: KernelTable) -> Iterable[str]:
-    what = {"gpu": "kernels", "copies": "kinds of copies", "api": "CUDA API functions"}[table.kind]
+    what = {
+        "gpu": "kernels",
+        "copies": "kinds of copies",
+        "api": "CUDA API functions",
+        "regions": "regions",
+    }[table.kind]
     rows = sorted(table.rows, key=lambda row: -row.total)
     calls = sum(row.calls for row in rows)
     yield f"{len(rows)} {what}, {calls:,} calls, {_time(table.total)} together"
@@ -60,6 +71,19 @@ def _kernels(table: KernelTable) -> Iterable[str]:
     if len(rows) > _MOST_ROWS:
         covered = sum(row.total for row in rows[:_MOST_ROWS]) / (table.total or 1)
         yield f"... {len(rows) - _MOST_ROWS} more; these cover {100 * covered:.1f} %"
+
+
+def _per_step(table: KernelTable, formula: str) -> Iterable[str]:
+    found = per_step(table, formula)
+    yield (
+        f"one step, {formula}: {1e3 * found.seconds:.3f} ms; these kernels are "
+        f"{100 * found.coverage:.1f} % of all kernel time, the rest is in no term"
+    )
+    for term in found.terms:
+        name = shorten(term.kernel, _NAME)
+        yield f"   {term.steps:g} steps by {term.launches} launches of {name}"
+    if not found.agree:
+        yield "   the terms disagree on the number of steps: the formula or the table is wrong"
 
 
 def _profiles(profiles: Profiles) -> Iterable[str]:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from roofmark.analysis.kernel_sums import per_step
 from roofmark.errors import ImportFailed
 from roofmark.foreign import KernelTable, Partial
 from roofmark.importers import read_foreign
@@ -111,3 +112,23 @@ def test_what_two_teams_published():
     for leg in ("lower8", "phaseE-off", "all-beta"):
         (table,) = read_foreign(CASES / f"three-leg/{leg}/profile_kernels.csv").contents
         assert isinstance(table, KernelTable) and len(table.rows) > 50
+
+
+@pytest.mark.skipif(not CASES.is_dir(), reason="no folder of real evidence by others")
+@pytest.mark.parametrize(
+    ("leg", "formula", "milliseconds", "coverage", "steps"),
+    [
+        ("lower8", "14*DecodeKernel + 2*Beta", 320.510, 0.75, 2550),
+        ("phaseE-off", "16*DecodeKernel + 16*mlp", 655.544, 0.87, 2550),
+        ("all-beta", "12*DecodeKernel + 4*Beta", 368.593, 0.78, 1020),
+    ],
+)
+def test_a_published_experiment_in_three_legs(
+    leg: str, formula: str, milliseconds: float, coverage: float, steps: int
+):
+    (table,) = read_foreign(CASES / f"three-leg/{leg}/profile_kernels.csv").contents
+    assert isinstance(table, KernelTable)
+    found = per_step(table, formula)
+    assert 1e3 * found.seconds == pytest.approx(milliseconds, abs=5e-4)
+    assert found.coverage == pytest.approx(coverage, abs=5e-3)
+    assert found.agree and {term.steps for term in found.terms} == {steps}
