@@ -1,6 +1,6 @@
 """region_csv: how long the regions inside one kernel took, by clocks read in the kernel.
 
-In: a row per region with a time and its share of the kernel (`region,...,median_us,frac_of_kernel`).
+In: a row per region with a time and its share of the kernel (`region,median_us,frac_of_kernel`).
 Out: a table of regions. What is inside a kernel has to add up: where the shares do not make a
 whole, or the kernel's own time differs between rows, the table is Partial and says by how much.
 """

@@ -15,6 +15,7 @@ from roofmark.foreign import (
     ForeignDefinition,
     Imported,
     KernelTable,
+    Kind,
     Partial,
     Profile,
     Profiles,
@@ -25,6 +26,12 @@ from roofmark.records import Missing
 from roofmark.reports.wording import NOTHING, counted, shorten
 from roofmark.units import Seconds, show
 
+_NOUNS: dict[Kind, str] = {
+    "gpu": "kernels",
+    "copies": "kinds of copies",
+    "api": "CUDA API functions",
+    "regions": "regions",
+}
 # Chosen: a screen; `--json` gives every row.
 _MOST_ROWS = 15
 _NAME = 60
@@ -51,12 +58,7 @@ def foreign_text(found: Imported, *, step: str | None = None) -> str:
 
 
 def _kernels(table: KernelTable) -> Iterable[str]:
-    what = {
-        "gpu": "kernels",
-        "copies": "kinds of copies",
-        "api": "CUDA API functions",
-        "regions": "regions",
-    }[table.kind]
+    what = _NOUNS[table.kind]
     rows = sorted(table.rows, key=lambda row: -row.total)
     calls = sum(row.calls for row in rows)
     yield f"{len(rows)} {what}, {calls:,} calls, {_time(table.total)} together"
