@@ -10,6 +10,7 @@ import gzip
 import hashlib
 import io
 import os
+import re
 import stat
 import zlib
 from collections.abc import Generator, Iterator
@@ -33,6 +34,7 @@ LARGEST_RATIO = 200
 # Chosen: a row of a report is below 1 MB, whatever a kernel's name holds.
 LONGEST_LINE = 1 << 20
 _GZIP = b"\x1f\x8b"
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?")
 
 
 @dataclass(frozen=True)
@@ -170,10 +172,13 @@ def open_foreign(path: Path, declared: Declared) -> ForeignFile:
 def number(text: str) -> float | Missing:
     """Return a number as tools print it, thousands separated by commas; Missing when it is none.
 
-    >>> number("1,052,228"), number("n/a"), number("nan")
-    (1052228.0, Missing(reason="'n/a' is no number"), Missing(reason="'nan' is no number"))
+    >>> number("1,052,228"), number("n/a"), number("2,75")
+    (1052228.0, Missing(reason="'n/a' is no number"), Missing(reason="'2,75' is no number"))
     """
-    bare = text.strip().replace(",", "")
+    bare = text.strip()
+    if "," in bare:
+        # A comma that separates no thousands is a decimal one: "2,75" is not 275.
+        bare = bare.replace(",", "") if _THOUSANDS.fullmatch(bare) else "nan"
     try:
         value = float(bare)
     except ValueError:

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from roofmark import records
 from roofmark.errors import ImportFailed
 from roofmark.foreign import Complete, Imported, Partial, Profile, Profiles
-from roofmark.importers import read_foreign
+from roofmark.importers import ncu_text, read_foreign
 from roofmark.records import Missing
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -86,13 +87,70 @@ def test_an_error_beside_rows_makes_the_report_partial(tmp_path: Path):
         ('"1","7","p"', '"x","7","p"'),
         ('"12.5"\n', '"12.5","1"\n'),
         ('"gpu__time_duration.sum","sm__x"', '"sm__x","sm__x"'),
-        ('"2","nan"', '"2'),
+        ('"1,234.5","12.5"', '"1,234.5"'),
+        ('"Kernel Name",', '"Kernel",'),
+        ('"1","7","p"', '"1e300","7","p"'),
     ],
 )
 def test_damage_is_named(tmp_path: Path, old: str, new: str):
     with pytest.raises(ImportFailed) as raised:
         _import(tmp_path, WIDE.replace(old, new))
     assert raised.value.code == "RM416"
+
+
+@pytest.mark.parametrize("end", ['"2"', '"2","na', ""])
+def test_a_file_that_ends_within_a_row_keeps_the_rows_before_it(tmp_path: Path, end: str):
+    found = _import(tmp_path, WIDE[: WIDE.index('"2","nan"')] + end)
+    assert [launch.launch for launch in _launches(found)] == [0]
+    assert isinstance(found.completeness, Partial) and "ends in damage" in str(found.completeness)
+
+
+def test_a_file_that_ends_within_its_first_row_is_damaged(tmp_path: Path):
+    with pytest.raises(ImportFailed) as raised:
+        _import(tmp_path, WIDE[: WIDE.index("1,234")])
+    assert raised.value.code == "RM416"
+
+
+@pytest.mark.parametrize("value", ["2,75", "1.760,5", "1.234.567", "0,123", "1 234,5"])
+def test_decimal_commas_are_refused_not_multiplied(tmp_path: Path, value: str):
+    with pytest.raises(ImportFailed, match=r"line 3.*decimal comma") as raised:
+        _import(tmp_path, LONG.replace('"1.09"', f'"{value}"'))
+    assert raised.value.code == "RM419"
+
+
+def test_a_list_without_a_unit_is_text(tmp_path: Path):
+    found = _import(tmp_path, LONG.replace('"%","1.09"', '"","0,1,2"'))
+    assert _launches(found)[0].metrics["Memory Throughput"].value == "0,1,2"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [('"Block Size","Grid Size",', '"Context","Stream",'), ('"ID","Process ID"', "ID,Process ID")],
+)
+def test_headers_of_older_versions_and_of_other_programs(tmp_path: Path, old: str, new: str):
+    found = _import(tmp_path, WIDE.replace(old, new))
+    assert _launches(found)[0].duration == pytest.approx(1234.5e-6)
+    assert isinstance(_launches(found)[0].grid, Missing) == ("Context" in new)
+
+
+def test_a_warning_about_absence_makes_it_partial_and_another_is_a_note(tmp_path: Path):
+    backed = _import(tmp_path, "==WARNING== Backing up device memory in system memory.\n" + WIDE)
+    assert backed.completeness == Complete() and "Backing up" in backed.notes[0]
+    lost = _import(tmp_path, "==WARNING== Unable to access the following 6 metrics.\n" + WIDE)
+    assert isinstance(lost.completeness, Partial)
+
+
+def test_two_values_of_one_metric_are_told(tmp_path: Path):
+    again = LONG.splitlines()[3].replace('"12"', '"13"')
+    found = _import(tmp_path, LONG + again + "\n")
+    assert isinstance(found.completeness, Partial) and "two values" in found.completeness.reasons[0]
+
+
+def test_amounts_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(ncu_text, "MOST_METRICS", 3)
+    with pytest.raises(ImportFailed) as raised:
+        _import(tmp_path, WIDE)
+    assert raised.value.code == "RM417"
 
 
 @settings(max_examples=150, deadline=None)
@@ -104,7 +162,7 @@ def test_no_change_crashes_it(tmp_path_factory: pytest.TempPathFactory, data: st
     path = tmp_path_factory.getbasetemp() / "fuzz.csv"
     path.write_text(text[:start] + data.draw(st.text(max_size=8)) + text[end:])
     try:
-        read_foreign(path, format="ncu_csv")
+        records.encode(read_foreign(path, format="ncu_csv"))
     except ImportFailed as error:
         assert error.problems[0].mend
 
