@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from roofmark import records
 from roofmark.analysis.bounds import classify, loads_of_profile
 from roofmark.analysis.verdict import Bound
 from roofmark.errors import ImportFailed
@@ -120,7 +121,7 @@ def test_no_damage_crashes_a_report(tmp_path_factory: pytest.TempPathFactory, da
     path = tmp_path_factory.getbasetemp() / "fuzz.ncu-rep"
     path.write_bytes(REPORT[:start] + data.draw(st.binary(max_size=12)) + REPORT[end:])
     try:
-        read_foreign(path, format="ncu_rep")
+        records.encode(read_foreign(path, format="ncu_rep"))
     except ImportFailed as error:
         assert error.problems[0].mend
 
@@ -170,6 +171,7 @@ def test_the_text_page(tmp_path: Path):
     [
         ("==PROF== Connected to process 7\n==PROF== Disconnected\n", "profiled nothing"),
         ('==PROF== Profiling "k" - 0 (1/9): 0%....', "stopped at"),
+        ("==PROF== Creating report from application replay data: 0%....", "stopped at: Creating"),
         ("==PROF== Profiling x\n==ERROR== ERR_NVGPUCTRPERM\n", "ERR_NVGPUCTRPERM"),
         ("==PROF== Report: /home/someone/k.ncu-rep\n", "report itself: k.ncu-rep"),
     ],
@@ -185,6 +187,44 @@ def test_a_page_whose_profiling_stopped_is_partial(tmp_path: Path):
     assert isinstance(found.completeness, Partial)
 
 
+OLD_RULE = f"    {'-' * 30} {'-' * 15} {'-' * 30}\n"
+OLD_PAGE = f"""==PROF== Profiling "add" - 1: 0%....50%....100% - 1 pass
+[6] add@127.0.0.1
+  add(int*, int), 2021-Mar-29 21:11:57, Context 1, Stream 7
+    Section: GPU Speed Of Light
+{OLD_RULE}    DRAM Frequency                   cycle/nsecond                           1.11
+    Duration                               usecond                          12.50
+{OLD_RULE}    WRN   The kernel is too small:     1.23 of them                           5.00
+"""
+
+
+def test_the_text_page_of_older_versions(tmp_path: Path):
+    found = _page(tmp_path, OLD_PAGE)
+    (launch,) = _launches(found)
+    assert launch.kernel == "add(int*, int)" and isinstance(launch.grid, Missing)
+    assert launch.duration == pytest.approx(12.5e-6)
+    assert set(launch.metrics) == {"DRAM Frequency", "Duration"}
+    assert found.completeness == Complete()
+
+
+@pytest.mark.parametrize("at", ["    Duration  ", "    Elapsed Cycles", "    Metric Name  "])
+def test_a_page_cut_inside_a_table_is_partial(tmp_path: Path, at: str):
+    found = _page(tmp_path, PAGE[: PAGE.index(at)])
+    assert isinstance(found.completeness, Partial)
+    assert "does not end" in found.completeness.reasons[0]
+
+
+def test_a_page_with_decimal_commas_is_refused(tmp_path: Path):
+    with pytest.raises(ImportFailed, match="decimal comma") as raised:
+        _page(tmp_path, PAGE.replace("28.44", "28,44"))
+    assert raised.value.code == "RM419"
+
+
+def test_a_page_tells_which_metrics_were_not_to_be_had(tmp_path: Path):
+    found = _page(tmp_path, "==WARNING== Unable to access the following 6 metrics.\n" + PAGE)
+    assert isinstance(found.completeness, Partial)
+
+
 @settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_no_change_crashes_a_page(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject):
@@ -193,7 +233,7 @@ def test_no_change_crashes_a_page(tmp_path_factory: pytest.TempPathFactory, data
     path = tmp_path_factory.getbasetemp() / "fuzz.txt"
     path.write_text(PAGE[:start] + data.draw(st.text(max_size=8)) + PAGE[end:])
     try:
-        read_foreign(path, format="ncu_details")
+        records.encode(read_foreign(path, format="ncu_details"))
     except ImportFailed as error:
         assert error.problems[0].mend
 
