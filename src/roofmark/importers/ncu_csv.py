@@ -74,7 +74,7 @@ def _table(lines: Iterator[str], heard: Heard) -> Iterator[str]:
 def _launches(
     file: ForeignFile, header: str, lines: Iterator[str], heard: Heard
 ) -> tuple[Profile, ...]:
-    names = next(csv.reader([header]))
+    names = _names(file, header)
     if len(set(names)) != len(names):
         raise file.malformed("the header names a column twice")
     if missing := [name for name in _FIRST if name not in names]:
@@ -87,6 +87,13 @@ def _launches(
     if "Metric Unit" not in names or "Metric Value" not in names:
         raise file.malformed("the header lacks Metric Unit or Metric Value")
     return _long(file, rows, heard)
+
+
+def _names(file: ForeignFile, header: str) -> list[str]:
+    try:
+        return [name.strip() for name in next(csv.reader([header], strict=True))]
+    except csv.Error as error:
+        raise file.malformed(f"the header cannot be read: {error}") from error
 
 
 def _until_cut(

@@ -3,16 +3,19 @@
 In: `NVR`, a header message, then blocks: the size of a block's header, the header (how many sources
 and results follow, a table of names, the size of what follows), then that many messages, each after
 its size. Out: `Profiles`. Names are numbered through the whole file. Values are in base units, and
-the file names none: a duration is in nanoseconds, a name with `.pct_` or `_pct` a percentage.
+the file names none: a duration is in nanoseconds, a name with `.pct` or `_pct` a percentage.
 
 Source: the layout was found by setting the bytes beside what an independent reader decoded: all 540
 metrics of a published report agree.
 """
 
+import re
 import struct
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 from roofmark.foreign import Complete, Imported, Metric, Partial, Profile, Profiles
+from roofmark.importers.ncu_text import check_amounts
 from roofmark.importers.protobuf import NoMessage, Value, bytes_of, fields, gather, number_of
 from roofmark.importers.source import ForeignFile
 from roofmark.records import Missing
@@ -23,10 +26,13 @@ _LARGEST = 1 << 29
 _MOST_NAMES = 1_000_000
 _LONGEST = 4000
 # Fields of a block's header, of a result, and of a metric.
-_SOURCES, _RESULTS, _NAMES, _PAYLOAD = 1, 2, 4, 5
+_SOURCES, _RESULTS, _NAMES, _PAYLOAD, _VERSION = 1, 2, 4, 5, 8
 _MANGLED, _FUNCTION, _DEMANGLED, _GRID, _BLOCK, _METRICS = 5, 6, 7, 10, 11, 13
 _NAME, _VALUE = 1, 2
 _TEXT, _FLOAT, _DOUBLE = 1, 2, 3
+_DURATIONS = tuple(f"gpu__time_duration.{each}" for each in ("sum", "avg", "min", "max"))
+_TOOL = b"Nsight Compute Target"
+_NUMBERS = re.compile(r"\d{4}(\.\d{1,4}){1,3}", re.ASCII)
 
 
 def recognises(head: bytes) -> bool:
@@ -34,50 +40,70 @@ def recognises(head: bytes) -> bool:
     return head.startswith(_MAGIC)
 
 
+@dataclass
+class _Report:
+    """What the blocks so far have told: names by number, and the version of the tool."""
+
+    names: list[str] = field(default_factory=list[str])
+    tool: str = "Nsight Compute"
+
+
 def read(file: ForeignFile) -> Imported:
     """Return every profiled launch. Raises: ImportFailed RM416, RM417, RM418."""
     data = file.data(limit=_LARGEST)
+    report = _Report()
     launches: list[Profile] = []
     reasons: tuple[str, ...] = ()
+    count = 0
     try:
-        for message, names in _results(data):
-            launches.append(_profile(message, names, len(launches)))
-    except (NoMessage, struct.error, UnicodeDecodeError) as error:
+        for message in _results(data, report):
+            launches.append(_profile(message, report.names, len(launches)))
+            count += len(launches[-1].metrics)
+            check_amounts(file, len(launches), count)
+    except (NoMessage, struct.error) as error:
         if not launches:
             raise file.malformed(f"no report that can be read: {error}") from error
         reasons = (f"the report is cut or damaged after {len(launches)} launches: {error}",)
     if not launches:
         raise file.failed("the report holds no launch: the filter matched no kernel")
     return Imported(
-        source=file.source("ncu_rep", "Nsight Compute"),
+        source=file.source("ncu_rep", report.tool),
         completeness=Partial(reasons=reasons) if reasons else Complete(),
         contents=(Profiles(launches=tuple(launches)),),
         notes=("A report names no units: values are in base units.",),
     )
 
 
-def _results(data: bytes) -> Iterator[tuple[bytes, list[str]]]:
-    """Yield each result's message with the names known so far. Raises: NoMessage."""
+def _results(data: bytes, report: _Report) -> Iterator[bytes]:
+    """Yield each result's message; its names are then known. Raises: NoMessage."""
     _, at = _sized(data, len(_MAGIC))
-    names: list[str] = []
     while at < len(data):
         header_bytes, at = _sized(data, at)
         header = gather(header_bytes)
-        for _, _, name in fields(bytes_of(header, _NAMES)):
-            names.append(
-                name[:_LONGEST].decode(errors="replace") if isinstance(name, bytes) else ""
-            )
+        _learn(header, report)
         end = at + number_of(header, _PAYLOAD)
-        if end > len(data) or len(names) > _MOST_NAMES:
+        if end > len(data):
             raise NoMessage(f"byte {at}: a block of {end - at} bytes is not all there")
         sources, results = number_of(header, _SOURCES), number_of(header, _RESULTS)
         for index in range(sources + results):
             message, at = _sized(data, at)
             if index >= sources:
-                yield message, names
+                yield message
         if at > end:
             raise NoMessage(f"byte {at}: messages are longer than their block")
         at = end
+
+
+def _learn(header: dict[int, list[Value]], report: _Report) -> None:
+    """Take a block's table of names, and the tool's version where the block tells it."""
+    for _, _, name in fields(bytes_of(header, _NAMES)):
+        report.names.append(_text(name))
+        if len(report.names) > _MOST_NAMES:
+            raise NoMessage(f"there are more than {_MOST_NAMES:,} names")
+    version = gather(bytes_of(header, _VERSION))
+    if bytes_of(version, 1) == _TOOL:
+        found = _NUMBERS.match(_text(bytes_of(version, 2)))
+        report.tool = f"Nsight Compute {found[0]}" if found else report.tool
 
 
 def _text(value: Value) -> str:
@@ -95,7 +121,7 @@ def _sized(data: bytes, at: int) -> tuple[bytes, int]:
 def _profile(message: bytes, names: list[str], launch: int) -> Profile:
     found = gather(message)
     metrics = dict(_metric(each, names) for each in found.get(_METRICS, []))
-    spelled = (bytes_of(found, field) for field in (_DEMANGLED, _FUNCTION, _MANGLED))
+    spelled = (bytes_of(found, each) for each in (_DEMANGLED, _FUNCTION, _MANGLED))
     kernel = next((text for text in spelled if text), b"without a name")
     return Profile(
         kernel=_text(kernel),
@@ -115,27 +141,28 @@ def _metric(message: Value, names: list[str]) -> tuple[str, Metric]:
     if number >= len(names):
         raise NoMessage(f"metric {number} has no name among {len(names)}")
     name = names[number]
-    return name, Metric(value=_value(bytes_of(found, _VALUE)), unit=_unit(name))
+    return name, Metric(value=_value(bytes_of(found, _VALUE)), unit=unit_of(name))
 
 
 def _value(message: bytes) -> float | str | Missing:
     """Return the one value that the message holds: text, a float, a double, or an integer."""
-    for field, _, value in fields(message):
+    for kind, _, value in fields(message):
         if isinstance(value, int):
             return float(value)
-        if field == _TEXT:
+        if kind == _TEXT:
             return _text(value)
-        if field in (_FLOAT, _DOUBLE) and len(value) in (4, 8):
+        if kind in (_FLOAT, _DOUBLE) and len(value) in (4, 8):
             (number,) = struct.unpack("<f" if len(value) == 4 else "<d", value)
             finite = number - number == 0
             return float(number) if finite else Missing(reason=f"the report holds {number}")
     return Missing(reason="the report holds no value")
 
 
-def _unit(name: str) -> str:
-    if name.startswith("gpu__time_duration"):
-        return "ns"
-    return "%" if ".pct_" in name or name.endswith("_pct") else ""
+def unit_of(name: str) -> str:
+    """Return the unit that a name alone tells, as the tool's CSV prints it beside that name."""
+    if ".pct" in name or name.endswith("_pct"):
+        return "%"
+    return "ns" if name in _DURATIONS else ""
 
 
 def _duration(metrics: dict[str, Metric]) -> float | Missing:

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 Value = int | bytes
+# Chosen: a launch of the full set has about a thousand fields; a million take 50 MB.
+MOST_FIELDS = 1_000_000
 
 
 class NoMessage(ValueError):
@@ -37,9 +39,11 @@ def fields(data: bytes) -> Iterator[tuple[int, int, Value]]:
 
 
 def gather(data: bytes) -> dict[int, list[Value]]:
-    """Return every field's values by number. Raises: NoMessage."""
+    """Return every field's values by number. Raises: NoMessage, also beyond MOST_FIELDS."""
     found: dict[int, list[Value]] = {}
-    for field, _, value in fields(data):
+    for count, (field, _, value) in enumerate(fields(data)):
+        if count >= MOST_FIELDS:
+            raise NoMessage(f"a message has more than {MOST_FIELDS:,} fields")
         found.setdefault(field, []).append(value)
     return found
 
@@ -66,5 +70,7 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
         at += 1
         result |= (byte & 0x7F) << shift
         if byte < 0x80:
+            if result >> 64:
+                raise NoMessage(f"byte {at}: a number has more than 64 bits")
             return result, at
         shift += 7

@@ -34,7 +34,7 @@ LONG = f"""{WHO}"Section Name","Metric Name","Metric Unit","Metric Value","Rule 
 
 def _import(folder: Path, text: str) -> Imported:
     path = folder / "report.csv"
-    path.write_text(text)
+    path.write_bytes(text.encode())
     return read_foreign(path)
 
 
@@ -90,6 +90,8 @@ def test_an_error_beside_rows_makes_the_report_partial(tmp_path: Path):
         ('"1,234.5","12.5"', '"1,234.5"'),
         ('"Kernel Name",', '"Kernel",'),
         ('"1","7","p"', '"1e300","7","p"'),
+        ('"gpu__time_duration.sum",', '"gpu__time_duration.sum"x,'),
+        ('"Process Name",', "Process\r Name,"),
     ],
 )
 def test_damage_is_named(tmp_path: Path, old: str, new: str):
@@ -160,7 +162,8 @@ def test_no_change_crashes_it(tmp_path_factory: pytest.TempPathFactory, data: st
     start = data.draw(st.integers(0, len(text)))
     end = data.draw(st.integers(start, min(len(text), start + 60)))
     path = tmp_path_factory.getbasetemp() / "fuzz.csv"
-    path.write_text(text[:start] + data.draw(st.text(max_size=8)) + text[end:])
+    drawn = data.draw(st.text(max_size=8)).encode("utf-8", "replace")
+    path.write_bytes(text[:start].encode() + drawn + text[end:].encode())
     try:
         records.encode(read_foreign(path, format="ncu_csv"))
     except ImportFailed as error:

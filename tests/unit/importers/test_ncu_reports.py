@@ -15,6 +15,7 @@ from roofmark.analysis.verdict import Bound
 from roofmark.errors import ImportFailed
 from roofmark.foreign import Complete, Imported, Partial, Profile, Profiles
 from roofmark.importers import read_foreign
+from roofmark.importers.ncu_rep import unit_of
 from roofmark.records import Missing
 
 CASES = Path(
@@ -104,6 +105,39 @@ def test_a_cut_report_keeps_whole_launches_and_says_so(tmp_path: Path):
         isinstance(found.completeness, Partial)
         and "after 1 launch" in found.completeness.reasons[0]
     )
+
+
+def test_a_report_tells_its_tool_s_version(tmp_path: Path):
+    told = _field(1, b"Nsight Compute Target") + _field(2, b"2026.1.0.0 (build 1) (public-release)")
+    found = read_foreign(_report(tmp_path, REPORT + _sized(_field(8, told) + _field(5, 0))))
+    assert found.source.tool == "Nsight Compute 2026.1.0.0"
+
+
+HEAD = b"NVR\x00" + _sized(_field(1, 7))
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (_sized(_field(2, 300_000) + _field(5, 1_200_000)) + bytes(1_200_000), "RM417"),
+        (_sized(_field(4, b"\x0a\x00" * 1_000_001)), "RM416"),
+        (_sized(b"\x08\x01" * 1_000_001), "RM416"),
+        (_block(NAMES, [_field(6, b"k") + _field(10, _field(1, 1 << 69))]), "RM416"),
+        (_block(NAMES, [_field(6, b"k") + _field(13, _field(1, 4))]), "RM416"),
+    ],
+)
+def test_a_report_made_to_exhaust_is_refused(tmp_path: Path, data: bytes, code: str):
+    with pytest.raises(ImportFailed) as raised:
+        read_foreign(_report(tmp_path, HEAD + data))
+    assert raised.value.code == code
+
+
+def test_units_that_names_tell_are_those_that_the_tool_prints():
+    panel = Path(__file__).resolve().parents[3] / "benchmarks/bounds/h200/panel.csv"
+    for launch in _launches(read_foreign(panel)):
+        for name, metric in launch.metrics.items():
+            inferred = unit_of(name)
+            assert inferred == metric.unit or (not inferred and metric.unit not in ("%", "ns"))
 
 
 @pytest.mark.parametrize("keep", [4, 7, 9, 40])
@@ -253,6 +287,9 @@ def test_a_published_report_agrees_with_an_independent_reader_on_all_540_metrics
     assert len(known) == 540
     assert {name: metric.value for name, metric in launch.metrics.items()} == known
     assert launch.duration == pytest.approx(14.818e-3, rel=1e-4)
+    assert (launch.grid, launch.block) == ((8, 4, 1), (128, 1, 1))
+    assert launch.kernel.startswith("kernel_cutlass__wo_kernel_body")
+    assert launch.metrics["l1tex__t_sector_hit_rate.pct"].unit == "%"
     found = _bound(folder / "kernel.ncu-rep")
     assert found.kind == "latency" and "main memory unknown, on-chip 8 %" in found.because
 
