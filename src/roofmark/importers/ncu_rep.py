@@ -26,7 +26,8 @@ _LARGEST = 1 << 29
 _MOST_NAMES = 1_000_000
 _LONGEST = 4000
 # Fields of a block's header, of a result, and of a metric.
-_SOURCES, _RESULTS, _NAMES, _PAYLOAD, _VERSION = 1, 2, 4, 5, 8
+_SOURCES, _RESULTS, _ABOUT, _NAMES, _PAYLOAD = 1, 2, 3, 4, 5
+_VERSION = 8  # within what a header is about
 _MANGLED, _FUNCTION, _DEMANGLED, _GRID, _BLOCK, _METRICS = 5, 6, 7, 10, 11, 13
 _NAME, _VALUE = 1, 2
 _TEXT, _FLOAT, _DOUBLE = 1, 2, 3
@@ -100,7 +101,7 @@ def _learn(header: dict[int, list[Value]], report: _Report) -> None:
         report.names.append(_text(name))
         if len(report.names) > _MOST_NAMES:
             raise NoMessage(f"there are more than {_MOST_NAMES:,} names")
-    version = gather(bytes_of(header, _VERSION))
+    version = gather(bytes_of(gather(bytes_of(header, _ABOUT)), _VERSION))
     if bytes_of(version, 1) == _TOOL:
         found = _NUMBERS.match(_text(bytes_of(version, 2)))
         report.tool = f"Nsight Compute {found[0]}" if found else report.tool

@@ -109,7 +109,9 @@ def test_a_cut_report_keeps_whole_launches_and_says_so(tmp_path: Path):
 
 def test_a_report_tells_its_tool_s_version(tmp_path: Path):
     told = _field(1, b"Nsight Compute Target") + _field(2, b"2026.1.0.0 (build 1) (public-release)")
-    found = read_foreign(_report(tmp_path, REPORT + _sized(_field(8, told) + _field(5, 0))))
+    found = read_foreign(
+        _report(tmp_path, REPORT + _sized(_field(3, _field(8, told)) + _field(5, 0)))
+    )
     assert found.source.tool == "Nsight Compute 2026.1.0.0"
 
 
@@ -282,7 +284,9 @@ def _bound(path: Path) -> Bound:
 @REAL
 def test_a_published_report_agrees_with_an_independent_reader_on_all_540_metrics():
     folder = CASES / "wo-k-parallel/ncu/wo_split_1"
-    (launch,) = _launches(read_foreign(folder / "kernel.ncu-rep"))
+    report = read_foreign(folder / "kernel.ncu-rep")
+    (launch,) = _launches(report)
+    assert report.source.tool == "Nsight Compute 2026.1.0.0"
     known = json.loads((folder / "decoded_metrics.json").read_text())
     assert len(known) == 540
     assert {name: metric.value for name, metric in launch.metrics.items()} == known
