@@ -86,7 +86,10 @@ def _hear(line: str, said: list[str]) -> None:
 
 
 def _launches(file: ForeignFile, header: str, lines: Iterator[str]) -> tuple[Profile, ...]:
-    names = next(csv.reader([header]))
+    try:
+        names = next(csv.reader([header]))
+    except csv.Error as error:
+        raise file.malformed(f"the header: {error}") from error
     if len(set(names)) != len(names):
         raise file.malformed("the header names a column twice")
     # A row of the long form leaves out the columns at its end that hold nothing.
