@@ -62,7 +62,7 @@ def _claims_of(piece: Piece) -> Iterator[Claim]:
         if found.start("digits") < skip or len(found["digits"]) > _LONGEST:
             continue
         fraction = fractions.get(found.start("digits"))
-        if fraction and 0 < int(fraction[2]) and int(fraction[1]) <= int(fraction[2]):
+        if fraction and int(fraction[2]) > 0 and int(fraction[1]) <= int(fraction[2]):
             skip = fraction.end()
             yield _claim(piece, found, "", fraction.end(), of=float(fraction[2]))
             continue

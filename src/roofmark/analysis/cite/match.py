@@ -74,9 +74,7 @@ def _agrees(claim: Claim, value: Value, factor: float = 1.0) -> bool:
 
 def _hits(claim: Claim, index: Index) -> list[Hit]:
     return [
-        hit
-        for low, high in _intervals(claim)
-        for hit in index.between(claim.dimension, low, high)
+        hit for low, high in _intervals(claim) for hit in index.between(claim.dimension, low, high)
     ]
 
 
@@ -152,7 +150,7 @@ def _enough(claim: Claim, bond: Bond, value: Value, *, named: bool) -> bool:
 
 
 def _fraction(label: Label, index: Index) -> tuple[Derived, str] | None:
-    """"47/50" where one file counts both, or gives their quotient."""
+    """ "47/50" where one file counts both, or gives their quotient."""
     claim = label.claim
     if not claim.of:
         return None

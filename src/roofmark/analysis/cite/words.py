@@ -4,6 +4,8 @@ In: prose, headings, identifiers, paths. Out: tokens, identifiers, keys ("32 CTA
 "wo_split=1" are a name with a number), estimators and the parts of a chip that a text names.
 """
 
+# ruff: noqa: SIM905 (lists of words read best as words)
+
 import re
 import unicodedata
 from functools import lru_cache
@@ -40,7 +42,8 @@ _SAME = {
 }
 _STOP = frozenset(
     "a an and are as at be by for from in is it its of on or per than that the this to was we were "
-    "with vs not no only each all both has have had kernel kernels time us ms ns s elapsed_us".split()
+    "with vs not no only each all both has have had kernel kernels time us ms ns s "
+    "elapsed_us".split()
 )
 _ESTIMATORS = {
     "mean": "mean",
@@ -71,7 +74,9 @@ _PARTS = {
     "pcie": "pcie",
     "nvlink": "nvlink",
 }
-_NAMES_NO_KEY = frozenset("sm fp bf int uint ncu pr gb mb kb us ms ns utf sha v python cuda".split())
+_NAMES_NO_KEY = frozenset(
+    "sm fp bf int uint ncu pr gb mb kb us ms ns utf sha v python cuda".split()
+)
 
 
 def tokens(text: str) -> frozenset[str]:
