@@ -9,7 +9,7 @@ import fnmatch
 import os
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,6 @@ from roofmark.records import Missing, digest, encode
 from roofmark.study import Device, Protocol, Study, Workload
 
 if TYPE_CHECKING:
-    from roofmark.analysis.cite import Citations
     from roofmark.analysis.verdict import Replication, Verdict
 
 Say = Callable[[Progress], None]
@@ -377,41 +376,3 @@ def _nothing_to_resume(output: Path) -> BundleError:
             mend="Start a run with: roofmark run STUDY -o FOLDER.",
         )
     )
-
-
-def cite(text: str | Path, *evidence: str | Path) -> "Citations":
-    """Return each number of a Markdown text with what the evidence says about it.
-
-    evidence: folders of bundles, files of other tools, or folders that hold any of them; a file
-    that no importer reads is listed as unread. Raises: BundleError for a damaged bundle, OSError.
-    """
-    from roofmark.analysis.cite import Evidence, Unread, check_text
-    from roofmark.errors import ImportFailed
-    from roofmark.importers import read_foreign
-
-    found: list[Evidence] = []
-    unread: list[Unread] = []
-    for name, path in _evidence_files(Path(text), [Path(each) for each in evidence]):
-        if path.is_dir():
-            found.append(Evidence(name, judge(path)))
-            continue
-        try:
-            found.append(Evidence(name, read_foreign(path)))
-        except ImportFailed as failure:
-            unread.append(Unread(name=name, reason=failure.problems[0].fact))
-    prose = Path(text).read_text(encoding="utf-8", errors="replace")
-    return check_text(Path(text).name, prose, found, unread=tuple(unread))
-
-
-def _evidence_files(text: Path, given: list[Path]) -> Iterator[tuple[str, Path]]:
-    """Yield a name and a path for each bundle and each file, without the text itself."""
-    for top in given:
-        if not top.is_dir() or (top / "manifest.json").is_file():
-            yield top.name, top
-            continue
-        bundles = {manifest.parent for manifest in top.rglob("manifest.json")}
-        yield from ((str(each.relative_to(top)), each) for each in sorted(bundles))
-        for path in sorted(top.rglob("*")):
-            inside = any(parent in bundles for parent in path.parents)
-            if path.is_file() and not inside and not path.samefile(text):
-                yield str(path.relative_to(top)), path

@@ -21,12 +21,12 @@ def main(
     as_json: bool = typer.Option(False, "--json", help="Print every claim as JSON."),
 ) -> int:
     """Check each number of a text against evidence: supported, contradicted, or not derivable."""
-    from roofmark import api
+    from roofmark.citing import cite
 
     for path in (text, *evidence):
         if not path.exists():
             raise typer.BadParameter(f"{path} does not exist")
-    found = api.cite(text, *evidence)
+    found = cite(text, *evidence)
     if as_json:
         print_json(found)
     else:

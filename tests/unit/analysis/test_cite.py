@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from roofmark import api
 from roofmark.analysis.cite import Citations, check_text
+from roofmark.citing import cite
 from roofmark.cli import FAILS, HOLDS, console
 
 CASES = Path(
@@ -23,7 +23,7 @@ softmax,50,20,19,1.000
 def _cite(folder: Path, text: str) -> Citations:
     (folder / "summary.md").write_text(text)
     (folder / "kernels.csv").write_text(KERNELS)
-    return api.cite(folder / "summary.md", folder)
+    return cite(folder / "summary.md", folder)
 
 
 def _status(folder: Path, text: str) -> str:
@@ -59,7 +59,7 @@ def test_a_bundle_is_evidence(tmp_path: Path):
     text = tmp_path / "pr.md"
     text.write_text("On workload B1 cuda is 17.20x as fast as eager.")
     bundle = Path(__file__).resolve().parents[3] / "evidence/2026-11-21-gdn-decode-h200"
-    found = api.cite(text, bundle)
+    found = cite(text, bundle)
     ratios = [each.status for each in found.citations if each.claim.unit in ("x", "×")]
     assert ratios == ["supported"]
 
@@ -74,7 +74,7 @@ def test_no_text_crashes_it(text: str):
 def test_a_published_summary():
     folder = CASES / "wo-k-parallel"
     found = {}
-    for each in api.cite(folder / "summary.md", folder).citations:
+    for each in cite(folder / "summary.md", folder).citations:
         found.setdefault(each.claim.text, f"{each.status} {each.fault}".strip())
     for printed in ("13754", "5176", "2693", "1639"):
         assert found[printed] == "contradicted wrong value"
