@@ -38,7 +38,7 @@ FORMATS = (
 def read_foreign(
     path: Path, *, format: str | None = None, declared: Declared | None = None
 ) -> Imported:
-    """Read a file of another tool. Raises: ImportFailed RM415-RM419, OSError."""
+    """Read a file of another tool. Raises: ImportFailed RM415-RM419."""
     file = open_foreign(path, declared or Declared())
     module = _named(format) if format else _recognise(file)
     return module.read(file)

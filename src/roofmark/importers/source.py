@@ -163,8 +163,21 @@ class ForeignFile:
 
 
 def open_foreign(path: Path, declared: Declared) -> ForeignFile:
-    """Return the file if it is one. Raises: ImportFailed RM415 for a folder, OSError."""
-    if not stat.S_ISREG(path.stat().st_mode):
+    """Return the file if it is one that can be opened. Raises: ImportFailed RM415."""
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISREG(mode):
+            path.open("rb").close()
+    except OSError as error:
+        raise ImportFailed(
+            problem(
+                "RM415",
+                f"the file cannot be opened: {error.strerror}",
+                str(path),
+                "Check its name and its permissions.",
+            )
+        ) from error
+    if not stat.S_ISREG(mode):
         raise ImportFailed(problem("RM415", "this is no regular file", str(path), "Name one file."))
     return ForeignFile(path, declared)
 

@@ -38,8 +38,9 @@ _PIECE = 1 << 22
 _LONGEST_EVENT = 1 << 26
 # Chosen: properties of devices and the like that stand before the events.
 _LONGEST_HEAD = 1 << 26
-# Chosen: cuts that are tried in one piece before a larger one is read.
-_CUTS = 64
+# Chosen: of a few places one is a real gap; each that is none costs a reading of the piece, which a
+# string full of them would multiply.
+_CUTS = 8
 _MOST_NAMES = 200_000
 _LONGEST_NAME = 4000
 

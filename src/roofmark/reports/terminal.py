@@ -24,7 +24,7 @@ from roofmark.reports.view import (
     finding_rows,
     sentences,
 )
-from roofmark.reports.wording import NOTHING, shorten
+from roofmark.reports.wording import NOTHING, shape_of, shorten
 
 _STYLE = {
     "faster": "green",
@@ -130,7 +130,7 @@ def _shown(verdict: Verdict) -> list[tuple[str, CellRow, str, str]]:
         ]
     groups: defaultdict[tuple[str, str], list[Cell]] = defaultdict(list)
     for cell in verdict.cells:
-        groups[_shape(cell.workload), cell.solution].append(cell)
+        groups[shape_of(cell.workload), cell.solution].append(cell)
     return [_group(shape, cells) for (shape, _), cells in groups.items()]
 
 
@@ -145,8 +145,3 @@ def _group(shape: str, cells: list[Cell]) -> tuple[str, CellRow, str, str]:
     label = f"{shape} ({len(cells)})" if len(cells) > 1 else shape
     style = _STYLE[cells[0].decision] if len(counts) == 1 else ""
     return label, cell_row(ordered[len(ordered) // 2]), verdicts, style
-
-
-def _shape(workload: str) -> str:
-    head, mark, seed = workload.rpartition("-s")
-    return head if mark and seed.isdigit() else workload

@@ -20,6 +20,8 @@ from roofmark.reports.wording import (
     ratio,
     ratio_and_interval,
     seconds,
+    sentence,
+    shape_of,
     shorten,
 )
 from roofmark.units import show
@@ -260,8 +262,9 @@ def bound_rows(verdict: Verdict) -> list[BoundRow]:
     for cell in verdict.cells:
         if not isinstance(cell.bound, Missing):
             groups[cell.solution, cell.bound.kind].append((cell.workload, cell.bound))
+    order = {name: at for at, name in enumerate(dict.fromkeys(c.solution for c in verdict.cells))}
     rows: list[BoundRow] = []
-    for (solution, kind), found in groups.items():
+    for (solution, kind), found in sorted(groups.items(), key=lambda item: order[item[0][0]]):
         ordered = sorted(found, key=lambda each: getattr(each[1].headroom, "real", 0.0))
         middle = ordered[len(ordered) // 2][1]
         rows.append(
@@ -270,12 +273,12 @@ def bound_rows(verdict: Verdict) -> list[BoundRow]:
                 workloads=_name_workloads([workload for workload, _ in found], verdict),
                 kind=kind,
                 code=middle.code,
-                because=f"{middle.because} (by {middle.evidence})",
+                because=f"{sentence(middle.because)} (by {middle.evidence})",
                 headroom=NOTHING
                 if isinstance(middle.headroom, Missing)
                 else f"{middle.headroom:.2f}x",
-                confirm=middle.confirm,
-                advice=middle.advice,
+                confirm=sentence(middle.confirm),
+                advice=sentence(middle.advice),
             )
         )
     return rows
@@ -285,7 +288,7 @@ def _name_workloads(names: list[str], verdict: Verdict) -> str:
     everything = len({cell.workload for cell in verdict.cells})
     if len(names) == everything:
         return "all workloads" if everything > 1 else names[0]
-    return shorten(", ".join(names), 60)
+    return shorten(", ".join(dict.fromkeys(map(shape_of, names))), 60)
 
 
 def _reasons(cell: Cell) -> Iterable[str]:

@@ -79,3 +79,14 @@ def counted(number: int, noun: str) -> str:
 def joined(parts: list[str]) -> str:
     """Return "a", "a and b", "a, b and c"."""
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+
+
+def shape_of(workload: str) -> str:
+    """Return a workload's name without its seed: "B8-s3" is "B8" drawn another time."""
+    head, mark, seed = workload.rpartition("-s")
+    return head if mark and seed.isdigit() else workload
+
+
+def sentence(text: str) -> str:
+    """Return the text with a capital at its beginning."""
+    return text[:1].upper() + text[1:]

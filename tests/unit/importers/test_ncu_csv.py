@@ -182,3 +182,8 @@ def test_what_ncu_wrote_on_an_h200():
 def test_the_text_of_a_failed_capture_does_not_pass_as_a_result():
     with pytest.raises(ImportFailed, match="Could not open report file"):
         read_foreign(CASES / "region-breakdown/phase_e_beta_ncu.csv")
+
+
+def test_a_header_that_is_no_csv_is_damage(tmp_path: Path):
+    with pytest.raises(ImportFailed, match="header"):
+        _import(tmp_path, WIDE.replace('"sm__x"', '"sm\r__x"\r"'))

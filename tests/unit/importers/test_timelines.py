@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from roofmark.errors import ImportFailed
 from roofmark.foreign import Complete, Imported, KernelTable, Partial
-from roofmark.importers import read_foreign, torch_trace
+from roofmark.importers import nsys_sqlite, read_foreign, torch_trace
 
 CASES = Path(
     os.environ.get("ROOFMARK_CASES", Path(__file__).resolve().parents[3].parent / "shared/cases")
@@ -183,6 +183,20 @@ def test_dropped_events_make_an_export_partial(tmp_path: Path):
 def test_a_strange_export_is_refused(tmp_path: Path, change: str):
     with pytest.raises(ImportFailed):
         read_foreign(_export(tmp_path, change))
+
+
+def test_a_column_that_never_ends_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(nsys_sqlite, "_MOST_SECONDS", 0.5)
+    change = (
+        "DROP TABLE StringIds",
+        "CREATE TABLE StringIds (id INT, value TEXT AS (printf('%.*c', 9999, 'x')) VIRTUAL)",
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 9999) "
+        "INSERT INTO StringIds(id) SELECT 1 FROM n",
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 9999) "
+        "INSERT INTO CUPTI_ACTIVITY_KIND_KERNEL SELECT 0, 1, 1 FROM n",
+    )
+    with pytest.raises(ImportFailed, match="interrupted"):
+        read_foreign(_export(tmp_path, *change))
 
 
 @settings(max_examples=60, deadline=None)

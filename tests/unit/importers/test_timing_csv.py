@@ -79,6 +79,8 @@ def test_what_nobody_recognises_says_what_to_do(tmp_path: Path):
         read_foreign(path)
     with pytest.raises(ImportFailed, match="regular"):
         read_foreign(tmp_path)
+    with pytest.raises(ImportFailed, match="No such file"):
+        read_foreign(tmp_path / "absent")
 
 
 @settings(max_examples=150, deadline=None)
