@@ -13,7 +13,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from roofmark.analysis.verdict import Estimate, Finding, Verdict
-    from roofmark.api import judge, report, rerun, resume, run
+    from roofmark.api import cite, judge, report, rerun, resume, run
     from roofmark.bundle import Bundle, open_bundle
     from roofmark.bundle import verify_bundle as verify
     from roofmark.errors import BenchError, BundleError, RoofmarkError, StudyError
@@ -57,6 +57,7 @@ __all__ = [
     "Uniform",
     "Verdict",
     "Workload",
+    "cite",
     "judge",
     "open_bundle",
     "report",
@@ -68,7 +69,7 @@ __all__ = [
 
 _HOMES = {
     "roofmark.analysis.verdict": ("Estimate", "Finding", "Verdict"),
-    "roofmark.api": ("judge", "rerun", "resume", "run"),
+    "roofmark.api": ("cite", "judge", "rerun", "resume", "run"),
     "roofmark.bundle": ("Bundle", "open_bundle"),
     "roofmark.errors": ("BenchError", "BundleError", "RoofmarkError", "StudyError"),
     "roofmark.evidence": ("Trace",),

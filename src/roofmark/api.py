@@ -1,4 +1,4 @@
-"""run, judge, report, rerun: the one place that sees both halves of the program.
+"""run, judge, report, rerun, cite: the one place that sees both halves of the program.
 
 In: a study or a bundle. Out: a sealed bundle, a verdict, a page. What the bench needs of the
 analysis (is it decided?) is handed down from here as a plain function; the bench imports none.
@@ -9,7 +9,7 @@ import fnmatch
 import os
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,7 @@ from roofmark.records import Missing, digest, encode
 from roofmark.study import Device, Protocol, Study, Workload
 
 if TYPE_CHECKING:
+    from roofmark.analysis.cite.records import Citations
     from roofmark.analysis.verdict import Replication, Verdict
 
 Say = Callable[[Progress], None]
@@ -104,6 +105,22 @@ def report(
 
     bundle = _opened(bundle)
     return write_report(verdict or judge(bundle), bundle, Path(path), force=force)
+
+
+def cite(
+    text: str | Path, evidence: Sequence[str | Path], *, warm_up: int | None = None
+) -> "Citations":
+    """Return every number of a Markdown file with what the evidence says about it.
+
+    evidence: folders of bundles, files of other tools, or folders of both. warm_up: how many of
+        the first samples of a timing file do not count.
+    Raises: ImportFailed RM415 when nothing there is evidence, BundleError for a damaged bundle.
+    """
+    from roofmark.analysis.cite import check_text
+    from roofmark.gather import gather, read_text
+
+    found, unread = gather([Path(each) for each in evidence], leave=Path(text), warm_up=warm_up)
+    return check_text(Path(text).name, read_text(Path(text)), found, unread=unread)
 
 
 def rerun(

@@ -12,6 +12,7 @@ from itertools import islice
 from roofmark.analysis.cite.markdown import Piece, pieces
 from roofmark.analysis.cite.measures import measure_of, plain_units, unit_after
 from roofmark.analysis.cite.records import Claim, Relation
+from roofmark.analysis.cite.words import estimators
 
 # Chosen: a report has a few hundred numbers; more are data, and each costs a search.
 MOST_CLAIMS = 5000
@@ -54,6 +55,11 @@ def leaves_warm_up_out(text: str) -> bool:
     return bool(_NO_WARM_UP.search(text))
 
 
+def estimators_of_text(text: str) -> frozenset[str]:
+    """Return the estimators that a text names anywhere."""
+    return frozenset[str]().union(*(estimators(line) for line in text.split("\n")))
+
+
 def _claims_of(piece: Piece) -> Iterator[Claim]:
     text = plain_units(piece.masked)
     fractions = {found.start(1): found for found in _FRACTION.finditer(text)}
@@ -62,7 +68,7 @@ def _claims_of(piece: Piece) -> Iterator[Claim]:
         if found.start("digits") < skip or len(found["digits"]) > _LONGEST:
             continue
         fraction = fractions.get(found.start("digits"))
-        if fraction and 0 < int(fraction[2]) and int(fraction[1]) <= int(fraction[2]):
+        if fraction and int(fraction[2]) > 0 and int(fraction[1]) <= int(fraction[2]):
             skip = fraction.end()
             yield _claim(piece, found, "", fraction.end(), of=float(fraction[2]))
             continue

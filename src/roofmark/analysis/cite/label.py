@@ -36,12 +36,22 @@ class Bond(NamedTuple):
 NONE = Bond(False, False, 0.0)
 
 
+class Says(NamedTuple):
+    """What a text says of all its numbers.
+
+    without_warm_up: that warm-up does not count. estimators: those that it names anywhere.
+    """
+
+    without_warm_up: bool = False
+    estimators: frozenset[str] = frozenset()
+
+
 @dataclass(frozen=True)
 class Label:
-    """What a claim's words say. without_warm_up: the text says that warm-up does not count."""
+    """What a claim's words say, and its whole text."""
 
     claim: Claim
-    without_warm_up: bool = False
+    text: Says
 
     @cached_property
     def words(self) -> frozenset[str]:
@@ -76,7 +86,7 @@ class Label:
 
     def counts_rightly(self, subject: Subject, value: Value) -> bool:
         """Whether a value leaves the warm-up out, where the text says that it does."""
-        if not self.without_warm_up or subject.sort != "samples" or WITHOUT in value.estimator:
+        if not self.text.without_warm_up or subject.sort != "samples" or WITHOUT in value.estimator:
             return True
         return not any(WITHOUT in each.estimator for each in subject.values)
 

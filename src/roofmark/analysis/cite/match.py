@@ -8,12 +8,13 @@ that cries wolf is not read.
 
 from collections.abc import Iterable
 
-from roofmark.analysis.cite.label import Bond, Label
+from roofmark.analysis.cite.label import Bond, Label, Says
 from roofmark.analysis.cite.measures import BASE
 from roofmark.analysis.cite.pairs import asks_for_ratio, estimator_of, ratios
 from roofmark.analysis.cite.records import Citation, Claim, Derived, Fault, Status
 from roofmark.analysis.cite.subjects import Hit, Index, Subject, Value
 from roofmark.records import Missing
+from roofmark.units import show
 
 # Chosen: two digits agree by chance with one of a hundred values; three with one of a thousand.
 _TELLING = 3
@@ -26,12 +27,9 @@ _SLACK = 1e-9
 _CONFUSABLE = frozenset(("mean", "median", "p95", "p99", "std", "min", "max", "total"))
 
 
-def match_claim(claim: Claim, index: Index, *, without_warm_up: bool = False) -> Citation:
-    """Return what the evidence says about a claim.
-
-    without_warm_up: the text says that warm-up does not count.
-    """
-    label = Label(claim, without_warm_up)
+def match_claim(claim: Claim, index: Index, text: Says) -> Citation:
+    """Return what the evidence says about a claim; text: what its text says of all numbers."""
+    label = Label(claim, text)
     found = _supported(label, index) or _supported_ratio(label, index) or _fraction(label, index)
     if found:
         return _citation(claim, "supported", "", *found)
@@ -43,6 +41,13 @@ def match_claim(claim: Claim, index: Index, *, without_warm_up: bool = False) ->
         fault, truth, note = wrong
         return _citation(claim, "contradicted", fault, truth, note)
     return _not_derivable(claim, "nothing in the evidence bears on it")
+
+
+def show_derived(derived: Derived) -> str:
+    """Return a value as people read it."""
+    if derived.unit in ("s", "B", "B/s", "flop/s", "Hz") and derived.value >= 0:
+        return show(derived.value, derived.unit)
+    return f"{derived.value:.6g}{'x' if derived.unit == '1' else f' {derived.unit}'.rstrip()}"
 
 
 def _citation(
@@ -74,9 +79,7 @@ def _agrees(claim: Claim, value: Value, factor: float = 1.0) -> bool:
 
 def _hits(claim: Claim, index: Index) -> list[Hit]:
     return [
-        hit
-        for low, high in _intervals(claim)
-        for hit in index.between(claim.dimension, low, high)
+        hit for low, high in _intervals(claim) for hit in index.between(claim.dimension, low, high)
     ]
 
 
@@ -152,7 +155,7 @@ def _enough(claim: Claim, bond: Bond, value: Value, *, named: bool) -> bool:
 
 
 def _fraction(label: Label, index: Index) -> tuple[Derived, str] | None:
-    """"47/50" where one file counts both, or gives their quotient."""
+    """ "47/50" where one file counts both, or gives their quotient."""
     claim = label.claim
     if not claim.of:
         return None
@@ -167,12 +170,17 @@ def _supported_ratio(label: Label, index: Index) -> tuple[Derived, str] | None:
     claim = label.claim
     if not asks_for_ratio(label) or claim.digits < 2:
         return None
-    (low, high), unsigned = _intervals(claim)[0], not claim.text.startswith(("-", "−", "+"))
-    for derived, sure in ratios(label, index):
-        size = abs(derived.value) if unsigned else derived.value
-        if low <= size <= high and (sure or claim.digits >= _TELLING):
+    for derived, sure, meant in ratios(label, index):
+        if meant and (sure or claim.digits >= _TELLING) and _is_ratio(claim, derived):
             return derived, ""
     return None
+
+
+def _is_ratio(claim: Claim, derived: Derived) -> bool:
+    """Whether a ratio, or a change of either direction if no sign is printed, is the claim's."""
+    low, high = _intervals(claim)[0]
+    signed = claim.text.startswith(("-", "−", "+"))
+    return low <= (derived.value if signed else abs(derived.value)) <= high
 
 
 # --- contradiction -------------------------------------------------------------------------------
@@ -236,7 +244,7 @@ def _another_estimator(label: Label, named: list[Subject]) -> _Wrong | None:
             if estimator_of(value) not in _CONFUSABLE or not _agrees(claim, value):
                 continue
             said = ", ".join(sorted(label.estimators & _CONFUSABLE)) or "value"
-            said += " without warm-up" if label.without_warm_up else ""
+            said += " without warm-up" if label.text.without_warm_up else ""
             note = f"this is the {value.estimator}, not the {said}"
             return "wrong label", subject.derived(value), note
     return None
@@ -295,10 +303,14 @@ def _another_value(claim: Claim, truths: list[Derived]) -> _Wrong | None:
     return "wrong value", nearest, _others(nearest, truths)
 
 
-def _others(nearest: Derived, truths: list[Derived]) -> str:
+def _others(nearest: Derived, truths: list[Derived], *, first: bool = False) -> str:
     """Return the same thing by other estimators, so that nobody has to guess which was meant."""
     same = [t for t in truths if t.label == nearest.label and t.place == nearest.place]
-    told = [f"{t.value:.6g} {t.unit} by {t.estimator}" for t in same if t is not nearest]
+    told = [
+        f"{show_derived(t)} is the {t.estimator}"
+        for t in same
+        if (first or t is not nearest) and not t.estimator.startswith("ratio by total")
+    ]
     return "; ".join(told[:3])
 
 
@@ -310,5 +322,13 @@ def _contradicted_ratio(label: Label, index: Index) -> _Wrong | None:
         return None
     if not asks_for_ratio(label):
         return None
-    truths = [derived for derived, sure in ratios(label, index) if sure]
-    return _another_value(claim, truths) if truths else None
+    found = [ratio for ratio in ratios(label, index) if ratio.sure]
+    meant = [ratio.derived for ratio in found if ratio.meant]
+    if not meant:
+        return None
+    told = _others(min(meant, key=lambda each: abs(each.value - claim.value)), meant, first=True)
+    for ratio in found:
+        if not ratio.meant and _is_ratio(claim, ratio.derived):
+            note = f"this is the {ratio.derived.estimator}, which the text does not claim; {told}"
+            return "wrong label", ratio.derived, note
+    return _another_value(claim, meant)

@@ -84,7 +84,7 @@ def _all(evidence: Sequence[Evidence]) -> Iterator[Subject]:
 def _samples(place: str, column: Samples) -> Subject:
     """Every estimator over all samples, and without the first (declared or not)."""
     every = column.seconds
-    values = list(_estimates(every, ""))
+    values = list(_estimates(every, " of all samples"))
     if 0 < column.warm_up < len(every):
         values += _estimates(every[column.warm_up :], f"{WITHOUT}{column.warm_up} warm-up")
     elif len(every) > 2:

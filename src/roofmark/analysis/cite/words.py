@@ -8,6 +8,11 @@ import re
 import unicodedata
 from functools import lru_cache
 
+
+def _set(*lines: str) -> frozenset[str]:
+    return frozenset(" ".join(lines).split())
+
+
 _WORD = re.compile(r"[^\W_]+")
 _CAMEL = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+\d*|[A-Z]+\d*|\d+")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:(?:::|\.)[A-Za-z0-9_]+)*")
@@ -38,9 +43,9 @@ _SAME = {
     "lts": "l2",
     "l1tex": "l1",
 }
-_STOP = frozenset(
-    "a an and are as at be by for from in is it its of on or per than that the this to was we were "
-    "with vs not no only each all both has have had kernel kernels time us ms ns s elapsed_us".split()
+_STOP = _set(
+    "a an and are as at be by for from in is it its of on or per than that the this to was we were",
+    "with vs not no only each all both has have had kernel kernels time us ms ns s",
 )
 _ESTIMATORS = {
     "mean": "mean",
@@ -55,11 +60,10 @@ _ESTIMATORS = {
     "sample": "calls",
 }
 RATIO_WORDS = frozenset(("speedup", "ratio", "quicker", "factor"))
-CHANGE_WORDS = frozenset(
-    "speedup regression regress change delta lower higher drop gain reduction improvement increase "
-    "decrease more less overhead vs against down up".split()
+CHANGE_WORDS = _set(
+    "speedup regression regress change delta lower higher drop gain reduction improvement increase",
+    "decrease more less overhead against down up",
 )
-SHARE_WORDS = frozenset("share fraction portion coverage covers cover top percent".split())
 _PARTS = {
     "dram": "dram",
     "hbm": "dram",
@@ -71,7 +75,7 @@ _PARTS = {
     "pcie": "pcie",
     "nvlink": "nvlink",
 }
-_NAMES_NO_KEY = frozenset("sm fp bf int uint ncu pr gb mb kb us ms ns utf sha v python cuda".split())
+_NAMES_NO_KEY = _set("sm fp bf int uint ncu pr gb mb kb us ms ns utf sha v python cuda")
 
 
 def tokens(text: str) -> frozenset[str]:

@@ -1,0 +1,123 @@
+"""Gather: evidence of any kind, from wherever it lies.
+
+In: paths of bundles, of files that other tools wrote, of folders of both. Out: what was read, under
+names that tell one place from another, and what was not, each with its reason.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from roofmark.analysis.cite.records import Unread
+from roofmark.analysis.cite.subjects import Evidence
+from roofmark.bundle import MANIFEST, open_bundle
+from roofmark.codes import problem
+from roofmark.errors import BundleError, ImportFailed
+
+# Chosen: a folder of more files is no evidence for one text, and reading it would take minutes.
+MOST_FILES = 2000
+# Chosen: a text of people is below 1 MB; more is data.
+LARGEST_TEXT = 1 << 24
+# Chosen: "timing/4cta/timing.csv" tells a file from its like; more folders say where a disk is.
+_NAMED_PARTS = 3
+
+
+def gather(
+    paths: Sequence[Path], *, leave: Path, warm_up: int | None = None
+) -> tuple[list[Evidence], tuple[Unread, ...]]:
+    """Read everything at `paths` except `leave`, the text itself.
+
+    Raises: ImportFailed RM415 when nothing was read, BundleError when a named bundle is damaged.
+    """
+    read: list[Evidence] = []
+    unread: list[Unread] = []
+    for path in paths:
+        if _is_bundle(path):
+            read.append(_judged(path))
+            continue
+        for each in _inside(path, leave, unread):
+            _try(each, warm_up, read, unread)
+    if not read:
+        raise _nothing_read(paths, unread)
+    return read, tuple(unread)
+
+
+def read_text(path: Path) -> str:
+    """Return a text. Raises: ImportFailed RM417 when it is larger than any text, OSError."""
+    with path.open("rb") as stream:
+        data = stream.read(LARGEST_TEXT + 1)
+    if len(data) > LARGEST_TEXT:
+        fact, mend = f"the text has more than {LARGEST_TEXT:,} bytes", "Cite a part of it."
+        raise ImportFailed(problem("RM417", fact, str(path), mend))
+    return data.decode("utf-8-sig", "replace").replace("\r\n", "\n")
+
+
+def _is_bundle(path: Path) -> bool:
+    return (path / MANIFEST).is_file()
+
+
+def _judged(path: Path) -> Evidence:
+    from roofmark.analysis.judge import judge_bundle
+
+    return Evidence(_name(path), judge_bundle(open_bundle(path)))
+
+
+def _try(path: Path, warm_up: int | None, read: list[Evidence], unread: list[Unread]) -> None:
+    from roofmark.importers import read_foreign
+    from roofmark.importers.source import Declared
+
+    try:
+        if path.is_dir():
+            read.append(_judged(path))
+        else:
+            read.append(
+                Evidence(_name(path), read_foreign(path, declared=Declared(None, None, warm_up)))
+            )
+    except BundleError as error:
+        unread.append(Unread(name=_name(path), reason=error.problems[0].fact))
+    except OSError as error:
+        unread.append(Unread(name=_name(path), reason=error.strerror or str(error)))
+
+
+def _inside(path: Path, leave: Path, unread: list[Unread]) -> Iterator[Path]:
+    """Yield the path itself, or the files and bundles in a folder; links are not followed."""
+    if not path.is_dir():
+        yield path
+        return
+    count = 0
+    for folder, folders, files in os.walk(path):
+        here = Path(folder)
+        if here != path and _is_bundle(here):
+            folders.clear()
+            yield here
+            continue
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            file = here / name
+            if name.startswith(".") or file.is_symlink() or _same(file, leave):
+                continue
+            count += 1
+            if count > MOST_FILES:
+                unread.append(Unread(name=_name(path), reason=f"more than {MOST_FILES} files"))
+                return
+            yield file
+
+
+def _same(one: Path, two: Path) -> bool:
+    return two.exists() and one.samefile(two)
+
+
+def _name(path: Path) -> str:
+    return "/".join(path.absolute().parts[-_NAMED_PARTS:])
+
+
+def _nothing_read(paths: Sequence[Path], unread: Sequence[Unread]) -> ImportFailed:
+    first = f": {unread[0].name}: {unread[0].reason}" if unread else ""
+    return ImportFailed(
+        problem(
+            "RM415",
+            f"none of {len(unread)} files is evidence{first}",
+            ", ".join(str(path) for path in paths[:5]),
+            "Name a bundle, or a file that `roofmark import` reads.",
+        )
+    )
