@@ -15,6 +15,8 @@ from roofmark.reports.wording import NOTHING, one_line, shorten
 _CLAIM, _NAME = 24, 72
 # Chosen: so many digits more than the text printed show by how much it is off.
 _MORE_DIGITS = 1
+# Chosen: enough to see what kind of files they are; JSON lists all.
+_UNREAD = 8
 
 
 def citations_text(citations: Citations, *, every: bool = True) -> str:
@@ -47,7 +49,9 @@ def _truth(citation: Citation) -> str:
     label = one_line(truth.label)
     if len(label) > _NAME:
         label = f"{label[: _NAME // 2]}…{label[-_NAME // 2 + 1 :]}"
-    return f"{_in_unit_of(citation.claim, truth)}: {truth.estimator}, {label}, {truth.place}"
+    off = citation.fault == "wrong unit"
+    shown = show_derived(truth) if off else _in_unit_of(citation.claim, truth)
+    return f"{shown}: {truth.estimator}, {label}, {truth.place}"
 
 
 def _in_unit_of(claim: Claim, truth: Derived) -> str:
@@ -74,5 +78,7 @@ def _summary(citations: Citations) -> Iterator[str]:
     yield f"{', '.join(counts)}; evidence from {read} places, {unread} unread"
     for note in citations.notes:
         yield f"note: {one_line(note)}"
-    for each in citations.unread:
+    for each in citations.unread[:_UNREAD]:
         yield f"unread: {one_line(each.name)}: {shorten(one_line(each.reason), 100)}"
+    if unread > _UNREAD:
+        yield f"unread: {unread - _UNREAD} more; --json lists them"

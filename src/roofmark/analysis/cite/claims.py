@@ -18,11 +18,13 @@ from roofmark.analysis.cite.words import estimators
 MOST_CLAIMS = 5000
 # Chosen: what names a number stands within two lines of it; its nearest words within half a line.
 _NEAR, _CLOSE = 200, 48
+# Chosen: a cell of more is prose and no value with a remark.
+_PROSE = 60
 # Chosen: a number of a kernel report is below this; longer digits are identities.
 _LONGEST = 24
 
 _NUMBER = re.compile(
-    r"(?<![\w.,#$^/])(?P<relation>[~≈≤≥<>]|<=|>=)?\s?"
+    r"(?<![\w.,#$^/])(?<![A-Za-z]-)(?P<relation>[~≈≤≥<>]|<=|>=)?\s?"
     r"(?P<sign>[-+−±](?=[\d.]))?"
     r"(?P<digits>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?(?:[eE][-+]?\d{1,3})?)"
 )
@@ -157,15 +159,23 @@ def _relation(sign: str | None, before: str) -> Relation:
 
 def _near(piece: Piece, at: int, reach: int) -> str:
     """Return the words that name a number: headings and row for a cell, else those around it."""
-    if piece.heading or piece.names:
+    around = _around(piece.text, at, reach)
+    if not piece.heading and not piece.names:
+        return around
+    if len(piece.text) <= _PROSE:
         return f"{piece.heading} | {piece.names}"
+    # A cell with sentences names its numbers itself.
+    return f"{piece.heading} | {around}" + (f" ; {piece.names}" if reach == _NEAR else "")
+
+
+def _around(text: str, at: int, reach: int) -> str:
     begin, end = max(0, at - reach), at + reach
     # No word is cut in two: half an identifier is another one.
-    while begin > 0 and piece.text[begin - 1].isalnum() and at - begin < 2 * reach:
+    while begin > 0 and text[begin - 1].isalnum() and at - begin < 2 * reach:
         begin -= 1
-    while end < len(piece.text) and piece.text[end - 1].isalnum() and end - at < 2 * reach:
+    while end < len(text) and text[end - 1].isalnum() and end - at < 2 * reach:
         end += 1
-    return " ".join(piece.text[begin:end].split())
+    return " ".join(text[begin:end].split())
 
 
 def _half_of_last_digit(digits: str) -> float:

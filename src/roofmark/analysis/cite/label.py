@@ -26,14 +26,19 @@ _SURE: dict[Sort, float] = {
 
 
 class Bond(NamedTuple):
-    """sure: the text names it. loose: it shares a word with it. score: for choosing the best."""
+    """How a text names a subject.
+
+    sure: it does. touches: it shares a word with its name. loose: at least with its file.
+    score: for choosing the best.
+    """
 
     sure: bool
+    touches: bool
     loose: bool
     score: float
 
 
-NONE = Bond(False, False, 0.0)
+NONE = Bond(False, False, False, 0.0)
 
 
 class Says(NamedTuple):
@@ -117,7 +122,8 @@ class Label:
         far = len((subject.words | subject.context_words) & self.far)
         loose = called or key or covered > 0 or context > 0
         score = 3.0 * called + 2.0 * covered + 2.0 * key + 0.5 * context + 0.1 * far
-        return Bond(called or covered >= _SURE[subject.sort], loose, score)
+        sure = called or covered >= _SURE[subject.sort]
+        return Bond(sure, called or covered > 0, loose, score)
 
     def candidates(self, index: Index) -> list[tuple[Bond, Subject]]:
         """Return the subjects that this names at all, the best first."""

@@ -15,6 +15,8 @@ from roofmark.analysis.cite.measures import unit_after, unit_of_heading
 LONGEST_LINE = 20_000
 # Chosen: a paragraph of more is cut, so that no search over a sentence grows with the file.
 LONGEST_PARAGRAPH = 40_000
+# Chosen: a kernel's symbol is below this; a longer cell is prose.
+_LONGEST_NAME = 300
 
 _FENCE = re.compile(r"^\s{0,3}(?:>\s?)*(?:[-*+]\s+)?(`{3,}|~{3,})")
 _HEADING = re.compile(r"^\s{0,3}(#{1,6})\s+(.*)")
@@ -264,5 +266,5 @@ def _row_names(headings: list[str], units: list[str], row: list[tuple[int, str]]
             if not units[index] and len(bare) <= 6 and not re.search(r"\d", heading):
                 found.append(f"{heading}={bare}")
         elif re.search("[A-Za-zα-ω]", bare):
-            found.append(text[:300])
+            found.append(text[:_LONGEST_NAME])
     return " ; ".join(found)

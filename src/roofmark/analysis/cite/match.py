@@ -8,6 +8,8 @@ that cries wolf is not read.
 
 from collections.abc import Iterable
 
+from msgspec import structs
+
 from roofmark.analysis.cite.label import Bond, Label, Says
 from roofmark.analysis.cite.measures import BASE
 from roofmark.analysis.cite.pairs import asks_for_ratio, estimator_of, ratios
@@ -18,6 +20,8 @@ from roofmark.units import show
 
 # Chosen: two digits agree by chance with one of a hundred values; three with one of a thousand.
 _TELLING = 3
+# Chosen: five digits agree by chance with one of a hundred thousand values: they need no name.
+_IDENTIFYING = 5
 # Source: what units are confused by: prefixes, minutes, percent.
 _FACTORS = (1e3, 1e-3, 1e6, 1e-6, 60.0, 1 / 60, 100.0, 0.01)
 # Chosen: "about" allows a tenth; what is further off was not rounded.
@@ -95,7 +99,9 @@ def _fits_estimator(label: Label, subject: Subject, value: Value) -> bool:
 
 def _fits_part(label: Label, subject: Subject) -> bool:
     """Whether the text names no part of the chip, or one that the counter is about."""
-    return subject.sort != "metric" or not label.parts or bool(label.parts & subject.parts)
+    if subject.sort != "metric" or not label.parts or label.parts & subject.parts:
+        return True
+    return any(name in subject.name for name in label.names)
 
 
 def _supported(label: Label, index: Index) -> tuple[Derived, str] | None:
@@ -147,11 +153,14 @@ def _best(label: Label, hits: Iterable[Hit]) -> Hit | None:
 
 def _enough(claim: Claim, bond: Bond, value: Value, *, named: bool) -> bool:
     """Whether words and digits together make an agreement more than chance."""
-    if value.dimension == "number" and estimator_of(value) == "calls":
-        return named and (bond.loose or claim.digits > 1)
     if bond.sure:
         return claim.digits > 1 or value.dimension == "number"
-    return bond.loose and claim.digits >= _TELLING
+    if value.dimension == "number":
+        # Counts are small and many; but a text rarely names what it counts the samples of.
+        return named and ((bond.score >= 1 and claim.digits > _TELLING) or claim.digits == 2)
+    if bond.touches or (named and bond.loose):
+        return claim.digits >= _TELLING
+    return bond.loose and claim.digits >= _IDENTIFYING
 
 
 def _fraction(label: Label, index: Index) -> tuple[Derived, str] | None:
@@ -190,11 +199,15 @@ _Wrong = tuple[Fault, Derived | Missing, str]
 def _of_another_part(label: Label, index: Index) -> _Wrong | None:
     """The value agrees with a counter, but the text says that it is of another part of the chip."""
     claim = label.claim
-    if claim.digits < _TELLING or not label.parts:
+    if claim.digits < _TELLING or claim.dimension not in ("percent", "rate"):
         return None
-    hits = [h for h in _hits(claim, index) if h.subject.sort == "metric"]
-    bonds = [(label.bond(h.subject), h) for h in hits if not _fits_part(label, h.subject)]
-    named = [(bond.score, h) for bond, h in bonds if bond.loose]
+    hits = [h for h in _hits(claim, index) if not _fits_part(label, h.subject)]
+    bonds = [(label.bond(h.subject), h) for h in hits]
+    named = [
+        (bond.score, h)
+        for bond, h in bonds
+        if bond.sure or (bond.touches and len(h.subject.words & label.words) > 1)
+    ]
     if not named:
         return None
     hit = max(named, key=lambda each: each[0])[1]
@@ -209,12 +222,17 @@ def _of_another_part(label: Label, index: Index) -> _Wrong | None:
 
 
 def _contradicted(label: Label, index: Index) -> _Wrong | None:
+    # Only the words beside a number accuse it; a sentence speaks of more than one thing.
+    label = Label(structs.replace(label.claim, near=label.claim.close), label.text)
     named = [subject for bond, subject in label.candidates(index) if bond.sure]
     named = [s for s in named if label.tells_apart(s, index) and _fits_part(label, s)]
     hits = [Hit(s, v) for s in named for v in s.values if _is_named(label, s, v)]
     same = [hit for hit in hits if hit.value.dimension == label.claim.dimension]
-    if not same:
-        return _another_dimension(label, hits)
+    other = [hit for hit in hits if hit.value.dimension != label.claim.dimension]
+    if not same or label.claim.digits >= _IDENTIFYING:
+        wrong = _another_dimension(label, other)
+        if wrong or not same:
+            return wrong
     return (
         _another_estimator(label, named)
         or _another_unit(label, same)

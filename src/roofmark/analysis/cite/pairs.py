@@ -69,15 +69,21 @@ def _told(label: Label, side: Subject, index: Index) -> bool:
 
 
 def _of_pair(one: Subject, two: Subject, label: Label) -> Iterator[tuple[Derived, bool]]:
-    theirs = {(v.estimator, v.dimension): v for v in two.values}
+    theirs = {_kind(two, v): v for v in reversed(two.values)}
     for mine in one.values:
-        other = theirs.get((mine.estimator, mine.dimension))
+        other = theirs.get(_kind(one, mine))
         if other is None or mine.dimension in ("ratio", "percent", "number"):
             continue
         meant = _may_be_meant(label, one, mine)
         if meant or estimator_of(mine) in (*_CENTRES, "min"):
             both = _both_ways(one, two, (mine, other), label.claim.dimension)
             yield from ((derived, meant) for derived in both)
+
+
+def _kind(subject: Subject, value: Value) -> tuple[str, str]:
+    """Return what has to be equal; other tools add to an estimator over how many it was taken."""
+    how = estimator_of(value) if subject.sort == "figure" else value.estimator
+    return how, value.dimension
 
 
 def _may_be_meant(label: Label, subject: Subject, value: Value) -> bool:
