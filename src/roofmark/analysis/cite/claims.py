@@ -22,6 +22,8 @@ _NEAR, _CLOSE = 200, 48
 _PROSE = 60
 # Chosen: a number of a kernel report is below this; longer digits are identities.
 _LONGEST = 24
+# Source: a yotta is 1e24, a quecto 1e-30.
+_LARGEST_EXPONENT = 30
 
 _NUMBER = re.compile(
     r"(?<![\w.,#$^/])(?<![A-Za-z]-)(?P<relation>[~≈≤≥<>]|<=|>=)?\s?"
@@ -35,7 +37,9 @@ _COUNTED = re.compile(
     r"|thread|block|register|token|request|instance|process|trial)(?:e?s)?\b",
     re.IGNORECASE,
 )
-_COMPUTED = re.compile(r"[=≈→]\s?[-+−~]?$")
+# What stands in an equation is what the equation says, a part or a result.
+_COMPUTED = re.compile(r"(?:[=≈→]|(?<=[\w)])\s[×·*+−/])\s?[-+−~]?$")
+_OPERAND = re.compile(r"\s[×·*+−/]\s?\d")
 _ABOUT = re.compile(r"\b(?:about|around|approximately|roughly|nearly|circa|ca\.)\s$", re.IGNORECASE)
 _AT_MOST = re.compile(r"\b(?:at most|up to|below|under|less than|within)\s$", re.IGNORECASE)
 _AT_LEAST = re.compile(r"\b(?:at least|more than|over|above|beyond)\s$", re.IGNORECASE)
@@ -67,7 +71,7 @@ def _claims_of(piece: Piece) -> Iterator[Claim]:
     fractions = {found.start(1): found for found in _FRACTION.finditer(text)}
     skip = 0
     for found in _NUMBER.finditer(text):
-        if found.start("digits") < skip or len(found["digits"]) > _LONGEST:
+        if found.start("digits") < skip or not _is_measurable(found["digits"]):
             continue
         fraction = fractions.get(found.start("digits"))
         if fraction and int(fraction[2]) > 0 and int(fraction[1]) <= int(fraction[2]):
@@ -77,6 +81,12 @@ def _claims_of(piece: Piece) -> Iterator[Claim]:
         unit, end = _unit(piece, text, found)
         if unit is not None:
             yield _claim(piece, found, unit, end)
+
+
+def _is_measurable(digits: str) -> bool:
+    """Whether a number is one that something can have, and no float overflows with it."""
+    exponent = digits.lower().partition("e")[2]
+    return len(digits) <= _LONGEST and abs(int(exponent or 0)) <= _LARGEST_EXPONENT
 
 
 def _unit(piece: Piece, text: str, found: re.Match[str]) -> tuple[str | None, int]:
@@ -142,8 +152,7 @@ def _claim(piece: Piece, found: re.Match[str], unit: str, end: int, of: float = 
         section=piece.section,
         relation=relation,
         of=of,
-        computed=bool(_COMPUTED.search(piece.masked[: found.start()].rstrip(" *") + " "))
-        or bool(_COMPUTED.search(piece.masked[:begin])),
+        computed=bool(_COMPUTED.search(piece.masked[:begin]) or _OPERAND.match(piece.masked, end)),
     )
 
 

@@ -86,7 +86,9 @@ def _samples(place: str, column: Samples) -> Subject:
     every = column.seconds
     values = list(_estimates(every, " of all samples"))
     if 0 < column.warm_up < len(every):
-        values += _estimates(every[column.warm_up :], f"{WITHOUT}{column.warm_up} warm-up")
+        # What counts comes first, so that it is told where both agree.
+        without = f"{WITHOUT}{column.warm_up} warm-up"
+        values = [*_estimates(every[column.warm_up :], without), *values]
     elif len(every) > 2:
         values += _estimates(every[1:], f"{WITHOUT}the first")
     return Subject("samples", column.label, place, place, tuple(values))
@@ -193,7 +195,7 @@ def _unit_in(counter: str) -> str:
 
 def _figures(place: str, figures: Figures) -> Iterator[Subject]:
     told = [f"{n}={v}" for n, v in figures.settings.items() if len(v) <= _LONGEST_SETTING]
-    context = " ".join((place, *told))[:2000]
+    context = " ; ".join((place, *told))[:2000]
     for figure in figures.figures:
         if math.isfinite(figure.value):
             yield Subject("figure", figure.label, place, context, tuple(_of_figure(figure)))

@@ -18,7 +18,7 @@ _CAMEL = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+\d*|[A-Z]+\d*|\d+")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:(?:::|\.)[A-Za-z0-9_]+)*")
 _NUMBER_NAME = re.compile(r"(?<![\w.,])(\d{1,6})[ -]?((?:[A-Za-z][A-Za-z_]*[ ]?){1,3})")
 _GLUED = re.compile(r"(?<![A-Za-z0-9.])(\d{1,6})([a-z]{2,})(?![a-z])")
-_NAME_NUMBER = re.compile(r"([A-Za-z]{2,})(?:[_-]?|\s?=\s?|:\s?)(\d{1,6})(?![\d.,]*\d|[A-Za-z%×])")
+_NAME_NUMBER = re.compile(r"([A-Za-z]{2,})(?:[ _-]?|\s?=\s?|:\s?)(\d{1,6})(?![\d.,]*\d|[A-Za-z%×])")
 _GREEK = {"α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "μ": "u", "µ": "u"}
 _SAME = {
     "average": "mean",
