@@ -9,13 +9,13 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from roofmark import api
-from roofmark.analysis.cite import check_text
+from roofmark.analysis.cite import check_text, values
 from roofmark.analysis.cite.claims import find_claims
 from roofmark.analysis.cite.markdown import mask
 from roofmark.analysis.cite.measures import measure_of, unit_of_heading
 from roofmark.analysis.cite.records import Unread
 from roofmark.analysis.cite.subjects import Evidence
-from roofmark.analysis.cite.values import MOST_SUBJECTS, collect_evidence
+from roofmark.analysis.cite.values import collect_evidence
 from roofmark.analysis.cite.words import keys
 from roofmark.analysis.judge import judge_bundle
 from roofmark.bundle import open_bundle
@@ -330,13 +330,14 @@ def test_partial_evidence_is_noted():
     assert "17 events" in check_text("t.md", "", [part]).notes[0]
 
 
-def test_evidence_is_bounded():
+def test_evidence_is_bounded(monkeypatch):
+    monkeypatch.setattr(values, "MOST_SUBJECTS", 50)
     rows = tuple(
         KernelRow(name=f"k{n}", calls=1, total=1.0, mean=ABSENT, median=ABSENT, p95=ABSENT)
-        for n in range(MOST_SUBJECTS + 5)
+        for n in range(60)
     )
     index, notes = collect_evidence([evidence("a.csv", KernelTable(kind="gpu", rows=rows))])
-    assert len(index.subjects) == MOST_SUBJECTS
+    assert len(index.subjects) == 50
     assert "the rest is unread" in notes[0]
 
 

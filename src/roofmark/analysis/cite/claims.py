@@ -47,6 +47,7 @@ _NO_WARM_UP = re.compile(
     r"\b(?:exclud|without|discard|dropp|ignor|skipp|omit|after|not count)[^.\n]{0,60}warm-?\s?up",
     re.IGNORECASE,
 )
+_COMMA = re.compile(r"[,;]\s")
 _SIGNS: dict[str, Relation] = {"~": "~", "≈": "~", "≤": "<=", "<": "<=", "≥": ">=", ">": ">="}
 
 
@@ -184,6 +185,11 @@ def _around(text: str, at: int, reach: int) -> str:
         begin -= 1
     while end < len(text) and text[end - 1].isalnum() and end - at < 2 * reach:
         end += 1
+    if reach == _CLOSE:
+        # A comma ends what is said of a number.
+        begin = max([begin, *(found.end() for found in _COMMA.finditer(text, begin, at))])
+        comma = _COMMA.search(text, at, end)
+        end = comma.start() if comma else end
     return " ".join(text[begin:end].split())
 
 

@@ -138,6 +138,24 @@ class Label:
         found.sort(key=lambda each: (-each[0].score, each[1]))
         return [(bond, index.subjects[n]) for bond, n in found]
 
+    def covered_by(self, subject: Subject) -> bool:
+        """Whether a subject answers to everything that names a cell's row and column.
+
+        A row of another run ("lower8", "split=8") is not contradicted by this one.
+        """
+        _, bar, names = self.claim.near.partition(" | ")
+        if not bar:
+            return True
+        if self.keys and not self.shares_key(subject):
+            return False
+        words = subject.words | subject.context_words
+        cells = [
+            cell
+            for cell in names.split(" ; ")
+            if "=" not in cell and cell.strip("*`_ ")[:1].isalpha()
+        ]
+        return all(tokens(cell) & words for cell in cells if tokens(cell))
+
     def tells_apart(self, subject: Subject, index: Index) -> bool:
         """Whether this names a subject's file too, where others hold a thing of that name."""
         alike = index.alike.get((subject.sort, subject.name), [])

@@ -165,7 +165,7 @@ def mask(text: str) -> str:
     """Return the text with what claims nothing blanked, at the same length.
 
     >>> mask("at 2026-05-03 `ncu 1` took `14 us`")
-    'at                      took  14 us '
+    'at                    took  14 us '
     """
     text = _CODE.sub(_quoted, text).replace("`", " ").replace("*", " ")
     for pattern in _IGNORED:

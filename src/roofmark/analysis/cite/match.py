@@ -225,7 +225,8 @@ def _contradicted(label: Label, index: Index) -> _Wrong | None:
     # Only the words beside a number accuse it; a sentence speaks of more than one thing.
     label = Label(structs.replace(label.claim, near=label.claim.close), label.text)
     named = [subject for bond, subject in label.candidates(index) if bond.sure]
-    named = [s for s in named if label.tells_apart(s, index) and _fits_part(label, s)]
+    named = [s for s in named if label.tells_apart(s, index) and label.covered_by(s)]
+    named = [s for s in named if _fits_part(label, s)]
     hits = [Hit(s, v) for s in named for v in s.values if _is_named(label, s, v)]
     same = [hit for hit in hits if hit.value.dimension == label.claim.dimension]
     other = [hit for hit in hits if hit.value.dimension != label.claim.dimension]
@@ -245,6 +246,9 @@ def _is_named(label: Label, subject: Subject, value: Value) -> bool:
     """Whether the text surely speaks of this value of a subject."""
     if subject.sort in ("samples", "kernel"):
         return estimator_of(value) in label.estimators and label.counts_rightly(subject, value)
+    if subject.sort == "metric":
+        # A profile has hundreds of counters; two digits name none of them.
+        return label.claim.digits >= _TELLING
     if subject.sort == "table":
         return bool({"total", "share"} & {estimator_of(value)}) and "total" in label.estimators
     if subject.sort == "cell":

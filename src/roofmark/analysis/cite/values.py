@@ -172,7 +172,7 @@ def _shape(place: str, context: str, profile: Profile) -> Iterator[Subject]:
         sizes.append(("threads launched", sizes[0][1] * sizes[1][1]))
     for name, size in sizes:
         values = (exact("product of its three sizes", "number", size),)
-        yield Subject("metric", name, place, context, values)
+        yield Subject("table", name, place, context, values)
 
 
 def _measured(estimator: str, unit: str, value: float) -> Value:

@@ -16,7 +16,7 @@ def _set(*lines: str) -> frozenset[str]:
 _WORD = re.compile(r"[^\W_]+")
 _CAMEL = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+\d*|[A-Z]+\d*|\d+")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:(?:::|\.)[A-Za-z0-9_]+)*")
-_NUMBER_NAME = re.compile(r"(?<![\w.,])(\d{1,6})[ -]?((?:[A-Za-z][A-Za-z_]*[ ]?){1,3})")
+_NUMBER_NAME = re.compile(r"(?<![\w.,])(\d{1,6})[ -]((?:[A-Za-z][A-Za-z_]*[ ]?){1,3})")
 _GLUED = re.compile(r"(?<![A-Za-z0-9.])(\d{1,6})([a-z]{2,})(?![a-z])")
 _NAME_NUMBER = re.compile(r"([A-Za-z]{2,})(?:[ _-]?|\s?=\s?|:\s?)(\d{1,6})(?![\d.,]*\d|[A-Za-z%×])")
 _GREEK = {"α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "μ": "u", "µ": "u"}
@@ -133,14 +133,16 @@ def keys(text: str) -> dict[str, frozenset[str]]:
     for match in _GLUED.finditer(text):
         found.setdefault(_same(match[2]), set()).add(match[1])
     for match in _NUMBER_NAME.finditer(text):
-        for name in re.findall("[A-Za-z]{2,}", match[2]):
+        for name in re.findall("[A-Za-z]+", match[2]):
+            if name.lower() in _STOP:
+                break
             found.setdefault(_same(name.lower()), set()).add(match[1])
     for match in _NAME_NUMBER.finditer(text):
         found.setdefault(_same(match[1].lower()), set()).add(match[2])
     return {
         name: frozenset(numbers)
         for name, numbers in found.items()
-        if name not in _NAMES_NO_KEY and name not in _STOP
+        if len(name) > 1 and name not in _NAMES_NO_KEY and name not in _STOP
     }
 
 
