@@ -7,7 +7,13 @@ In: Markdown, and evidence that was read (imports of other tools, verdicts of bu
 
 from collections.abc import Sequence
 
-from roofmark.analysis.cite.claims import MOST_CLAIMS, find_claims, leaves_warm_up_out
+from roofmark.analysis.cite.claims import (
+    MOST_CLAIMS,
+    estimators_of_text,
+    find_claims,
+    leaves_warm_up_out,
+)
+from roofmark.analysis.cite.label import Says
 from roofmark.analysis.cite.match import match_claim
 from roofmark.analysis.cite.records import Citations, Unread
 from roofmark.analysis.cite.subjects import Evidence
@@ -18,13 +24,14 @@ def check_text(
     name: str, text: str, evidence: Sequence[Evidence], *, unread: tuple[Unread, ...] = ()
 ) -> Citations:
     """Return every claim of `text` with what the evidence says about it."""
-    claims, without = find_claims(text), leaves_warm_up_out(text)
+    claims = find_claims(text)
+    says = Says(leaves_warm_up_out(text), estimators_of_text(text))
     index, notes = collect_evidence(evidence)
     if len(claims) == MOST_CLAIMS:
         notes = (*notes, f"The text has more than {MOST_CLAIMS} numbers; the rest is unchecked.")
     return Citations(
         text=name,
-        citations=tuple(match_claim(claim, index, without_warm_up=without) for claim in claims),
+        citations=tuple(match_claim(claim, index, says) for claim in claims),
         read=tuple(dict.fromkeys(each.name for each in evidence)),
         unread=unread,
         notes=notes,

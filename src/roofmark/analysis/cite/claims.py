@@ -12,16 +12,21 @@ from itertools import islice
 from roofmark.analysis.cite.markdown import Piece, pieces
 from roofmark.analysis.cite.measures import measure_of, plain_units, unit_after
 from roofmark.analysis.cite.records import Claim, Relation
+from roofmark.analysis.cite.words import estimators
 
 # Chosen: a report has a few hundred numbers; more are data, and each costs a search.
 MOST_CLAIMS = 5000
 # Chosen: what names a number stands within two lines of it; its nearest words within half a line.
 _NEAR, _CLOSE = 200, 48
+# Chosen: a cell of more is prose and no value with a remark.
+_PROSE = 60
 # Chosen: a number of a kernel report is below this; longer digits are identities.
 _LONGEST = 24
+# Source: a yotta is 1e24, a quecto 1e-30.
+_LARGEST_EXPONENT = 30
 
 _NUMBER = re.compile(
-    r"(?<![\w.,#$^/])(?P<relation>[~≈≤≥<>]|<=|>=)?\s?"
+    r"(?<![\w.,#$^/])(?<![A-Za-z]-)(?P<relation>[~≈≤≥<>]|<=|>=)?\s?"
     r"(?P<sign>[-+−±](?=[\d.]))?"
     r"(?P<digits>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?(?:[eE][-+]?\d{1,3})?)"
 )
@@ -32,7 +37,9 @@ _COUNTED = re.compile(
     r"|thread|block|register|token|request|instance|process|trial)(?:e?s)?\b",
     re.IGNORECASE,
 )
-_COMPUTED = re.compile(r"[=≈→]\s?[-+−~]?$")
+# What stands in an equation is what the equation says, a part or a result.
+_COMPUTED = re.compile(r"(?:[=≈→]|(?<=[\w)])\s[×·*+−/])\s?[-+−~]?$")
+_OPERAND = re.compile(r"\s[×·*+−/]\s?\d")
 _ABOUT = re.compile(r"\b(?:about|around|approximately|roughly|nearly|circa|ca\.)\s$", re.IGNORECASE)
 _AT_MOST = re.compile(r"\b(?:at most|up to|below|under|less than|within)\s$", re.IGNORECASE)
 _AT_LEAST = re.compile(r"\b(?:at least|more than|over|above|beyond)\s$", re.IGNORECASE)
@@ -40,6 +47,7 @@ _NO_WARM_UP = re.compile(
     r"\b(?:exclud|without|discard|dropp|ignor|skipp|omit|after|not count)[^.\n]{0,60}warm-?\s?up",
     re.IGNORECASE,
 )
+_COMMA = re.compile(r"[,;]\s")
 _SIGNS: dict[str, Relation] = {"~": "~", "≈": "~", "≤": "<=", "<": "<=", "≥": ">=", ">": ">="}
 
 
@@ -54,12 +62,17 @@ def leaves_warm_up_out(text: str) -> bool:
     return bool(_NO_WARM_UP.search(text))
 
 
+def estimators_of_text(text: str) -> frozenset[str]:
+    """Return the estimators that a text names anywhere."""
+    return frozenset[str]().union(*(estimators(line) for line in text.split("\n")))
+
+
 def _claims_of(piece: Piece) -> Iterator[Claim]:
     text = plain_units(piece.masked)
     fractions = {found.start(1): found for found in _FRACTION.finditer(text)}
     skip = 0
     for found in _NUMBER.finditer(text):
-        if found.start("digits") < skip or len(found["digits"]) > _LONGEST:
+        if found.start("digits") < skip or not _is_measurable(found["digits"]):
             continue
         fraction = fractions.get(found.start("digits"))
         if fraction and int(fraction[2]) > 0 and int(fraction[1]) <= int(fraction[2]):
@@ -69,6 +82,12 @@ def _claims_of(piece: Piece) -> Iterator[Claim]:
         unit, end = _unit(piece, text, found)
         if unit is not None:
             yield _claim(piece, found, unit, end)
+
+
+def _is_measurable(digits: str) -> bool:
+    """Whether a number is one that something can have, and no float overflows with it."""
+    exponent = digits.lower().partition("e")[2]
+    return len(digits) <= _LONGEST and abs(int(exponent or 0)) <= _LARGEST_EXPONENT
 
 
 def _unit(piece: Piece, text: str, found: re.Match[str]) -> tuple[str | None, int]:
@@ -134,8 +153,7 @@ def _claim(piece: Piece, found: re.Match[str], unit: str, end: int, of: float = 
         section=piece.section,
         relation=relation,
         of=of,
-        computed=bool(_COMPUTED.search(piece.masked[: found.start()].rstrip(" *") + " "))
-        or bool(_COMPUTED.search(piece.masked[:begin])),
+        computed=bool(_COMPUTED.search(piece.masked[:begin]) or _OPERAND.match(piece.masked, end)),
     )
 
 
@@ -151,15 +169,28 @@ def _relation(sign: str | None, before: str) -> Relation:
 
 def _near(piece: Piece, at: int, reach: int) -> str:
     """Return the words that name a number: headings and row for a cell, else those around it."""
-    if piece.heading or piece.names:
+    around = _around(piece.text, at, reach)
+    if not piece.heading and not piece.names:
+        return around
+    if len(piece.text) <= _PROSE:
         return f"{piece.heading} | {piece.names}"
+    # A cell with sentences names its numbers itself.
+    return f"{piece.heading} | {around}" + (f" ; {piece.names}" if reach == _NEAR else "")
+
+
+def _around(text: str, at: int, reach: int) -> str:
     begin, end = max(0, at - reach), at + reach
     # No word is cut in two: half an identifier is another one.
-    while begin > 0 and piece.text[begin - 1].isalnum() and at - begin < 2 * reach:
+    while begin > 0 and text[begin - 1].isalnum() and at - begin < 2 * reach:
         begin -= 1
-    while end < len(piece.text) and piece.text[end - 1].isalnum() and end - at < 2 * reach:
+    while end < len(text) and text[end - 1].isalnum() and end - at < 2 * reach:
         end += 1
-    return " ".join(piece.text[begin:end].split())
+    if reach == _CLOSE:
+        # A comma ends what is said of a number.
+        begin = max([begin, *(found.end() for found in _COMMA.finditer(text, begin, at))])
+        comma = _COMMA.search(text, at, end)
+        end = comma.start() if comma else end
+    return " ".join(text[begin:end].split())
 
 
 def _half_of_last_digit(digits: str) -> float:

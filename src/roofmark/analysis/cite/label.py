@@ -26,22 +26,37 @@ _SURE: dict[Sort, float] = {
 
 
 class Bond(NamedTuple):
-    """sure: the text names it. loose: it shares a word with it. score: for choosing the best."""
+    """How a text names a subject.
+
+    sure: it does. touches: it shares a word with its name. loose: at least with its file.
+    score: for choosing the best.
+    """
 
     sure: bool
+    touches: bool
     loose: bool
     score: float
 
 
-NONE = Bond(False, False, 0.0)
+NONE = Bond(False, False, False, 0.0)
+
+
+class Says(NamedTuple):
+    """What a text says of all its numbers.
+
+    without_warm_up: that warm-up does not count. estimators: those that it names anywhere.
+    """
+
+    without_warm_up: bool = False
+    estimators: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
 class Label:
-    """What a claim's words say. without_warm_up: the text says that warm-up does not count."""
+    """What a claim's words say, and its whole text."""
 
     claim: Claim
-    without_warm_up: bool = False
+    text: Says
 
     @cached_property
     def words(self) -> frozenset[str]:
@@ -76,7 +91,7 @@ class Label:
 
     def counts_rightly(self, subject: Subject, value: Value) -> bool:
         """Whether a value leaves the warm-up out, where the text says that it does."""
-        if not self.without_warm_up or subject.sort != "samples" or WITHOUT in value.estimator:
+        if not self.text.without_warm_up or subject.sort != "samples" or WITHOUT in value.estimator:
             return True
         return not any(WITHOUT in each.estimator for each in subject.values)
 
@@ -107,7 +122,8 @@ class Label:
         far = len((subject.words | subject.context_words) & self.far)
         loose = called or key or covered > 0 or context > 0
         score = 3.0 * called + 2.0 * covered + 2.0 * key + 0.5 * context + 0.1 * far
-        return Bond(called or covered >= _SURE[subject.sort], loose, score)
+        sure = called or covered >= _SURE[subject.sort]
+        return Bond(sure, called or covered > 0, loose, score)
 
     def candidates(self, index: Index) -> list[tuple[Bond, Subject]]:
         """Return the subjects that this names at all, the best first."""
@@ -121,6 +137,24 @@ class Label:
         found = [(bond, n) for bond, n in bonds if bond.loose]
         found.sort(key=lambda each: (-each[0].score, each[1]))
         return [(bond, index.subjects[n]) for bond, n in found]
+
+    def covered_by(self, subject: Subject) -> bool:
+        """Whether a subject answers to everything that names a cell's row and column.
+
+        A row of another run ("lower8", "split=8") is not contradicted by this one.
+        """
+        _, bar, names = self.claim.near.partition(" | ")
+        if not bar:
+            return True
+        if self.keys and not self.shares_key(subject):
+            return False
+        words = subject.words | subject.context_words
+        cells = [
+            cell
+            for cell in names.split(" ; ")
+            if "=" not in cell and cell.strip("*`_ ")[:1].isalpha()
+        ]
+        return all(tokens(cell) & words for cell in cells if tokens(cell))
 
     def tells_apart(self, subject: Subject, index: Index) -> bool:
         """Whether this names a subject's file too, where others hold a thing of that name."""

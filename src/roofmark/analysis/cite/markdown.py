@@ -15,6 +15,8 @@ from roofmark.analysis.cite.measures import unit_after, unit_of_heading
 LONGEST_LINE = 20_000
 # Chosen: a paragraph of more is cut, so that no search over a sentence grows with the file.
 LONGEST_PARAGRAPH = 40_000
+# Chosen: a kernel's symbol is below this; a longer cell is prose.
+_LONGEST_NAME = 300
 
 _FENCE = re.compile(r"^\s{0,3}(?:>\s?)*(?:[-*+]\s+)?(`{3,}|~{3,})")
 _HEADING = re.compile(r"^\s{0,3}(#{1,6})\s+(.*)")
@@ -24,6 +26,7 @@ _SENTENCE = re.compile(r"(?<=[.!?;])[\s*_)\"]+(?=[^\sa-z])")
 _CELL = re.compile(r"(?<!\\)\|")
 _CODE = re.compile(r"(`+)([^`]{1,2000}?)\1(?!`)")
 _QUANTITY = re.compile(r"\d[\d.,]*")
+# Every repetition before a choice has a bound: a line that fits none must not be tried n^2 times.
 _IGNORED = tuple(
     re.compile(pattern, flags)
     for pattern, flags in (
@@ -43,18 +46,21 @@ _IGNORED = tuple(
             r"|cutlass|vllm|ptx|cudnn|ubuntu|compute capability) v?\d+(?:\.\d+)*\b",
             re.IGNORECASE,
         ),
-        (r"\b(?=[0-9a-f]*[a-f])(?=[0-9a-f]*\d)[0-9a-f]{7,64}\b", 0),
+        (r"\b(?=[0-9a-f]{0,64}[a-f])(?=[0-9a-f]{0,64}\d)[0-9a-f]{7,64}\b", 0),
         (r"(?:#|\b(?:PR|GH|line|lines|L|§|step|figure|table|section|chapter|part) ?#?)\d+\b", re.I),
-        (r"(?<![\w.])[\w.@-]*[A-Za-z_][\w.@-]*(?:/[\w.@*{}-]+)+", 0),
-        (r"(?<!\w)(?:~|\.{1,2})?(?:/[\w.@*{}-]*[A-Za-z_][\w.@*{}-]*){2,}", 0),
-        (r"\b[\w-]+\.(?:csv|json|md|py|cu|cpp|txt|log|sh|sqlite|gz|ncu-rep|nsys-rep|html)\b", 0),
+        (r"(?<![\w.@-])(?=[\w.@-]{0,99}[A-Za-z_])[\w.@-]{1,99}(?:/[\w.@*{}-]+)+", 0),
+        (r"(?<!\w)(?:~|\.{1,2})?(?:/(?=[\w.@*{}-]{0,99}[A-Za-z_])[\w.@*{}-]{1,99}){2,}", 0),
+        (
+            r"\b[\w-]{1,99}\.(?:csv|json|md|py|cu|cpp|txt|log|sh|sqlite|gz|ncu-rep|nsys-rep|html)\b",
+            0,
+        ),
         (r":\d+\b(?=[\s,;)])", 0),
-        (r"--?[A-Za-z][\w-]*[ =][\w.:-]+", 0),  # options of commands
-        (r"\b[A-Za-z_]\w*=[-+]?[\d.]+\b", 0),  # settings
+        (r"--?[A-Za-z][\w-]{0,99}[ =][\w.:-]+", 0),  # options of commands
+        (r"\b[A-Za-z_]\w{0,99}=[-+]?[\d.]+\b", 0),  # settings
         (r"\$ ?\d[\d,.]*", 0),
     )
 )
-_UNITS_WITH_SLASH = re.compile(r"[A-Za-z]+/(?:s|sec|second|token|tok)\b")
+_UNITS_WITH_SLASH = re.compile(r"[A-Za-z]+/(?:s|sec|second|token|tok)\.?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +165,7 @@ def mask(text: str) -> str:
     """Return the text with what claims nothing blanked, at the same length.
 
     >>> mask("at 2026-05-03 `ncu 1` took `14 us`")
-    'at                      took  14 us '
+    'at                    took  14 us '
     """
     text = _CODE.sub(_quoted, text).replace("`", " ").replace("*", " ")
     for pattern in _IGNORED:
@@ -264,5 +270,5 @@ def _row_names(headings: list[str], units: list[str], row: list[tuple[int, str]]
             if not units[index] and len(bare) <= 6 and not re.search(r"\d", heading):
                 found.append(f"{heading}={bare}")
         elif re.search("[A-Za-zα-ω]", bare):
-            found.append(text[:300])
+            found.append(text[:_LONGEST_NAME])
     return " ; ".join(found)

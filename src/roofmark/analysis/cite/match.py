@@ -8,15 +8,20 @@ that cries wolf is not read.
 
 from collections.abc import Iterable
 
-from roofmark.analysis.cite.label import Bond, Label
+from msgspec import structs
+
+from roofmark.analysis.cite.label import Bond, Label, Says
 from roofmark.analysis.cite.measures import BASE
 from roofmark.analysis.cite.pairs import asks_for_ratio, estimator_of, ratios
 from roofmark.analysis.cite.records import Citation, Claim, Derived, Fault, Status
 from roofmark.analysis.cite.subjects import Hit, Index, Subject, Value
 from roofmark.records import Missing
+from roofmark.units import show
 
 # Chosen: two digits agree by chance with one of a hundred values; three with one of a thousand.
 _TELLING = 3
+# Chosen: five digits agree by chance with one of a hundred thousand values: they need no name.
+_IDENTIFYING = 5
 # Source: what units are confused by: prefixes, minutes, percent.
 _FACTORS = (1e3, 1e-3, 1e6, 1e-6, 60.0, 1 / 60, 100.0, 0.01)
 # Chosen: "about" allows a tenth; what is further off was not rounded.
@@ -26,12 +31,9 @@ _SLACK = 1e-9
 _CONFUSABLE = frozenset(("mean", "median", "p95", "p99", "std", "min", "max", "total"))
 
 
-def match_claim(claim: Claim, index: Index, *, without_warm_up: bool = False) -> Citation:
-    """Return what the evidence says about a claim.
-
-    without_warm_up: the text says that warm-up does not count.
-    """
-    label = Label(claim, without_warm_up)
+def match_claim(claim: Claim, index: Index, text: Says) -> Citation:
+    """Return what the evidence says about a claim; text: what its text says of all numbers."""
+    label = Label(claim, text)
     found = _supported(label, index) or _supported_ratio(label, index) or _fraction(label, index)
     if found:
         return _citation(claim, "supported", "", *found)
@@ -43,6 +45,13 @@ def match_claim(claim: Claim, index: Index, *, without_warm_up: bool = False) ->
         fault, truth, note = wrong
         return _citation(claim, "contradicted", fault, truth, note)
     return _not_derivable(claim, "nothing in the evidence bears on it")
+
+
+def show_derived(derived: Derived) -> str:
+    """Return a value as people read it."""
+    if derived.unit in ("s", "B", "B/s", "flop/s", "Hz") and derived.value >= 0:
+        return show(derived.value, derived.unit)
+    return f"{derived.value:.6g}{'x' if derived.unit == '1' else f' {derived.unit}'.rstrip()}"
 
 
 def _citation(
@@ -90,7 +99,9 @@ def _fits_estimator(label: Label, subject: Subject, value: Value) -> bool:
 
 def _fits_part(label: Label, subject: Subject) -> bool:
     """Whether the text names no part of the chip, or one that the counter is about."""
-    return subject.sort != "metric" or not label.parts or bool(label.parts & subject.parts)
+    if subject.sort != "metric" or not label.parts or label.parts & subject.parts:
+        return True
+    return any(name in subject.name for name in label.names)
 
 
 def _supported(label: Label, index: Index) -> tuple[Derived, str] | None:
@@ -142,11 +153,14 @@ def _best(label: Label, hits: Iterable[Hit]) -> Hit | None:
 
 def _enough(claim: Claim, bond: Bond, value: Value, *, named: bool) -> bool:
     """Whether words and digits together make an agreement more than chance."""
-    if value.dimension == "number" and estimator_of(value) == "calls":
-        return named and (bond.loose or claim.digits > 1)
     if bond.sure:
         return claim.digits > 1 or value.dimension == "number"
-    return bond.loose and claim.digits >= _TELLING
+    if value.dimension == "number":
+        # Counts are small and many; but a text rarely names what it counts the samples of.
+        return named and ((bond.score >= 1 and claim.digits > _TELLING) or claim.digits == 2)
+    if bond.touches or (named and bond.loose):
+        return claim.digits >= _TELLING
+    return bond.loose and claim.digits >= _IDENTIFYING
 
 
 def _fraction(label: Label, index: Index) -> tuple[Derived, str] | None:
@@ -165,12 +179,17 @@ def _supported_ratio(label: Label, index: Index) -> tuple[Derived, str] | None:
     claim = label.claim
     if not asks_for_ratio(label) or claim.digits < 2:
         return None
-    (low, high), unsigned = _intervals(claim)[0], not claim.text.startswith(("-", "−", "+"))
-    for derived, sure in ratios(label, index):
-        size = abs(derived.value) if unsigned else derived.value
-        if low <= size <= high and (sure or claim.digits >= _TELLING):
+    for derived, sure, meant in ratios(label, index):
+        if meant and (sure or claim.digits >= _TELLING) and _is_ratio(claim, derived):
             return derived, ""
     return None
+
+
+def _is_ratio(claim: Claim, derived: Derived) -> bool:
+    """Whether a ratio, or a change of either direction if no sign is printed, is the claim's."""
+    low, high = _intervals(claim)[0]
+    signed = claim.text.startswith(("-", "−", "+"))
+    return low <= (derived.value if signed else abs(derived.value)) <= high
 
 
 # --- contradiction -------------------------------------------------------------------------------
@@ -180,11 +199,15 @@ _Wrong = tuple[Fault, Derived | Missing, str]
 def _of_another_part(label: Label, index: Index) -> _Wrong | None:
     """The value agrees with a counter, but the text says that it is of another part of the chip."""
     claim = label.claim
-    if claim.digits < _TELLING or not label.parts:
+    if claim.digits < _TELLING or claim.dimension not in ("percent", "rate"):
         return None
-    hits = [h for h in _hits(claim, index) if h.subject.sort == "metric"]
-    bonds = [(label.bond(h.subject), h) for h in hits if not _fits_part(label, h.subject)]
-    named = [(bond.score, h) for bond, h in bonds if bond.loose]
+    hits = [h for h in _hits(claim, index) if not _fits_part(label, h.subject)]
+    bonds = [(label.bond(h.subject), h) for h in hits]
+    named = [
+        (bond.score, h)
+        for bond, h in bonds
+        if bond.sure or (bond.touches and len(h.subject.words & label.words) > 1)
+    ]
     if not named:
         return None
     hit = max(named, key=lambda each: each[0])[1]
@@ -199,12 +222,18 @@ def _of_another_part(label: Label, index: Index) -> _Wrong | None:
 
 
 def _contradicted(label: Label, index: Index) -> _Wrong | None:
+    # Only the words beside a number accuse it; a sentence speaks of more than one thing.
+    label = Label(structs.replace(label.claim, near=label.claim.close), label.text)
     named = [subject for bond, subject in label.candidates(index) if bond.sure]
-    named = [s for s in named if label.tells_apart(s, index) and _fits_part(label, s)]
+    named = [s for s in named if label.tells_apart(s, index) and label.covered_by(s)]
+    named = [s for s in named if _fits_part(label, s)]
     hits = [Hit(s, v) for s in named for v in s.values if _is_named(label, s, v)]
     same = [hit for hit in hits if hit.value.dimension == label.claim.dimension]
-    if not same:
-        return _another_dimension(label, hits)
+    other = [hit for hit in hits if hit.value.dimension != label.claim.dimension]
+    if not same or label.claim.digits >= _IDENTIFYING:
+        wrong = _another_dimension(label, other)
+        if wrong or not same:
+            return wrong
     return (
         _another_estimator(label, named)
         or _another_unit(label, same)
@@ -217,6 +246,9 @@ def _is_named(label: Label, subject: Subject, value: Value) -> bool:
     """Whether the text surely speaks of this value of a subject."""
     if subject.sort in ("samples", "kernel"):
         return estimator_of(value) in label.estimators and label.counts_rightly(subject, value)
+    if subject.sort == "metric":
+        # A profile has hundreds of counters; two digits name none of them.
+        return label.claim.digits >= _TELLING
     if subject.sort == "table":
         return bool({"total", "share"} & {estimator_of(value)}) and "total" in label.estimators
     if subject.sort == "cell":
@@ -234,7 +266,7 @@ def _another_estimator(label: Label, named: list[Subject]) -> _Wrong | None:
             if estimator_of(value) not in _CONFUSABLE or not _agrees(claim, value):
                 continue
             said = ", ".join(sorted(label.estimators & _CONFUSABLE)) or "value"
-            said += " without warm-up" if label.without_warm_up else ""
+            said += " without warm-up" if label.text.without_warm_up else ""
             note = f"this is the {value.estimator}, not the {said}"
             return "wrong label", subject.derived(value), note
     return None
@@ -293,10 +325,14 @@ def _another_value(claim: Claim, truths: list[Derived]) -> _Wrong | None:
     return "wrong value", nearest, _others(nearest, truths)
 
 
-def _others(nearest: Derived, truths: list[Derived]) -> str:
+def _others(nearest: Derived, truths: list[Derived], *, first: bool = False) -> str:
     """Return the same thing by other estimators, so that nobody has to guess which was meant."""
     same = [t for t in truths if t.label == nearest.label and t.place == nearest.place]
-    told = [f"{t.value:.6g} {t.unit} by {t.estimator}" for t in same if t is not nearest]
+    told = [
+        f"{show_derived(t)} is the {t.estimator}"
+        for t in same
+        if (first or t is not nearest) and not t.estimator.startswith("ratio by total")
+    ]
     return "; ".join(told[:3])
 
 
@@ -308,5 +344,13 @@ def _contradicted_ratio(label: Label, index: Index) -> _Wrong | None:
         return None
     if not asks_for_ratio(label):
         return None
-    truths = [derived for derived, sure in ratios(label, index) if sure]
-    return _another_value(claim, truths) if truths else None
+    found = [ratio for ratio in ratios(label, index) if ratio.sure]
+    meant = [ratio.derived for ratio in found if ratio.meant]
+    if not meant:
+        return None
+    told = _others(min(meant, key=lambda each: abs(each.value - claim.value)), meant, first=True)
+    for ratio in found:
+        if not ratio.meant and _is_ratio(claim, ratio.derived):
+            note = f"this is the {ratio.derived.estimator}, which the text does not claim; {told}"
+            return "wrong label", ratio.derived, note
+    return _another_value(claim, meant)

@@ -6,6 +6,7 @@ claim asks for one and only around the subjects that it names.
 
 from collections.abc import Iterator
 from itertools import islice
+from typing import NamedTuple
 
 from roofmark.analysis.cite.label import Label
 from roofmark.analysis.cite.records import Derived
@@ -15,7 +16,15 @@ from roofmark.analysis.cite.words import CHANGE_WORDS, RATIO_WORDS
 # Chosen: a text compares a handful of things; these bound the work for one claim.
 _SIDES, _PARTNERS, _MOST = 64, 32, 20_000
 # Chosen: a speed-up is a ratio of centres; that of two p95 or two deviations is named as such.
-_CENTRES = ("median", "mean", "min", "total")
+_CENTRES = ("median", "mean", "total")
+
+
+class Ratio(NamedTuple):
+    """A ratio of two. sure: the text names one side. meant: by an estimator that it may mean."""
+
+    derived: Derived
+    sure: bool
+    meant: bool
 
 
 def estimator_of(value: Value) -> str:
@@ -29,12 +38,12 @@ def asks_for_ratio(label: Label) -> bool:
     return bool(words and words & label.words)
 
 
-def ratios(label: Label, index: Index) -> Iterator[tuple[Derived, bool]]:
-    """Yield ratios (or changes in percent), and whether the label surely names one side."""
+def ratios(label: Label, index: Index) -> Iterator[Ratio]:
+    """Yield ratios (or changes in percent)."""
     yield from islice(_ratios(label, index), _MOST)
 
 
-def _ratios(label: Label, index: Index) -> Iterator[tuple[Derived, bool]]:
+def _ratios(label: Label, index: Index) -> Iterator[Ratio]:
     named = (s for _, s in label.candidates(index) if len(index.alike[s.sort, s.name]) > 1)
     sides = list(islice(named, _SIDES)) or _few(label, index)
     seen: set[tuple[int, int]] = set()
@@ -44,7 +53,7 @@ def _ratios(label: Label, index: Index) -> Iterator[tuple[Derived, bool]]:
             if other is side or (id(other), id(side)) in seen:
                 continue
             seen.add((id(side), id(other)))
-            yield from ((each, sure) for each in _of_pair(side, other, label))
+            yield from (Ratio(each, sure, meant) for each, meant in _of_pair(side, other, label))
 
 
 def _few(label: Label, index: Index) -> list[Subject]:
@@ -59,18 +68,33 @@ def _told(label: Label, side: Subject, index: Index) -> bool:
     return label.bond(side).sure and label.tells_apart(side, index)
 
 
-def _of_pair(one: Subject, two: Subject, label: Label) -> Iterator[Derived]:
-    theirs = {(v.estimator, v.dimension): v for v in two.values}
+def _of_pair(one: Subject, two: Subject, label: Label) -> Iterator[tuple[Derived, bool]]:
+    theirs = {_kind(two, v): v for v in reversed(two.values)}
     for mine in one.values:
-        other = theirs.get((mine.estimator, mine.dimension))
+        other = theirs.get(_kind(one, mine))
         if other is None or mine.dimension in ("ratio", "percent", "number"):
             continue
-        how = estimator_of(mine)
-        if one.sort in ("samples", "kernel") and how not in (*_CENTRES, *label.estimators):
-            continue
-        if not label.counts_rightly(one, mine):
-            continue
-        yield from _both_ways(one, two, (mine, other), label.claim.dimension)
+        meant = _may_be_meant(label, one, mine)
+        if meant or estimator_of(mine) in (*_CENTRES, "min"):
+            both = _both_ways(one, two, (mine, other), label.claim.dimension)
+            yield from ((derived, meant) for derived in both)
+
+
+def _kind(subject: Subject, value: Value) -> tuple[str, str]:
+    """Return what has to be equal; other tools add to an estimator over how many it was taken."""
+    how = estimator_of(value) if subject.sort == "figure" else value.estimator
+    return how, value.dimension
+
+
+def _may_be_meant(label: Label, subject: Subject, value: Value) -> bool:
+    """Least times count where the text names them, or names no centre at all."""
+    how = estimator_of(value)
+    if not label.counts_rightly(subject, value):
+        return False
+    if subject.sort not in ("samples", "kernel") or how in (*_CENTRES, *label.estimators):
+        return True
+    told = label.text.estimators
+    return how == "min" and ("min" in told or not told & {"mean", "median"})
 
 
 def _both_ways(
@@ -87,6 +111,6 @@ def _both_ways(
             unit="1" if dimension == "ratio" else "%",
             dimension=dimension,
             label=f"{one.name}: {above.place} over {below.place}",
-            estimator=f"ratio of two: {mine.estimator}",
+            estimator=f"{'ratio' if dimension == 'ratio' else 'change'} by {mine.estimator}",
             place=above.place,
         )

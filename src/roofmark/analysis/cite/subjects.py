@@ -81,7 +81,7 @@ class Subject:
     def keys(self) -> dict[str, frozenset[str]]:
         """Names with numbers of its file and settings; of its own name where that is a setting."""
         named = self.sort in ("figure", "cell", "table")
-        return keys(f"{self.context} {self.name}" if named else self.context)
+        return keys(f"{self.context} ; {self.name}" if named else self.context)
 
     @cached_property
     def parts(self) -> frozenset[str]:

@@ -84,9 +84,11 @@ def _all(evidence: Sequence[Evidence]) -> Iterator[Subject]:
 def _samples(place: str, column: Samples) -> Subject:
     """Every estimator over all samples, and without the first (declared or not)."""
     every = column.seconds
-    values = list(_estimates(every, ""))
+    values = list(_estimates(every, " of all samples"))
     if 0 < column.warm_up < len(every):
-        values += _estimates(every[column.warm_up :], f"{WITHOUT}{column.warm_up} warm-up")
+        # What counts comes first, so that it is told where both agree.
+        without = f"{WITHOUT}{column.warm_up} warm-up"
+        values = [*_estimates(every[column.warm_up :], without), *values]
     elif len(every) > 2:
         values += _estimates(every[1:], f"{WITHOUT}the first")
     return Subject("samples", column.label, place, place, tuple(values))
@@ -170,7 +172,7 @@ def _shape(place: str, context: str, profile: Profile) -> Iterator[Subject]:
         sizes.append(("threads launched", sizes[0][1] * sizes[1][1]))
     for name, size in sizes:
         values = (exact("product of its three sizes", "number", size),)
-        yield Subject("metric", name, place, context, values)
+        yield Subject("table", name, place, context, values)
 
 
 def _measured(estimator: str, unit: str, value: float) -> Value:
@@ -193,7 +195,7 @@ def _unit_in(counter: str) -> str:
 
 def _figures(place: str, figures: Figures) -> Iterator[Subject]:
     told = [f"{n}={v}" for n, v in figures.settings.items() if len(v) <= _LONGEST_SETTING]
-    context = " ".join((place, *told))[:2000]
+    context = " ; ".join((place, *told))[:2000]
     for figure in figures.figures:
         if math.isfinite(figure.value):
             yield Subject("figure", figure.label, place, context, tuple(_of_figure(figure)))

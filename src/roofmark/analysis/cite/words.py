@@ -4,18 +4,21 @@ In: prose, headings, identifiers, paths. Out: tokens, identifiers, keys ("32 CTA
 "wo_split=1" are a name with a number), estimators and the parts of a chip that a text names.
 """
 
-# ruff: noqa: SIM905 (lists of words read best as words)
-
 import re
 import unicodedata
 from functools import lru_cache
 
+
+def _set(*lines: str) -> frozenset[str]:
+    return frozenset(" ".join(lines).split())
+
+
 _WORD = re.compile(r"[^\W_]+")
 _CAMEL = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+\d*|[A-Z]+\d*|\d+")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:(?:::|\.)[A-Za-z0-9_]+)*")
-_NUMBER_NAME = re.compile(r"(?<![\w.,])(\d{1,6})[ -]?((?:[A-Za-z][A-Za-z_]*[ ]?){1,3})")
+_NUMBER_NAME = re.compile(r"(?<![\w.,])(\d{1,6})[ -]((?:[A-Za-z][A-Za-z_]*[ ]?){1,3})")
 _GLUED = re.compile(r"(?<![A-Za-z0-9.])(\d{1,6})([a-z]{2,})(?![a-z])")
-_NAME_NUMBER = re.compile(r"([A-Za-z]{2,})(?:[_-]?|\s?=\s?|:\s?)(\d{1,6})(?![\d.,]*\d|[A-Za-z%×])")
+_NAME_NUMBER = re.compile(r"([A-Za-z]{2,})(?:[ _-]?|\s?=\s?|:\s?)(\d{1,6})(?![\d.,]*\d|[A-Za-z%×])")
 _GREEK = {"α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "μ": "u", "µ": "u"}
 _SAME = {
     "average": "mean",
@@ -40,10 +43,9 @@ _SAME = {
     "lts": "l2",
     "l1tex": "l1",
 }
-_STOP = frozenset(
-    "a an and are as at be by for from in is it its of on or per than that the this to was we were "
-    "with vs not no only each all both has have had kernel kernels time us ms ns s "
-    "elapsed_us".split()
+_STOP = _set(
+    "a an and are as at be by for from in is it its of on or per than that the this to was we were",
+    "with vs not no only each all both has have had kernel kernels time us ms ns s",
 )
 _ESTIMATORS = {
     "mean": "mean",
@@ -58,11 +60,10 @@ _ESTIMATORS = {
     "sample": "calls",
 }
 RATIO_WORDS = frozenset(("speedup", "ratio", "quicker", "factor"))
-CHANGE_WORDS = frozenset(
-    "speedup regression regress change delta lower higher drop gain reduction improvement increase "
-    "decrease more less overhead vs against down up".split()
+CHANGE_WORDS = _set(
+    "speedup regression regress change delta lower higher drop gain reduction improvement increase",
+    "decrease more less overhead against down up",
 )
-SHARE_WORDS = frozenset("share fraction portion coverage covers cover top percent".split())
 _PARTS = {
     "dram": "dram",
     "hbm": "dram",
@@ -74,9 +75,7 @@ _PARTS = {
     "pcie": "pcie",
     "nvlink": "nvlink",
 }
-_NAMES_NO_KEY = frozenset(
-    "sm fp bf int uint ncu pr gb mb kb us ms ns utf sha v python cuda".split()
-)
+_NAMES_NO_KEY = _set("sm fp bf int uint ncu pr gb mb kb us ms ns utf sha v python cuda")
 
 
 def tokens(text: str) -> frozenset[str]:
@@ -134,14 +133,16 @@ def keys(text: str) -> dict[str, frozenset[str]]:
     for match in _GLUED.finditer(text):
         found.setdefault(_same(match[2]), set()).add(match[1])
     for match in _NUMBER_NAME.finditer(text):
-        for name in re.findall("[A-Za-z]{2,}", match[2]):
+        for name in re.findall("[A-Za-z]+", match[2]):
+            if name.lower() in _STOP:
+                break
             found.setdefault(_same(name.lower()), set()).add(match[1])
     for match in _NAME_NUMBER.finditer(text):
         found.setdefault(_same(match[1].lower()), set()).add(match[2])
     return {
         name: frozenset(numbers)
         for name, numbers in found.items()
-        if name not in _NAMES_NO_KEY and name not in _STOP
+        if len(name) > 1 and name not in _NAMES_NO_KEY and name not in _STOP
     }
 
 
