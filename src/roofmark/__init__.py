@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from roofmark.options import RunOptions
     from roofmark.study import (
         VAR,
+        Contrast,
         Definition,
         Exact,
         Integers,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
         Tolerance,
         Uniform,
         Workload,
+        sweep,
     )
 
 __all__ = [
@@ -39,6 +41,7 @@ __all__ = [
     "BenchError",
     "Bundle",
     "BundleError",
+    "Contrast",
     "Definition",
     "Estimate",
     "Exact",
@@ -63,6 +66,7 @@ __all__ = [
     "rerun",
     "resume",
     "run",
+    "sweep",
     "verify",
 ]
 
@@ -75,6 +79,7 @@ _HOMES = {
     "roofmark.options": ("RunOptions",),
     "roofmark.study": (
         "VAR",
+        "Contrast",
         "Definition",
         "Exact",
         "Integers",
@@ -86,6 +91,7 @@ _HOMES = {
         "Tolerance",
         "Uniform",
         "Workload",
+        "sweep",
     ),
 }
 _PLACES = {name: (home, name) for home, names in _HOMES.items() for name in names} | {

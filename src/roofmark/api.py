@@ -5,7 +5,6 @@ analysis (is it decided?) is handed down from here as a plain function; the benc
 """
 
 import contextlib
-import fnmatch
 import os
 import secrets
 import time
@@ -17,12 +16,12 @@ import msgspec
 
 from roofmark import __version__
 from roofmark.bundle import MANIFEST, Bundle, BundleWriter, open_bundle
-from roofmark.codes import problem
-from roofmark.errors import BenchError, BundleError, Problem, StudyError
+from roofmark.errors import BenchError, BundleError, Problem
 from roofmark.evidence import Environment, Run, Session, Skipped
+from roofmark.narrowing import narrow_study
 from roofmark.options import Progress, RunOptions
 from roofmark.records import Missing, digest, encode
-from roofmark.study import Device, Protocol, Study, Workload
+from roofmark.study import Device, Study
 
 if TYPE_CHECKING:
     from roofmark.analysis.verdict import Replication, Verdict
@@ -47,7 +46,7 @@ def run(
 
     options = options or RunOptions()
     loaded = load_study(study)
-    asked = _narrow(loaded.study, options)
+    asked = narrow_study(loaded.study, options)
     device = _choose_device(asked, options)
     output = Path(output)
     with BundleWriter(output, force=options.force) as writer:
@@ -192,56 +191,6 @@ def _end_session(writer: BundleWriter, how: str, seconds: float) -> None:
     writer.write("run.json", msgspec.structs.replace(record, sessions=sessions))
 
 
-def _narrow(study: Study, options: RunOptions) -> Study:
-    """Return the study that will be measured: what the options leave of it, written down."""
-    names = {*options.solutions, study.baseline} if options.solutions else None
-    unknown = (names or set()) - {solution.name for solution in study.solutions}
-    if unknown:
-        raise _no_match("solution", sorted(unknown), [s.name for s in study.solutions])
-    changes = {
-        "tier": options.tier,
-        "cache": options.cache,
-        "processes": options.processes,
-        "blocks": options.blocks,
-        "time_limit": options.time_limit,
-    }
-    given = {name: value for name, value in changes.items() if value is not None}
-    protocol: Protocol = msgspec.structs.replace(study.protocol, **given)
-    asked = msgspec.structs.replace(
-        study,
-        protocol=protocol,
-        workloads=_select(study.workloads, options.workloads),
-        solutions=tuple(s for s in study.solutions if names is None or s.name in names),
-    )
-    _check_options(asked, options)
-    return asked
-
-
-def _check_options(asked: Study, options: RunOptions) -> None:
-    """Refuse options that no study.json could hold or no run could follow. Raises: StudyError."""
-    from roofmark.validation import find_problems
-
-    found = [each for each in find_problems(asked) if each.where.startswith("protocol.")]
-    # A time limit for one run may well be below the study's limit for one visit.
-    found = [each for each in found if not each.where.startswith("protocol.call_limit")]
-    if not options.confirm and all(workload.held_out for workload in asked.workloads):
-        mend = "Add --confirm, or choose workloads that are not held out."
-        found.append(problem("RM106", "all chosen workloads are held out", "--workload", mend))
-    if found:
-        raise StudyError(*found)
-
-
-def _select(workloads: tuple[Workload, ...], patterns: tuple[str, ...]) -> tuple[Workload, ...]:
-    """Return the workloads that match; a pattern that matches nothing is an error, not a pass."""
-    ids = [workload.id for workload in workloads]
-    idle = [p for p in patterns if not fnmatch.filter(ids, p)]
-    if idle:
-        raise _no_match("workload", idle, ids)
-    if not patterns:
-        return workloads
-    return tuple(w for w in workloads if any(fnmatch.fnmatchcase(w.id, p) for p in patterns))
-
-
 def _choose_device(study: Study, options: RunOptions) -> Device:
     if options.device != "auto":
         return options.device
@@ -335,22 +284,6 @@ def _cache_folder() -> Path:
 
 def _silent(_: Progress) -> None:
     """Say nothing."""
-
-
-def _no_match(kind: str, asked: list[str], known: list[str]) -> StudyError:
-    shown = ", ".join(known[:12]) + (f", ... ({len(known)} in all)" if len(known) > 12 else "")
-    return StudyError(
-        *(
-            Problem(
-                code="RM130",
-                fact=f"no {kind} matches {each!r}",
-                where=f"--{kind}",
-                meaning="A filter that matches nothing would pass for a measurement.",
-                mend=f"Known: {shown}",
-            )
-            for each in asked
-        )
-    )
 
 
 def _interrupted_there(output: Path) -> BundleError:

@@ -72,8 +72,9 @@ ERRORS: dict[str, Code] = {
         "Inputs are drawn and have values; outputs are compared and have a tolerance.",
     ),
     "RM116": Code(
-        "`mutable` names no input",
-        "Only an input can be changed by a solution; outputs are written anyway.",
+        "`mutable` or `weights` do not name inputs",
+        "Only an input can be changed by a solution, or stay the same from call to call; one that "
+        "is changed does not stay the same.",
     ),
     "RM117": Code(
         "an entry is not `file::function`",
@@ -122,6 +123,15 @@ ERRORS: dict[str, Code] = {
         "A filter that matches nothing would pass for a measurement.",
     ),
     "RM131": Code("a dtype is not known", "Dtypes are torch's names, without `torch.`."),
+    "RM132": Code(
+        "a solution waits for one that cannot come first",
+        "`after` names a solution of the study that runs on the same devices and does not wait "
+        "for this one.",
+    ),
+    "RM133": Code(
+        "a contrast does not name two solutions",
+        "A contrast is the ratio between two different solutions of the study.",
+    ),
     "RM330": Code(
         "the baseline is not there",
         "Every speed-up is a ratio to the baseline; without it nothing is measured.",

@@ -213,12 +213,11 @@ def _line_in(file: Path, error: BaseException) -> str:
 def _named_files(study: Study) -> dict[str, tuple[str, str]]:
     """Every file that the study names -> who names it first, and the key of that line."""
     named: dict[str, tuple[str, str]] = {}
-    reference: object = study.definition.reference if _is_study(study) else None
-    if isinstance(reference, str):
-        named[reference.partition("::")[0]] = ("definition.reference", "Definition.reference")
+    for entry in study.references if _is_study(study) else ():
+        named[entry.partition("::")[0]] = ("definition.reference", "Definition.reference")
     for solution in (*study.solutions, *study.wrong) if _is_study(study) else ():
         place = (f"solution {solution.name!r}", f"Solution:{solution.name}")
-        for path in (solution.path, *solution.sources):
+        for path in solution.files:
             named.setdefault(path, place)
     return named
 

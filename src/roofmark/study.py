@@ -5,10 +5,13 @@ touches a device. Everything that changes a measurement stands here, so that the
 is the digest of its question. Sources are named by path and pinned by sha256 in `Study.files`.
 """
 
+from collections.abc import Sequence
+from itertools import product
 from math import prod
 from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, UnsetType
+from msgspec.structs import replace
 
 from roofmark.expressions import evaluate
 from roofmark.records import Record
@@ -109,6 +112,7 @@ class Definition(Record):
     reference_dtype: floating inputs are converted to this before the reference sees them.
     flops, traffic: cost of one call over the axes; traffic counts compulsory bytes only.
     mutable: inputs that a solution may change.
+    weights: inputs that stay the same from call to call, as a model's do; drawn once per process.
     """
 
     name: Name
@@ -122,6 +126,7 @@ class Definition(Record):
     scalars: dict[str, float | int] = {}
     reference_dtype: Literal["float64", "float32", "native"] = "float64"
     mutable: tuple[str, ...] = ()
+    weights: tuple[str, ...] = ()
 
 
 class Workload(Record):
@@ -160,6 +165,16 @@ class Solution(Record, kw_only=False):
     flags: added to the compiler's command line.
     devices: where it runs; by default the device its language implies (Python: both).
     requires: importable packages without which it is skipped, not failed.
+    params: name -> integer: a macro (-DNAME=value) of a C++ or CUDA file, an argument of a Python
+        entry, of `prepare` and of `exact`.
+    prepare: "file.py::function", called once before anything is timed with the weights by name; it
+        returns a dict of tensors (repacked weights, workspaces) that the entry takes in place of
+        the weights, after the other inputs.
+    exact: "file.py::function", a second reference in this solution's own order of operations, which
+        its outputs must equal bit for bit; it sees the inputs in their own dtypes.
+    after: the solution that must be found right first; without it this one is not tried.
+    traffic: bytes that this solution must move, where its own formats make that more or less than
+        the definition's.
     """
 
     name: Name
@@ -169,11 +184,22 @@ class Solution(Record, kw_only=False):
     flags: tuple[str, ...] = ()
     devices: tuple[Device, ...] | UnsetType = UNSET
     requires: tuple[str, ...] = ()
+    params: dict[str, int] = {}
+    prepare: str | UnsetType = UNSET
+    exact: str | UnsetType = UNSET
+    after: Name | UnsetType = UNSET
+    traffic: str | UnsetType = UNSET
 
     @property
     def path(self) -> str:
         """The file that holds the entry."""
         return self.entry.partition("::")[0]
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Every file that it is built from, the entry's first."""
+        prepare = () if isinstance(self.prepare, UnsetType) else (self.prepare.partition("::")[0],)
+        return tuple(dict.fromkeys((self.path, *self.sources, *prepare)))
 
     @property
     def function(self) -> str:
@@ -228,11 +254,20 @@ class Protocol(Record):
     memory_limit: Annotated[int, Meta(gt=0)] = 8 * 2**30
 
 
+class Contrast(Record, kw_only=False):
+    """A ratio between two solutions that the author asks for: `against`'s time over `of`'s."""
+
+    name: Name
+    of: Name
+    against: Name
+
+
 class Study(Record):
     """A question: which of these solutions is faster than the baseline, by how much, and why.
 
     wrong: negative controls; a gate that lets one pass makes the whole study invalid.
     accept: health codes (RM3xx) that the author accepts; the report says so first.
+    contrasts: ratios between solutions, beside those to the baseline.
     files: path -> sha256 of every source; filled in when the study is loaded.
     """
 
@@ -243,6 +278,7 @@ class Study(Record):
     protocol: Protocol = Protocol()
     wrong: tuple[Solution, ...] = ()
     accept: tuple[str, ...] = ()
+    contrasts: tuple[Contrast, ...] = ()
     title: str = ""
     files: dict[str, str] = {}
 
@@ -251,11 +287,35 @@ class Study(Record):
         fixed = {name: size for name, size in self.definition.axes.items() if isinstance(size, int)}
         return fixed | workload.axes
 
+    @property
+    def references(self) -> tuple[str, ...]:
+        """Every entry that the referee calls: the definition's, then those of `exact`."""
+        exact = (s.exact for s in (*self.solutions, *self.wrong) if isinstance(s.exact, str))
+        return tuple(dict.fromkeys((self.definition.reference, *exact)))
+
     def solution(self, name: str) -> Solution:
-        """Return the solution or control of that name. Raises: KeyError."""
+        """Return the solution or control of that name; for its twin, the baseline.
+
+        Raises: KeyError.
+        """
+        name = self.baseline if name == twin_of(self.baseline) else name
         return {each.name: each for each in (*self.solutions, *self.wrong)}[name]
 
 
 def twin_of(baseline: str) -> str:
     """Return the name under which the baseline's A/A control is recorded."""
     return f"{baseline}~twin"
+
+
+def sweep(solution: Solution, **values: Sequence[int]) -> tuple[Solution, ...]:
+    """Return one solution for each combination of these params, such as "wo-split4".
+
+    >>> [each.name for each in sweep(Solution("wo", "wo.cu::wo"), SPLIT=(1, 2))]
+    ['wo-split1', 'wo-split2']
+    """
+    found: list[Solution] = []
+    for chosen in product(*values.values()):
+        params = dict(zip(values, chosen, strict=True))
+        name = "-".join([solution.name, *(f"{k.lower()}{v}" for k, v in params.items())])
+        found.append(replace(solution, name=name, params=solution.params | params))
+    return tuple(found)

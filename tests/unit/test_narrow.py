@@ -3,13 +3,13 @@
 import pytest
 from sample import make_study
 
-from roofmark import api
 from roofmark.errors import StudyError
+from roofmark.narrowing import narrow_study
 from roofmark.options import RunOptions
 
 
 def narrow(**options):
-    return api._narrow(make_study(("fast",)), RunOptions(**options))
+    return narrow_study(make_study(("fast",)), RunOptions(**options))
 
 
 @pytest.mark.parametrize(
@@ -42,6 +42,6 @@ def test_held_out_workloads_alone_need_a_confirmation():
     held = msgspec.structs.replace(first, held_out=True, name="held")
     study = msgspec.structs.replace(study, workloads=(held, first, *rest))
     with pytest.raises(StudyError, match="RM106"):
-        api._narrow(study, RunOptions(workloads=("held",)))
-    asked = api._narrow(study, RunOptions(workloads=("held",), confirm=True))
+        narrow_study(study, RunOptions(workloads=("held",)))
+    asked = narrow_study(study, RunOptions(workloads=("held",), confirm=True))
     assert [w.id for w in asked.workloads] == ["held"]

@@ -118,21 +118,30 @@ def compare_cells(scene: Scene) -> dict[Place, Comparison]:
     """Return every planned cell with its decision, in the study's order."""
     twin = twin_of(scene.study.baseline)
     cells = {
-        (workload.id, name): _measure(scene, workload.id, name)
+        (workload.id, name): measure_cell(scene, workload.id, name, scene.study.baseline)
         for workload in scene.workloads
         for name in scene.names
     }
-    raw = {place: _zone(scene.study.protocol, *cell) for place, cell in cells.items()}
+    raw = {place: zone_of(scene.study.protocol, *cell) for place, cell in cells.items()}
     family = [place for place in cells if place[1] != twin]
     corrected = dict(zip(family, holm([raw[place][1] for place in family]), strict=True))
     return {
-        place: _comparison(scene, place, cell, raw[place][0], corrected.get(place, raw[place][1]))
+        place: settle_cell(
+            scene,
+            (*place, scene.study.baseline),
+            cell,
+            raw[place][0],
+            corrected.get(place, raw[place][1]),
+        )
         for place, cell in cells.items()
     }
 
 
-def _measure(scene: Scene, workload: str, name: str) -> tuple[Pairs | None, float]:
-    base = scene.series.get((workload, scene.study.baseline))
+def measure_cell(
+    scene: Scene, workload: str, name: str, against: str
+) -> tuple[Pairs | None, float]:
+    """Return a solution's pairs with another one, and the floor that the twin sets."""
+    base = scene.series.get((workload, against))
     other = scene.series.get((workload, name))
     floor = 0.0
     if name != twin_of(scene.study.baseline):
@@ -144,8 +153,8 @@ def _measure(scene: Scene, workload: str, name: str) -> tuple[Pairs | None, floa
     return (pairs if pairs.n else None), floor
 
 
-def _zone(protocol: Protocol, pairs: Pairs | None, floor: float) -> tuple[Decision, float]:
-    """Before the fewest processes there is no look, so there is no p."""
+def zone_of(protocol: Protocol, pairs: Pairs | None, floor: float) -> tuple[Decision, float]:
+    """Return the zone and its p; before the fewest processes there is no look, so there is none."""
     if pairs is None or pairs.n < protocol.processes[0]:
         return "undecided", 1.0
     return classify(summary_of(pairs, floor), margin=protocol.margin, looks=looks(protocol))
@@ -156,16 +165,23 @@ def summary_of(pairs: Pairs, floor: float) -> Summary:
     return summarise(list(pairs.ratios.values()), floor=floor, blur=pairs.blur)
 
 
-def _comparison(
-    scene: Scene, place: Place, cell: tuple[Pairs | None, float], zone: Decision, p: float
+def settle_cell(
+    scene: Scene,
+    place: tuple[str, str, str],
+    cell: tuple[Pairs | None, float],
+    zone: Decision,
+    p: float,
 ) -> Comparison:
-    fate = fate_of(scene.series.get(place))
-    baseline_fate = fate_of(scene.series.get((place[0], scene.study.baseline)))
+    """Return the comparison of (workload, solution, against whom) once its p is corrected."""
+    workload, name, against = place
+    fate = fate_of(scene.series.get((workload, name)))
+    baseline_fate = fate_of(scene.series.get((workload, against)))
     decision: Decision = zone if p <= 1 - scene.study.protocol.level else "undecided"
     if fate in DOOMED or baseline_fate in DOOMED:
         decision = "invalid"
     return Comparison(
-        *place,
+        workload,
+        name,
         fate=fate,
         baseline_fate=baseline_fate,
         pairs=cell[0],

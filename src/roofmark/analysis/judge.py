@@ -5,13 +5,13 @@ moved by its interval (decide.py), and may be moved back, or to `invalid`, by fi
 finding about a cell moves that cell, one about a solution all its cells, one about the study all.
 """
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
 
 from roofmark.analysis.bounds import classify
 from roofmark.analysis.compare import Place, Series, estimate_ratio, estimate_time, pair
+from roofmark.analysis.contrasts import judge_contrasts
 from roofmark.analysis.decide import DOOMED, Comparison, Scene, compare_cells, set_scene
 from roofmark.analysis.decide import undecided_workloads as undecided_workloads
 from roofmark.analysis.overall import (
@@ -24,7 +24,7 @@ from roofmark.analysis.overall import (
 from roofmark.analysis.roofline import roof
 from roofmark.analysis.rules import Case, apply_rules, loaded_plugins
 from roofmark.analysis.rules.facts import FACTS
-from roofmark.analysis.stats import holm, rms, sig, spread_within
+from roofmark.analysis.stats import holm, sig
 from roofmark.analysis.verdict import (
     Cell,
     Decision,
@@ -103,6 +103,7 @@ def judge_traces(
         decision=_agreement(overall),
         settled=_settled(moved, study),
         overall=overall,
+        contrasts=judge_contrasts(scene, comparisons, findings),
         cells=moved,
         findings=findings,
         accepted=tuple(sorted({f.code for f in findings if f.accepted and f.state == "fires"})),
@@ -251,7 +252,7 @@ def _overalls(
     """Judge every solution over its workloads; Holm over the solutions, the twin apart."""
     study, twin = scene.study, twin_of(scene.study.baseline)
     of = {name: [c for c in comparisons.values() if c.solution == name] for name in scene.names}
-    floor = {name: _floor(of[name], of.get(twin, ()) if name != twin else ()) for name in of}
+    floor = {n: overall_floor(of[n], of.get(twin, ()) if n != twin else ()) for n in of}
     zones = {n: zone_overall(of[n], study.protocol, floor=floor[n]) for n in scene.names}
     family = [name for name in scene.names if name != twin]
     corrected = dict(zip(family, holm([zones[name][1] for name in family]), strict=True))
@@ -270,12 +271,6 @@ def _overalls(
 
 def _settle(zone: Decision, p: float, plan: Protocol) -> Decision:
     return zone if p <= 1 - plan.level else "undecided"
-
-
-def _floor(own: Sequence[Comparison], twin: Sequence[Comparison]) -> float:
-    """The least spread of a process's mean: what its blocks explain, what the twin shows."""
-    within = [spread_within(c.pairs.ratios.values()) for c in own if c.pairs is not None]
-    return max(overall_floor(twin), rms(within) / math.sqrt(max(1, len(within))))
 
 
 def _overall(

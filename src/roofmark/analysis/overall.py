@@ -19,6 +19,7 @@ from roofmark.analysis.stats import (
     mean,
     rms,
     sig,
+    spread_within,
     summarise,
 )
 from roofmark.analysis.verdict import Decision, Estimate, Fit
@@ -38,9 +39,10 @@ def balanced_ratios(cells: Sequence[Comparison]) -> list[float]:
     return [mean([table[process] for table in tables]) for process in sorted(common)]
 
 
-def overall_floor(twin: Sequence[Comparison]) -> float:
-    """Return the spread that the twin's balanced means show about 0."""
-    return rms(balanced_ratios(twin))
+def overall_floor(own: Sequence[Comparison], twin: Sequence[Comparison]) -> float:
+    """Return the least spread of a process's mean: what its blocks explain, what the twin shows."""
+    within = [spread_within(c.pairs.ratios.values()) for c in own if c.pairs is not None]
+    return max(rms(balanced_ratios(twin)), rms(within) / math.sqrt(max(1, len(within))))
 
 
 def overall_blur(cells: Sequence[Comparison]) -> float:

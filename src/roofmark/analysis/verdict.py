@@ -137,6 +137,21 @@ class Overall(Record):
     fit: Fit | Missing
 
 
+class Contrasted(Record):
+    """A ratio between two solutions: the time of `against` over that of `of`, over all workloads.
+
+    changed: what differs between them; confounded: more than one thing does.
+    """
+
+    name: str
+    of: str
+    against: str
+    decision: Decision
+    speedup: Estimate | Missing
+    changed: tuple[str, ...]
+    confounded: bool
+
+
 class Verdict(Record):
     """Everything that follows from one bundle.
 
@@ -158,6 +173,7 @@ class Verdict(Record):
     decision: Decision
     settled: bool
     overall: tuple[Overall, ...]
+    contrasts: tuple[Contrasted, ...]
     cells: tuple[Cell, ...]
     findings: tuple[Finding, ...]
     accepted: tuple[str, ...]

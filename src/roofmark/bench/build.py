@@ -109,7 +109,7 @@ def build_python(solution: Solution, folder: Path) -> Build:
 
 def source_digest(solution: Solution, folder: Path) -> str:
     """Return the sha256 over name and bytes of every source file, each with its length."""
-    return _digest_files(folder, sorted({solution.path, *solution.sources}))
+    return _digest_files(folder, sorted(solution.files))
 
 
 def _digest_files(folder: Path, names: list[str]) -> str:
@@ -122,7 +122,7 @@ def _digest_files(folder: Path, names: list[str]) -> str:
 
 
 def _check_files(solution: Solution, folder: Path) -> None:
-    absent = [name for name in (solution.path, *solution.sources) if not (folder / name).is_file()]
+    absent = [name for name in solution.files if not (folder / name).is_file()]
     if absent:
         raise BuildError(f"source files are missing: {', '.join(absent)}")
 

@@ -94,11 +94,13 @@ def compile_command(
     _check_flags(solution.flags)
     sources = [solution.path, *(each for each in solution.sources if _compiled(each, solution))]
     includes = [f"-I{path}" for path in _include_paths()]
+    macros = [f"-D{name}={value}" for name, value in solution.params.items()]
     if solution.language == "cuda":
         middle = _cuda_options(solution, capability)
     else:
         middle = _host_options(solution)
-    return (compiler.path, *middle, *includes, *solution.flags, *sources, "-o", LIBRARY, *_links())
+    words = (*middle, *includes, *macros, *solution.flags, *sources, "-o", LIBRARY)
+    return (compiler.path, *words, *_links())
 
 
 def clean_environment(variables: Mapping[str, str] = os.environ) -> dict[str, str]:

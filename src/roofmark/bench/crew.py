@@ -76,8 +76,8 @@ class Crew(Interface):
         """Have the referee fill slots. Raises: StudyError when the reference fails."""
         ...
 
-    def verify(self, slots: Iterable[int]) -> Verified:
-        """Have the referee compare outputs."""
+    def verify(self, name: str, slots: Iterable[int]) -> Verified:
+        """Have the referee compare what a worker put into these slots."""
         ...
 
     def prepare(self, requests: dict[str, Prepare]) -> dict[str, Prepared | Failure]:
@@ -146,9 +146,12 @@ class ProcessCrew:
         """Have the referee fill slots."""
         self._ask_referee(request, "draw")
 
-    def verify(self, slots: Iterable[int]) -> Verified:
-        """Have the referee compare outputs."""
-        return cast(Verified, self._ask_referee(Verify(slots=tuple(slots)), "verify"))
+    def verify(self, name: str, slots: Iterable[int]) -> Verified:
+        """Have the referee compare what a worker put into these slots."""
+        solution = self.posts[name].solution
+        exact = solution.exact if isinstance(solution.exact, str) else ""
+        request = Verify(slots=tuple(slots), exact=exact, params=solution.params)
+        return cast(Verified, self._ask_referee(request, "verify"))
 
     def prepare(self, requests: dict[str, Prepare]) -> dict[str, Prepared | Failure]:
         """Have workers prepare, all at once."""

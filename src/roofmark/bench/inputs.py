@@ -5,7 +5,7 @@ are poisoned. The same seed string gives the same values on the same kind of dev
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 import torch
 from msgspec import UnsetType
@@ -22,10 +22,13 @@ def draw_inputs(
     *,
     slots: range,
     seed: str,
+    kept: Container[str] = (),
 ) -> None:
-    """Fill every input of these slots with values that only `seed` can give again."""
+    """Fill the inputs of these slots, but not `kept`, with values that only `seed` gives again."""
     generator = torch.Generator(device=arena.data.device)
     for place in layout.inputs:
+        if place.name in kept:
+            continue
         generator.manual_seed(_number(f"{seed}/{place.name}"))
         shape = (len(slots), *place.shape)
         arena.stacked(place, layout, slots).copy_(_draw(values[place.name], shape, generator))

@@ -11,7 +11,7 @@ tvm-ffi takes torch's current stream with every call that has a CUDA tensor amon
 import functools
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ import torch
 from roofmark.bench.build import BuildError, build_python
 from roofmark.bench.importing import import_file
 from roofmark.bench.sealed import load_sealed
-from roofmark.bench.signature import Convention, read_convention
+from roofmark.bench.signature import Convention, chosen, read_convention, read_parameters
 from roofmark.evidence import Build
 from roofmark.study import Definition, Solution
 
@@ -35,29 +35,84 @@ class WrongOutput(Exception):
 
 
 @dataclass(frozen=True)
+class Bound:
+    """A call on one slot. call: all that is timed. reads: the tensors that it takes as inputs."""
+
+    call: Callable[[], Any]
+    reads: tuple[torch.Tensor, ...]
+
+
+@dataclass(frozen=True)
 class Entry:
-    """A loaded solution. build: proof of a Python solution; a library has brought its own."""
+    """A loaded solution. build: proof of a Python solution; a library has brought its own.
 
-    name: str
+    prepare: what makes of the weights the tensors that the function takes in their place.
+    """
+
+    solution: Solution
     function: Callable[..., Any]
-    how: Convention
-    outputs: tuple[str, ...]
+    definition: Definition
     build: Build | None
+    prepare: Callable[..., Any] | None = None
 
-    def bind(
-        self, inputs: Tensors, scalars: Mapping[str, float], outputs: Tensors
-    ) -> Callable[[], Any]:
-        """Return a thunk over these tensors; calling it is all that is timed."""
-        given = {**inputs, **scalars, **outputs}
-        return functools.partial(
+    @property
+    def name(self) -> str:
+        """The solution's name."""
+        return self.solution.name
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The outputs in order."""
+        return tuple(self.definition.outputs)
+
+    def bind(self, inputs: Tensors, outputs: Tensors) -> Bound:
+        """Return a call over these tensors; preparing weights is part of binding, not of the call.
+
+        Raises: BuildError when `prepare` or the entry does not take or give what it should.
+        """
+        taken = self._prepared(inputs)
+        how = self.convention(taken)
+        given = {**taken, **self.definition.scalars, **self.solution.params, **outputs}
+        call = functools.partial(
             self.function,
-            *(given[name] for name in self.how.positional),
-            **{name: given[name] for name in self.how.keyword},
+            *(given[name] for name in how.positional),
+            **{name: given[name] for name in how.keyword},
         )
+        return Bound(call, tuple(taken.values()))
+
+    def convention(self, taken: Iterable[str]) -> Convention:
+        """Return how the function is called with tensors of these names. Raises: BuildError."""
+        names = (*taken, *self.definition.scalars)
+        if self.solution.language != "python":
+            return Convention(positional=(*names, *self.outputs), keyword=(), writes=True)
+        return read_convention(
+            self.function,
+            self.solution.entry,
+            taken=(*names, *self.solution.params),
+            outputs=self.outputs,
+        )
+
+    def _prepared(self, inputs: Tensors) -> dict[str, torch.Tensor]:
+        """Return the inputs, with what `prepare` made in place of the weights."""
+        if self.prepare is None:
+            return dict(inputs)
+        weights = self.definition.weights
+        rest = {name: tensor for name, tensor in inputs.items() if name not in weights}
+        params = chosen(self.prepare, str(self.solution.prepare), self.solution.params)
+        made = self.prepare(**{name: inputs[name] for name in weights}, **params)
+        reserved = {*rest, *self.outputs, *self.definition.scalars, *self.solution.params}
+        if not isinstance(made, dict) or not all(
+            type(value) is torch.Tensor and name not in reserved for name, value in made.items()
+        ):
+            raise BuildError(
+                f"{self.solution.prepare} returned {_describe(made)}; it returns a dict of plain "
+                f"tensors whose names are none of {', '.join(sorted(reserved))}"
+            )
+        return rest | made
 
     def store(self, result: Any, outputs: Tensors) -> None:
         """Check what a call returned and copy it where the referee looks. Raises: WrongOutput."""
-        if self.how.writes:
+        if self.writes:
             if result is not None and not self._same(result, outputs):
                 raise WrongOutput(
                     f"error[RM107]: solution {self.name!r} takes its outputs as arguments and yet "
@@ -68,6 +123,14 @@ class Entry:
         with torch.no_grad():
             for name, value in self._named(result).items():
                 outputs[name].copy_(self._checked(name, value, outputs[name]))
+
+    @functools.cached_property
+    def writes(self) -> bool:
+        """Whether the function takes its outputs as arguments, and so returns none."""
+        if self.solution.language != "python":
+            return True
+        given = read_parameters(self.function, self.solution.entry)
+        return any(name in self.outputs for name in given)
 
     def _same(self, result: Any, outputs: Tensors) -> bool:
         """Whether it returned the outputs it was given, as torch's `out=` functions do."""
@@ -120,38 +183,40 @@ def load_entry(
     Raises: BuildError when it cannot be loaded, is not what was proved, lacks its function, or its
         parameters are not the definition's.
     """
-    outputs = tuple(definition.outputs)
+    prepare = None
+    if isinstance(solution.prepare, str):
+        prepare = load_function(folder, solution.prepare)
     if solution.language == "python":
-        function = _load_python(solution, folder)
-        how = read_convention(function, definition, solution.entry)
-        return Entry(solution.name, function, how, outputs, build_python(solution, folder))
+        function = load_function(folder, solution.entry)
+        _check_siblings(solution, folder.resolve())
+        build = build_python(solution, folder)
+        entry = Entry(solution, function, definition, build, prepare)
+        if prepare is None:
+            # Told now and not at the first call; what `prepare` gives nobody knows before.
+            entry.convention(definition.inputs)
+        return entry
     if library is None or binary is None:
         raise BuildError(f"{solution.name!r} is compiled; it came without its proof of build")
-    names = (*definition.inputs, *definition.scalars, *outputs)
-    how = Convention(positional=names, keyword=(), writes=True)
-    return Entry(
-        solution.name, load_sealed(library, binary, solution.function), how, outputs, build=None
-    )
+    function = load_sealed(library, binary, solution.function)
+    return Entry(solution, function, definition, None, prepare)
 
 
-def _load_python(solution: Solution, folder: Path) -> Callable[..., Any]:
+def load_function(folder: Path, entry: str) -> Callable[..., Any]:
+    """Return the function that "file.py::function" names. Raises: BuildError."""
+    path, _, name = entry.partition("::")
     try:
-        module = import_file(folder, solution.path)
+        module = import_file(folder, path)
     except (Exception, SystemExit) as error:
-        reason = f"{solution.path} cannot be imported: {type(error).__name__}: {error}"
+        reason = f"{path} cannot be imported: {type(error).__name__}: {error}"
         raise BuildError(reason, "".join(traceback.format_exception(error))) from error
-    _check_siblings(solution, folder.resolve())
-    function = getattr(module, solution.function, None)
+    function = getattr(module, name, None)
     if not callable(function):
         own = sorted(
-            name
-            for name, value in vars(module).items()
+            each
+            for each, value in vars(module).items()
             if callable(value) and getattr(value, "__module__", "") == module.__name__
         )
-        raise BuildError(
-            f"{solution.path} has no function {solution.function!r}; it defines "
-            f"{', '.join(own) or 'none'}"
-        )
+        raise BuildError(f"{path} has no function {name!r}; it defines {', '.join(own) or 'none'}")
     return function
 
 
@@ -170,4 +235,6 @@ def _check_siblings(solution: Solution, folder: Path) -> None:
 def _describe(result: Any) -> str:
     if isinstance(result, tuple | list):
         return f"{len(result)} values"
+    if isinstance(result, dict):
+        return f"a dict of {', '.join(map(str, result)) or 'nothing'}"  # pyright: ignore
     return type(result).__name__

@@ -6,20 +6,24 @@ further part in this process set, and what the others did stays.
 """
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from roofmark.bench.crew import Crew
 from roofmark.bench.ledger import Ledger, Reading
 from roofmark.bench.messages import Draw, Prepare, Prepared, Time, Timed
 from roofmark.bench.plan import Block, plan_blocks, tiers_on
+from roofmark.bench.process import ChildFailed
 from roofmark.evidence import Visit
 from roofmark.study import Device, Protocol, Workload
 
 
 @dataclass(frozen=True)
 class Task:
-    """What to measure: slots 0 to len(names) - 1 are for warm-up, one for each worker."""
+    """What to measure: slots 0 to len(names) - 1 are for warm-up, one for each worker.
+
+    after: name -> the one that must be right before it is tried.
+    """
 
     workload: Workload
     axes: dict[str, int]
@@ -30,6 +34,7 @@ class Task:
     device: Device
     seed: str
     limit: float
+    after: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def first(self) -> int:
@@ -62,26 +67,52 @@ def prove_solutions(crew: Crew, task: Task) -> dict[str, Ledger]:
     ledgers = {name: Ledger() for name in task.names}
     seed = f"{task.seed}/first-call"
     # The timed slots are filled too: what prepares a tier may run over them, and must find values.
-    everything = task.first + task.slots
-    crew.draw(Draw(workload=task.workload, first=0, slots=everything, expect=task.first, seed=seed))
-    requests = {
-        name: Prepare(
-            axes=task.axes,
-            first=task.first,
-            slots=task.slots,
-            warm=slot,
-            tiers=tiers_on(task.device),
+    crew.draw(
+        Draw(
+            workload=task.workload,
+            first=0,
+            slots=task.first + task.slots,
+            expect=task.first,
+            seed=seed,
+            weights=True,
         )
-        for slot, name in enumerate(task.names)
-    }
-    for name, reply in crew.prepare(requests).items():
-        ledger = ledgers[name]
-        if isinstance(reply, Prepared):
-            ledger.proof, ledger.absent = reply.build, dict(reply.absent)
-            ledger.take(crew.verify([requests[name].warm]), 1, timed=False)
-        else:
-            ledger.failure = reply
+    )
+    for names in _waves(task, ledgers):
+        requests = {name: _prepare(task, name) for name in names}
+        for name, reply in crew.prepare(requests).items():
+            ledger = ledgers[name]
+            if isinstance(reply, Prepared):
+                ledger.proof, ledger.absent = reply.build, dict(reply.absent)
+                ledger.take(crew.verify(name, [requests[name].warm]), 1, timed=False)
+            else:
+                ledger.failure = reply
     return ledgers
+
+
+def _waves(task: Task, ledgers: dict[str, Ledger]) -> Iterator[list[str]]:
+    """Yield who is tried at once: first those that wait for nobody, then those that may follow."""
+    waiting = list(task.names)
+    done: set[str] = set()
+    while waiting:
+        wave = [n for n in waiting if task.after.get(n, "") in done or n not in task.after]
+        if not wave:
+            break
+        waiting = [name for name in waiting if name not in wave]
+        yield wave
+        done |= {name for name in wave if ledgers[name].alive}
+    for name in waiting:
+        reason = f"not tried: it comes after {task.after[name]}, which was not found right"
+        ledgers[name].failure = ChildFailed("order", reason, "")
+
+
+def _prepare(task: Task, name: str) -> Prepare:
+    return Prepare(
+        axes=task.axes,
+        first=task.first,
+        slots=task.slots,
+        warm=task.names.index(name),
+        tiers=tiers_on(task.device),
+    )
 
 
 def _run_block(
@@ -104,7 +135,8 @@ def _run_block(
             continue
         timed, elapsed = answer
         reading = watch.after(watch.now())
-        if ledger.take(crew.verify(range(task.first, task.first + calls)), calls, timed=True):
+        done = range(task.first, task.first + calls)
+        if ledger.take(crew.verify(name, done), calls, timed=True):
             visit = _visit(block, position, start, timed, elapsed)
             ledger.enter(block.tier, visit, timed.clock, reading)
 

@@ -52,7 +52,7 @@ class Open(Record, tag="open"):
 
 class Draw(Record, tag="draw"):
     """Fill slots `first` to `first + slots` with values never used before, poison the outputs, and
-    compute the reference for the first `expect` of them.
+    compute the reference for the first `expect` of them. weights: draw these inputs, too.
     """
 
     workload: Workload
@@ -60,12 +60,18 @@ class Draw(Record, tag="draw"):
     slots: int
     expect: int
     seed: str
+    weights: bool = False
 
 
 class Verify(Record, tag="verify"):
-    """Compare the outputs of these slots with the reference, then poison them again."""
+    """Compare the outputs of these slots with the reference, then poison them again.
+
+    exact: "file.py::function" that they must also equal bit for bit, or ""; params: its arguments.
+    """
 
     slots: tuple[int, ...]
+    exact: str = ""
+    params: dict[str, int] = {}
 
 
 class Opened(Record, tag="opened"):

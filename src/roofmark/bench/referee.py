@@ -2,8 +2,11 @@
 
 In: `Open`, `Draw`, `Verify`. Out: `Opened`, `Drawn`, `Verified`. No candidate's code ever runs
 here, so nothing a candidate does to its own process can change what is expected of it.
+
+Weights are drawn once, with the first draw; later draws put them back as they were.
 """
 
+import functools
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -28,6 +31,7 @@ from roofmark.bench.messages import (
     Verify,
 )
 from roofmark.bench.serve import Answer
+from roofmark.bench.signature import chosen
 from roofmark.study import Definition, Exact, Tolerance
 
 
@@ -43,6 +47,7 @@ class Referee:
     def __init__(self) -> None:
         """Start empty; `Open` fills it."""
         self.definition: Definition
+        self.folder: Path
         self.reference: Any
         self.arena: Arena
         self.layout: Layout
@@ -50,6 +55,8 @@ class Referee:
         self.seed = ""
         self.expected: dict[str, torch.Tensor] = {}
         self.pristine: dict[str, torch.Tensor] = {}
+        self.exact: dict[str, dict[str, torch.Tensor]] = {}
+        self.weights: dict[str, torch.Tensor] = {}
         self.verified = 0
 
     def answer(self, request: Request) -> Reply:
@@ -67,8 +74,8 @@ class Referee:
     def open(self, request: Open) -> Opened:
         """Import the reference and make the arena."""
         self.definition = request.definition
-        path, _, function = request.definition.reference.partition("::")
-        self.reference = getattr(import_file(Path(request.folder), path), function)
+        self.folder = Path(request.folder)
+        self.reference = self._function(request.definition.reference)
         if request.device == "cuda":
             self.arena, handle = create_cuda_arena(request.size)
         else:
@@ -83,30 +90,53 @@ class Referee:
         self.slots = range(request.first, request.first + request.slots)
         self.seed = request.seed
         values = distributions(self.definition, request.workload)
-        draw_inputs(self.arena, self.layout, values, slots=self.slots, seed=request.seed)
-        self.pristine = {p.name: self._stacked(p).clone() for p in self.layout.inputs}
-        self.expected = self._expect(request.expect)
+        kept = () if request.weights else self.definition.weights
+        slots = self.slots
+        draw_inputs(self.arena, self.layout, values, slots=slots, seed=request.seed, kept=kept)
+        self.pristine = {}
+        for place in self.layout.inputs:
+            if place.name in kept:
+                weight = self.weights[place.name][slots.start : slots.stop]
+                self._stacked(place).copy_(weight)
+                self.pristine[place.name] = weight
+            else:
+                self.pristine[place.name] = self._stacked(place).clone()
+        if request.weights:
+            self.weights = {name: self.pristine[name] for name in self.definition.weights}
+        self.exact.clear()
+        self.expected = self._expect(range(request.expect), self.reference)
         self._poison(self.slots)
         return Drawn()
 
     def verify(self, request: Verify) -> Verified:
         """Compare, restore what was changed, poison again."""
-        errors = tuple(self._compare(place, request.slots) for place in self.layout.outputs)
+        errors = [self._compare(place, request.slots) for place in self.layout.outputs]
+        if request.exact:
+            errors += self._compare_exactly(request)
         changed = tuple(p.name for p in self.layout.inputs if self._restore(p, request.slots))
         self._poison(request.slots)
         forbidden = tuple(name for name in changed if name not in self.definition.mutable)
-        return Verified(errors=errors, changed=forbidden)
+        return Verified(errors=tuple(errors), changed=forbidden)
 
     def _stacked(self, place: Place) -> torch.Tensor:
         return self.arena.stacked(place, self.layout, self.slots)
 
-    def _expect(self, count: int) -> dict[str, torch.Tensor]:
-        """Return what is expected of the first `count` slots: [count, *shape] of each output."""
+    def _function(self, entry: str) -> Any:
+        path, _, function = entry.partition("::")
+        return getattr(import_file(self.folder, path), function)
+
+    def _expect(
+        self, rows: range, reference: Any, *, native: bool = False
+    ) -> dict[str, torch.Tensor]:
+        """Return what is expected of these rows of slots: [len(rows), *shape] of each output."""
         names = list(self.definition.outputs)
-        rows: dict[str, list[torch.Tensor]] = {name: [] for name in names}
-        for row in range(count):
-            inputs = {n: self._upcast(stack[row]) for n, stack in self.pristine.items()}
-            result = self.reference(**inputs, **self.definition.scalars)
+        found: dict[str, list[torch.Tensor]] = {name: [] for name in names}
+        for row in rows:
+            inputs = {
+                name: stack[row].contiguous() if native else self._upcast(stack[row])
+                for name, stack in self.pristine.items()
+            }
+            result = reference(**inputs, **self.definition.scalars)
             values: Any = (result,) if isinstance(result, torch.Tensor) else result
             if isinstance(values, dict):
                 values = [values[name] for name in names]
@@ -120,8 +150,8 @@ class Referee:
                         f"the reference returned {place.name} as {list(value.shape)}; "
                         f"the definition says {list(place.shape)}"
                     )
-                rows[place.name].append(value)
-        return {name: torch.stack(stack) for name, stack in rows.items() if stack}
+                found[place.name].append(value)
+        return {name: torch.stack(stack) for name, stack in found.items() if stack}
 
     def _upcast(self, tensor: torch.Tensor) -> torch.Tensor:
         if self.definition.reference_dtype == "native" or not tensor.is_floating_point():
@@ -133,6 +163,25 @@ class Referee:
         pick = self._rows(slots)
         out, ref = self._stacked(place)[pick], self.expected[place.name][pick]
         return compare_outputs(place.name, out, ref, tolerance)
+
+    def _compare_exactly(self, request: Verify) -> list[OutputError]:
+        """Compare with the solution's own reference; all who share it share its result."""
+        pick = self._rows(request.slots)
+        key = f"{request.exact} {sorted(request.params.items())} {pick}"
+        if key not in self.exact:
+            function = self._function(request.exact)
+            params = chosen(function, request.exact, request.params)
+            own = functools.partial(function, **params)
+            self.exact[key] = self._expect(range(pick.start, pick.stop), own, native=True)
+        return [
+            compare_outputs(
+                f"{place.name} as {request.exact.partition('::')[2]}",
+                self._stacked(place)[pick],
+                self.exact[key][place.name],
+                Exact(),
+            )
+            for place in self.layout.outputs
+        ]
 
     def _tolerance(self, name: str) -> Tolerance | Exact:
         own = self.definition.outputs[name].tolerance

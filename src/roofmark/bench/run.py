@@ -297,6 +297,11 @@ class _Runner:
             device=self.device,
             seed=f"{self.job.run.entropy}/{workload.id}/{workload.seed}/{where}",
             limit=self.job.deadline,
+            after={
+                each.name: each.after
+                for each in self.study.solutions
+                if each.name in names and isinstance(each.after, str)
+            },
         )
 
     # --- keeping and telling ---------------------------------------------------------------------

@@ -1,16 +1,15 @@
 """How a Python entry wants to be called.
 
-In: the entry's function and the definition. Out: `Convention`, or BuildError that names what is
+In: the entry's function and what it is given. Out: `Convention`, or BuildError that names what is
 missing and what is unknown. Names decide, so that an argument can never land in another's place.
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from roofmark.bench.proof.errors import BuildError
-from roofmark.study import Definition
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,19 +21,21 @@ class Convention:
     writes: bool
 
 
-def read_convention(function: Callable[..., Any], definition: Definition, entry: str) -> Convention:
-    """Return how to call `function`.
+def read_convention(
+    function: Callable[..., Any], entry: str, *, taken: Iterable[str], outputs: Iterable[str]
+) -> Convention:
+    """Return how to call `function`. taken: names of inputs, scalars and params.
 
-    Raises: BuildError unless its parameters are inputs and scalars, with all outputs or with none.
+    Raises: BuildError unless its parameters are those, with all outputs or with none.
     """
-    given = _parameters(function, entry)
-    taken = (*definition.inputs, *definition.scalars)
-    writes = any(name in definition.outputs for name in given)
-    wanted = (*taken, *definition.outputs) if writes else taken
+    given = read_parameters(function, entry)
+    taken, outputs = tuple(taken), tuple(outputs)
+    writes = any(name in outputs for name in given)
+    wanted = (*taken, *outputs) if writes else taken
     missing = [name for name in wanted if name not in given]
     unknown = [name for name in given if name not in wanted]
     if missing or unknown:
-        raise BuildError(_mismatch(entry, missing, unknown, definition))
+        raise BuildError(_mismatch(entry, missing, unknown, taken, outputs))
     kinds = {name: parameter.kind for name, parameter in given.items()}
     return Convention(
         positional=tuple(n for n in given if kinds[n] is not inspect.Parameter.KEYWORD_ONLY),
@@ -43,7 +44,13 @@ def read_convention(function: Callable[..., Any], definition: Definition, entry:
     )
 
 
-def _parameters(function: Callable[..., Any], entry: str) -> dict[str, inspect.Parameter]:
+def chosen(function: Callable[..., Any], entry: str, params: Mapping[str, int]) -> dict[str, int]:
+    """Return those params that a function names."""
+    return {n: params[n] for n in read_parameters(function, entry) if n in params}
+
+
+def read_parameters(function: Callable[..., Any], entry: str) -> dict[str, inspect.Parameter]:
+    """Return the parameters by name. Raises: BuildError when they cannot be told."""
     try:
         found = dict(inspect.signature(function).parameters)
     except (TypeError, ValueError) as error:
@@ -57,12 +64,17 @@ def _parameters(function: Callable[..., Any], entry: str) -> dict[str, inspect.P
     return found
 
 
-def _mismatch(entry: str, missing: list[str], unknown: list[str], definition: Definition) -> str:
+def _mismatch(
+    entry: str,
+    missing: list[str],
+    unknown: list[str],
+    taken: tuple[str, ...],
+    outputs: tuple[str, ...],
+) -> str:
     parts = [f"lacks {', '.join(missing)}"] if missing else []
-    parts += [f"has {', '.join(unknown)}, which the definition does not know"] if unknown else []
-    inputs = ", ".join((*definition.inputs, *definition.scalars))
+    parts += [f"has {', '.join(unknown)}, which nobody gives"] if unknown else []
+    inputs = ", ".join(taken)
     return (
-        f"{entry} {' and '.join(parts)}; definition {definition.name!r} calls it with ({inputs}) "
-        f"and takes what it returns, or with ({inputs}, {', '.join(definition.outputs)}) and lets "
-        "it write the outputs"
+        f"{entry} {' and '.join(parts)}; it is called with ({inputs}) and returns the outputs, or "
+        f"with ({inputs}, {', '.join(outputs)}) and writes them"
     )

@@ -14,7 +14,7 @@ import torch
 from roofmark.bench.arena import Arena, open_arena
 from roofmark.bench.cache import Flusher
 from roofmark.bench.layout import Layout, plan_layout
-from roofmark.bench.load import Entry, load_entry
+from roofmark.bench.load import Bound, Entry, load_entry
 from roofmark.bench.messages import (
     Load,
     Loaded,
@@ -82,9 +82,9 @@ class Worker:
         self.layout = plan_layout(self.load_request.definition, request.axes)
         self.first = request.first
         timed = range(request.first, request.first + request.slots)
-        thunks = [self._bind(slot) for slot in timed]
-        inputs = [self._inputs(slot) for slot in timed]
-        self.slots = Slots(thunks, inputs, self._bind(request.warm))
+        bound = [self._bind(slot) for slot in timed]
+        warm = self._bind(request.warm)
+        self.slots = Slots([b.call for b in bound], [b.reads for b in bound], warm.call)
         self._store([self.slots.warm_up()], [request.warm])
         self._synchronize()
         absent = {tier: why for tier in request.tiers if (why := self._ready(tier))}
@@ -103,16 +103,12 @@ class Worker:
             discarded=tuple(taken.discarded),
         )
 
-    def _bind(self, slot: int) -> Any:
-        scalars = self.load_request.definition.scalars
-        return self.entry.bind(self._views(slot, "inputs"), scalars, self._views(slot, "outputs"))
+    def _bind(self, slot: int) -> Bound:
+        return self.entry.bind(self._views(slot, "inputs"), self._views(slot, "outputs"))
 
     def _views(self, slot: int, kind: str) -> dict[str, torch.Tensor]:
         places = getattr(self.layout, kind)
         return {place.name: self.arena.view(place, self.layout, slot) for place in places}
-
-    def _inputs(self, slot: int) -> list[torch.Tensor]:
-        return list(self._views(slot, "inputs").values())
 
     def _store(self, results: list[Any], slots: list[int]) -> None:
         """Copy returned tensors into their slots; an entry that writes its outputs returns none."""

@@ -67,9 +67,10 @@ class Workshop:
         self.proofs[name] = writer.write_build(build)
 
     def reference_folder(self) -> Path:
-        """Return the folder that holds the reference alone."""
+        """Return the folder that holds the references alone."""
         folder = self._folder("reference")
-        self._place(folder, self._study.definition.reference.partition("::")[0])
+        for entry in self._study.references:
+            self._place(folder, entry.partition("::")[0])
         return folder
 
     def _compile(
@@ -87,7 +88,7 @@ class Workshop:
 
     def _lay_out(self, solution: Solution, name: str) -> Path:
         folder = self._folder(f"solutions/{name}")
-        for path in (solution.path, *solution.sources):
+        for path in solution.files:
             self._place(folder, path)
         return folder
 

@@ -38,6 +38,7 @@ def render_html(verdict: Verdict, bundle: Bundle) -> str:
         sentences=view.sentences(verdict),
         context=view.context(verdict),
         solutions=view.solution_rows(verdict),
+        contrasts=view.contrast_rows(verdict),
         bounds=view.bound_rows(verdict),
         trust=proof.trust(verdict, bundle),
         findings=view.finding_rows(verdict),

@@ -15,6 +15,7 @@ from roofmark.reports.view import (
     caveats,
     cell_rows,
     context,
+    contrast_rows,
     finding_rows,
     headline,
     sentences,
@@ -49,6 +50,7 @@ def render_markdown(verdict: Verdict, bundle: Bundle, *, charts: str | None = No
         parts += ["\n".join(f"- {escape(sentence)}" for sentence in sentences(verdict))]
     if charts is not None:
         parts += _charts(verdict, bundle, charts)
+    parts += _contrasts(verdict)
     parts += ["### Can it be believed?", _facts(trust(verdict, bundle)), *_findings(verdict)]
     parts += ["### What limits each solution", _bounds(verdict)]
     parts += [_fold(f"All {len(verdict.cells)} comparisons", _cells(verdict))]
@@ -95,6 +97,15 @@ def _findings(verdict: Verdict) -> list[str]:
     table = _table(["code", "where", "what", "effect"], rows)
     moved = sum(row.moves for row in finding_rows(verdict))
     return [_fold(f"{len(rows)} findings, {moved} of them move a verdict", table)]
+
+
+def _contrasts(verdict: Verdict) -> list[str]:
+    rows = [
+        [row.name, row.pair, f"{_MARKS[row.decision]} {row.decision}", row.speedup, row.changed]
+        for row in contrast_rows(verdict)
+    ]
+    head = ["contrast", "of", "verdict", "speed-up", "what differs"]
+    return ["### Contrasts", _table(head, rows)] if rows else []
 
 
 def _cells(verdict: Verdict) -> str:

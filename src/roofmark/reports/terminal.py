@@ -21,6 +21,7 @@ from roofmark.reports.view import (
     caveats,
     cell_row,
     context,
+    contrast_rows,
     finding_rows,
     sentences,
 )
@@ -81,6 +82,9 @@ def render_terminal(
     console.print()
     console.print(_table(verdict))
     console.print()
+    for row in contrast_rows(verdict):
+        line = f"{row.name}: {row.pair}: {row.decision} {row.speedup}; differs: {row.changed}"
+        console.print(Text(line, style=_STYLE[row.decision]))
     if bundle is not None:
         for fact in trust(verdict, bundle):
             console.print(Text(f"{fact.name}: {fact.value}"))

@@ -80,6 +80,17 @@ class BoundRow:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ContrastRow:
+    """A ratio between two solutions, and what differs between them."""
+
+    name: str
+    pair: str
+    decision: Decision
+    speedup: str
+    changed: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class FindingRow:
     """Findings that say the same about the same solution, with the workloads they say it of."""
 
@@ -251,6 +262,20 @@ def cell_row(cell: Cell) -> CellRow:
         other_tiers="; ".join(others) or NOTHING,
         why="; ".join((*cell.codes, *_reasons(cell))),
     )
+
+
+def contrast_rows(verdict: Verdict) -> list[ContrastRow]:
+    """Return the contrasts in the study's order; a confounded one says so."""
+    return [
+        ContrastRow(
+            name=each.name,
+            pair=f"{each.of} against {each.against}",
+            decision=each.decision,
+            speedup=ratio_and_interval(each.speedup),
+            changed="; ".join(each.changed) + (" (confounded)" if each.confounded else ""),
+        )
+        for each in verdict.contrasts
+    ]
 
 
 def bound_rows(verdict: Verdict) -> list[BoundRow]:

@@ -37,9 +37,8 @@ def write_bundle(
     Raises: BundleError RM407 when a sealed bundle is there already.
     """
     solutions = (*study.solutions, *study.wrong)
-    paths = [solution.path for solution in solutions]
-    paths += [path for solution in solutions for path in solution.sources]
-    paths.append(study.definition.reference.partition("::")[0])
+    paths = [path for solution in solutions for path in solution.files]
+    paths += [entry.partition("::")[0] for entry in study.references]
     with BundleWriter(path) as writer:
         files = {each: writer.write_source(source_text(each)) for each in sorted(set(paths))}
         writer.write("study.json", replace(study, files=files))

@@ -16,6 +16,7 @@ from roofmark.validation.question import find_question_problems
 from roofmark.validation.sources import find_source_problems
 from roofmark.validation.tensors import find_tensor_problems
 from roofmark.validation.types import find_type_problems
+from roofmark.validation.variants import find_variant_problems
 
 __all__ = ["Places", "check_study", "find_places", "find_problems"]
 
@@ -30,6 +31,7 @@ def find_problems(
         return badly_typed
     study = _as_stored(study)
     found = [*find_question_problems(study, places), *find_tensor_problems(study, places)]
+    found += find_variant_problems(study, places) if not found else ()
     return [*found, *find_source_problems(study, contents or {}, places)]
 
 

@@ -8,6 +8,7 @@ import ast
 import re
 import warnings
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from roofmark.codes import problem
 from roofmark.errors import Problem
@@ -16,6 +17,14 @@ from roofmark.validation.places import Places
 from roofmark.validation.question import solution_place
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+class _Takes(NamedTuple):
+    """What a function has to take, which outputs it may write, and what it may take besides."""
+
+    given: set[str]
+    outputs: set[str] | None = None
+    optional: set[str] = set()
 
 
 def find_source_problems(
@@ -30,17 +39,27 @@ def find_source_problems(
         fact = f"reference {definition.reference!r}"
         yield problem("RM117", fact, where, 'Write reference="reference.py::function".')
     else:
-        yield from _entry(definition.reference, contents, (given, None), where)
+        yield from _entry(definition.reference, contents, _Takes(given), where)
     for kind, solutions in (("solutions", study.solutions), ("wrong", study.wrong)):
         for number, solution in enumerate(solutions):
             where = solution_place(solution, number, places, kind)
-            yield from _entry(solution.entry, contents, (given, outputs), where)
+            params = set(solution.params)
+            if isinstance(solution.prepare, str):
+                # What it returns is known when it runs; then the entry is checked against it.
+                yield from _entry(solution.entry, contents, None, where)
+                takes = _Takes(set(definition.weights), optional=params)
+                yield from _entry(solution.prepare, contents, takes, where)
+            else:
+                yield from _entry(solution.entry, contents, _Takes(given | params, outputs), where)
+            if isinstance(solution.exact, str):
+                takes = _Takes(given, optional=params)
+                yield from _entry(solution.exact, contents, takes, where)
 
 
 def _entry(
     entry: str,
     contents: Mapping[str, bytes],
-    names: tuple[set[str], set[str] | None],
+    names: _Takes | None,
     where: str,
 ) -> Iterator[Problem]:
     path, _, function = entry.partition("::")
@@ -68,7 +87,7 @@ def _entry(
         known = ", ".join(sorted(defined)) or "none"
         fact = f"{path} has no {function!r}"
         yield problem("RM118", fact, where, f"Its functions: {known}.")
-    elif function in defined and not defined[function].decorator_list:
+    elif names and function in defined and not defined[function].decorator_list:
         here = f"{where}; {path}:{defined[function].lineno}"
         yield from _signature(defined[function], names, here)
 
@@ -108,16 +127,14 @@ def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
             yield from _statements(handler.body)
 
 
-def _signature(
-    function: _Function, names: tuple[set[str], set[str] | None], where: str
-) -> Iterator[Problem]:
-    given, outputs = names
+def _signature(function: _Function, names: _Takes, where: str) -> Iterator[Problem]:
+    given, outputs, optional = names
     arguments = function.args
     takes = {each.arg for each in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)}
     rest = [each.arg for each in (arguments.vararg, arguments.kwarg) if each]
     if outputs is None and arguments.kwarg:
         return  # The reference is called by name, so ** takes whatever it does not list.
-    allowed = given | (outputs or set())
+    allowed = given | optional | (outputs or set())
     missing, unknown = sorted(given - takes), sorted({*takes, *rest} - allowed)
     part = sorted((outputs or set()) & takes)
     faults = [f"lacks {', '.join(missing)}"] if missing else []

@@ -1,10 +1,12 @@
 """Entries: real libraries, and Python files with every kind of signature."""
 
+import functools
 import sys
 from pathlib import Path
 
 import pytest
 import torch
+from msgspec.structs import replace
 
 import roofmark as rm
 from roofmark.bench.build import BuildError
@@ -17,7 +19,7 @@ CONTRACT = Definition(
     axes={"n": rm.VAR},
     inputs={"x": rm.Tensor("n", "float32")},
     outputs={"y": rm.Tensor("n", "float32")},
-    scalars={"factor": 2.0},
+    scalars={"factor": 3.0},
     reference="reference.py::scale",
     tolerance=rm.Tolerance(rms=1e-6),
     flops="n",
@@ -37,7 +39,7 @@ def _load(tmp_path: Path, text: str, name: str = "entry.py", **files: str) -> En
 
 def _run(entry: Entry, n: int = 7) -> torch.Tensor:
     x, y = torch.arange(n, dtype=torch.float32), torch.full((n,), torch.nan)
-    result = entry.bind({"x": x}, {"factor": 3.0}, {"y": y})()
+    result = entry.bind({"x": x}, {"y": y}).call()
     entry.store(result, {"y": y})
     return y
 
@@ -54,7 +56,7 @@ def _library(scale: tuple[Build, Path], name: str = "scale") -> Entry:
 
 def test_a_library_writes_its_outputs(scale: tuple[Build, Path]) -> None:
     entry = _library(scale)
-    assert entry.build is None and entry.how.writes
+    assert entry.build is None and entry.writes
     assert torch.equal(_run(entry), TRIPLED)
 
 
@@ -105,7 +107,7 @@ def test_names_decide_where_an_argument_goes(text: str, tmp_path: Path) -> None:
     ("text", "says"),
     [
         ("def scale(x): ...", "lacks factor"),
-        ("def scale(x, factor, block): ...", "has block, which the definition does not know"),
+        ("def scale(x, factor, block): ...", "has block, which nobody gives"),
         ("def scale(a, factor): ...", "lacks x and has a"),
         ("def scale(*args): ...", r"takes \*args; name its parameters"),
         ("def other(x, factor): ...", "no function 'scale'; it defines other"),
@@ -125,7 +127,7 @@ def test_an_entry_that_cannot_be_called_is_refused(text: str, says: str, tmp_pat
     [
         ("def scale(x, factor): return None", "returned NoneType"),
         ("def scale(x, factor): return x, x", "returned 2 values"),
-        ("def scale(x, factor): return {'z': x}", "returned dict"),
+        ("def scale(x, factor): return {'z': x}", "returned a dict of z"),
         ("def scale(x, factor): return [1.0]", "y as float"),
         ("def scale(x, factor): return x.double()", "dtype torch.float64"),
         ("def scale(x, factor): return x[:3]", "shape"),
@@ -163,5 +165,51 @@ def test_a_sibling_hidden_by_a_package_is_refused(tmp_path: Path) -> None:
 def test_a_bound_call_does_nothing_but_call(tmp_path: Path) -> None:
     entry = _load(tmp_path, "def scale(x, factor): return x * factor")
     x = torch.ones(2)
-    thunk = entry.bind({"x": x}, {"factor": 3.0}, {})
-    assert thunk.func is entry.function and thunk.args == (x, 3.0) and not thunk.keywords
+    bound = entry.bind({"x": x}, {})
+    assert isinstance(bound.call, functools.partial) and bound.reads == (x,)
+    call = bound.call
+    assert call.func is entry.function and call.args == (x, 3.0) and not call.keywords
+
+
+# --- weights and params --------------------------------------------------------------------------
+WEIGHTED = replace(
+    CONTRACT, inputs=CONTRACT.inputs | {"w": rm.Tensor("n", "float32")}, weights=("w",)
+)
+
+
+def _weighted(folder: Path, text: str, **params: int) -> Entry:
+    (folder / "entry.py").write_text(text)
+    solution = Solution(
+        "mine", "entry.py::scale", prepare="entry.py::pack", params=params or {"TIMES": 2}
+    )
+    return load_entry(solution, WEIGHTED, folder, None, None)
+
+
+def test_prepared_weights_stand_in_for_the_weights(tmp_path: Path) -> None:
+    entry = _weighted(
+        tmp_path,
+        "def pack(w, TIMES): return {'packed': w * TIMES}\n"
+        "def scale(x, packed, factor, TIMES): return x * packed * factor * TIMES",
+        TIMES=5,
+    )
+    x, w, y = torch.ones(3), torch.full((3,), 2.0), torch.empty(3)
+    bound = entry.bind({"x": x, "w": w}, {"y": y})
+    entry.store(bound.call(), {"y": y})
+    assert y.tolist() == [150.0] * 3
+    assert bound.reads[0] is x and bound.reads[1] is not w
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("def pack(w): return w\ndef scale(x, w, factor, TIMES): ...", "returned Tensor"),
+        ("def pack(w): return {'w': 1.0}\ndef scale(x, w, factor, TIMES): ...", "a dict of w"),
+        ("def pack(w): return {'x': w}\ndef scale(x, factor, TIMES): ...", "names are none of"),
+        ("def pack(w): return {'p': w}\ndef scale(x, w, factor, TIMES): ...", "lacks p and has w"),
+        ("def pack(w): return {'p': w}\ndef scale(x, p, factor): ...", "lacks TIMES"),
+    ],
+)
+def test_a_preparation_that_does_not_fit_is_refused(text: str, says: str, tmp_path: Path) -> None:
+    entry = _weighted(tmp_path, text)
+    with pytest.raises(BuildError, match=says):
+        entry.bind({"x": torch.ones(3), "w": torch.ones(3)}, {"y": torch.ones(3)})

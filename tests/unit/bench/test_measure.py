@@ -69,7 +69,7 @@ class FakeCrew:
         samples = tuple(1e-3 * (k + 1) for k in range(request.calls))
         return Timed(samples=samples, calls=1, clock="fake", discarded=()), 0.5
 
-    def verify(self, slots: Iterable[int]) -> Verified:
+    def verify(self, name: str, slots: Iterable[int]) -> Verified:
         slots = tuple(slots)
         self.verified.append(slots)
         name = self.pending or self.owner[slots[0]]

@@ -296,7 +296,9 @@ def loads(case: Case, place: Place) -> Loads | Missing:
     axes = case.study.axes(next(w for w in case.study.workloads if w.id == place[0]))
     definition = case.study.definition
     try:
-        work = evaluate(definition.traffic, axes), evaluate(definition.flops, axes)
+        own = case.study.solution(place[1]).traffic
+        traffic = own if isinstance(own, str) else definition.traffic
+        work = evaluate(traffic, axes), evaluate(definition.flops, axes)
     except ValueError as error:
         return Missing(reason=f"the cost cannot be computed: {error}")
     found = peak_shares(
