@@ -12,12 +12,12 @@ import math
 import re
 from array import array
 from collections.abc import Iterator
-from statistics import fmean, median, quantiles
 from typing import Any, BinaryIO
 
 import msgspec
 
-from roofmark.foreign import Complete, Imported, KernelRow, KernelTable, Kind, Partial
+from roofmark.foreign import Complete, Imported, KernelTable, Kind, Partial
+from roofmark.importers.kernel_rows import row_of_calls
 from roofmark.importers.source import ForeignFile
 from roofmark.records import Missing
 
@@ -206,17 +206,6 @@ class _Gathered:
 
     def table(self, kind: Kind) -> KernelTable:
         """Return the table of one kind, the longest total first."""
-        rows = [_row(name, took) for (of, name), took in self.durations.items() if of == kind]
+        rows = [row_of_calls(name, took, 1e-6) for (of, name), took in self.durations.items() if of == kind]
         return KernelTable(kind=kind, rows=tuple(sorted(rows, key=lambda row: -row.total)))
 
-
-def _row(name: str, took: "array[float]") -> KernelRow:
-    tail = quantiles(took, n=20, method="inclusive")[-1] if len(took) > 1 else took[0]
-    return KernelRow(
-        name=name,
-        calls=len(took),
-        total=math.fsum(took) * 1e-6,
-        mean=fmean(took) * 1e-6,
-        median=median(took) * 1e-6,
-        p95=tail * 1e-6,
-    )
