@@ -214,6 +214,9 @@ class _Gathered:
 
     def table(self, kind: Kind) -> KernelTable:
         """Return the table of one kind, the longest total first."""
-        rows = [row_of_calls(name, took, 1e-6) for (of, name), took in self.durations.items() if of == kind]
+        rows = [
+            row_of_calls(name, took, 1e-6)
+            for (of, name), took in self.durations.items()
+            if of == kind
+        ]
         return KernelTable(kind=kind, rows=tuple(sorted(rows, key=lambda row: -row.total)))
-
