@@ -9,8 +9,7 @@ import typer
 
 from roofmark.cli import HOLDS
 from roofmark.cli.speak import say, say_wrote
-from roofmark.codes import problem
-from roofmark.errors import BundleError
+from roofmark.text_files import write_files
 
 # Language -> the solution's file, and the line that names it in study.py.
 SOLUTIONS: dict[str, tuple[str, str]] = {
@@ -42,10 +41,9 @@ def main(
         raise typer.BadParameter(f"{unknown[0]!r} is not one of {known}", param_hint="--language")
     chosen = [SOLUTIONS[each] for each in dict.fromkeys(language)]
     names = (*COMMON, *(file for file, _ in chosen))
-    _check_free(folder, names, force=force)
     templates = files("roofmark.cli") / "templates"
-    for name in names:
-        _write(folder / name, _fill(templates / name, [line for _, line in chosen]))
+    lines = [line for _, line in chosen]
+    write_files(folder, {name: _fill(templates / name, lines) for name in names}, force=force)
     if as_json:
         typer.echo(json.dumps([str(folder / name) for name in names], indent=1))
     say(f"Run it: roofmark run {folder}")
@@ -53,26 +51,6 @@ def main(
     return HOLDS
 
 
-def _check_free(folder: Path, names: tuple[str, ...], *, force: bool) -> None:
-    """Refuse before anything is written. Raises: BundleError RM409 for every file in the way."""
-    taken = [folder / name for name in names if (folder / name).exists()]
-    if taken and not force:
-        mend = "Name another folder, or pass --force."
-        raise BundleError(
-            *(problem("RM409", f"{path.name} exists", str(path), mend) for path in taken)
-        )
-
-
 def _fill(template: Traversable, lines: list[str]) -> str:
     text = template.read_text(encoding="utf-8")
     return text.replace(_MARK, "\n        ".join(lines))
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        mend = "Name a folder that can be written."
-        fact = f"cannot write: {error.strerror}"
-        raise BundleError(problem("RM408", fact, str(path), mend)) from error
