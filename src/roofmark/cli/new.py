@@ -29,26 +29,54 @@ _MARK = "# {{solution}}"
 def main(
     folder: Path = typer.Argument(..., help="Folder to make."),
     language: list[str] = typer.Option(
-        ["python"], "-l", "--language", help="python, triton, cpp or cuda; may be repeated."
+        [], "-l", "--language", help="python (also without it), triton, cpp or cuda; repeatable."
     ),
+    from_flashinfer: Path | None = typer.Option(
+        None, help="Instead: a FlashInfer-Trace definition to make the study from."
+    ),
+    workloads: Path | None = typer.Option(None, help="With it: the JSONL of its workloads."),
+    solution: list[Path] = typer.Option([], help="With it: JSON of a solution; repeatable."),
     force: bool = typer.Option(False, "--force", help="Replace files that are there."),
     as_json: bool = typer.Option(False, "--json", help="Print the written paths as JSON."),
 ) -> int:
-    """Write a small study (RMS norm) that runs as it is."""
+    """Write a small study (RMS norm) that runs as it is, or one from FlashInfer-Trace files."""
+    if from_flashinfer is None:
+        if workloads or solution:
+            raise typer.BadParameter("--workloads and --solution go with --from-flashinfer")
+        texts = _example(language)
+    elif language:
+        raise typer.BadParameter("--language does not go with --from-flashinfer")
+    else:
+        texts = _adopted(from_flashinfer, workloads, solution)
+    write_files(folder, texts, force=force)
+    if as_json:
+        typer.echo(json.dumps([str(folder / name) for name in texts], indent=1))
+    say(f"Run it: roofmark run {folder}")
+    say_wrote(folder)
+    return HOLDS
+
+
+def _adopted(definition: Path, workloads: Path | None, solutions: list[Path]) -> dict[str, str]:
+    """Return the files of a study made from FlashInfer-Trace, and say what is to be filled in."""
+    from roofmark.adopting import adopt
+
+    found = adopt(definition, workloads=workloads, solutions=solutions)
+    for note in found.notes:
+        say(note)
+    return found.files
+
+
+def _example(language: list[str]) -> dict[str, str]:
+    """Return the files of the study that runs as it is."""
     unknown = [each for each in language if each not in SOLUTIONS]
     if unknown:
         known = ", ".join(SOLUTIONS)
         raise typer.BadParameter(f"{unknown[0]!r} is not one of {known}", param_hint="--language")
-    chosen = [SOLUTIONS[each] for each in dict.fromkeys(language)]
+    chosen = [SOLUTIONS[each] for each in dict.fromkeys(language or ["python"])]
     names = (*COMMON, *(file for file, _ in chosen))
     templates = files("roofmark.cli") / "templates"
     lines = [line for _, line in chosen]
-    write_files(folder, {name: _fill(templates / name, lines) for name in names}, force=force)
-    if as_json:
-        typer.echo(json.dumps([str(folder / name) for name in names], indent=1))
-    say(f"Run it: roofmark run {folder}")
-    say_wrote(folder)
-    return HOLDS
+    return {name: _fill(templates / name, lines) for name in names}
 
 
 def _fill(template: Traversable, lines: list[str]) -> str:
