@@ -19,7 +19,6 @@ from roofmark.study import LANGUAGES, Device, Solution
 # Chosen: a name that no installed package has, so that an import finds the study's folder.
 FOLDER = "flashinfer_solutions"
 BASELINE = "reference"
-_RESERVED = ("run", "theirs_")
 _PACKAGE = re.compile(r"[A-Za-z_][\w-]*", re.ASCII)
 # Source: what a study of ours always has.
 _GIVEN = ("torch", "python", "cuda")
@@ -34,13 +33,10 @@ def reference_text(definition: ForeignDefinition) -> str:
     if isinstance(text, Missing) or not _defines_run(text):
         fact = "its reference defines no function `run`"
         raise no_counterpart(fact, definition.name, "Give the definition a reference.")
-    taken = [name for name in (*definition.inputs, *definition.outputs) if name in _RESERVED]
-    if taken:
-        raise no_counterpart(f"a tensor is named {taken[0]!r}", definition.name, "Rename it.")
     return (
         f"{text.rstrip()}\n\n\n"
         "# Added by `roofmark new`: roofmark calls by name, FlashInfer-Bench by position.\n"
-        f"def {REFERENCE}({names}):\n    return run({names})\n"
+        f"_by_position = run\n\n\ndef {REFERENCE}({names}):\n    return _by_position({names})\n"
     )
 
 

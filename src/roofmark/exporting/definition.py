@@ -133,11 +133,10 @@ def _converted(definition: Definition) -> Iterator[str]:
 
 
 def _check_run(text: str, path: str) -> None:
-    """Raise RM420 where the file calls a `run` of its own, which ours would replace."""
-    nodes = list(ast.walk(ast.parse(text)))
-    calls = any(
-        isinstance(n, ast.Name) and n.id == "run" and isinstance(n.ctx, ast.Load) for n in nodes
-    )
-    if calls:
+    """Raise RM420 where a function calls a `run` of its own, which ours would replace by then."""
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+    functions = [node for node in ast.walk(ast.parse(text)) if isinstance(node, kinds)]
+    named = (n for each in functions for n in ast.walk(each) if isinstance(n, ast.Name))
+    if any(n.id == "run" and isinstance(n.ctx, ast.Load) for n in named):
         fact = f"{path} uses the name `run`, which is the reference's own there"
         raise no_counterpart(fact, path, "Rename it and run the study again.")

@@ -45,6 +45,7 @@ class Traces:
         planned = [each.id for each in self.scene.workloads]
         names = [s.name for s in self.scene.study.solutions if s.name not in skipped]
         self._planned = dict.fromkeys(names, planned)
+        self._wrong = [each.name for each in self.scene.study.wrong]
         started = [session.started for session in bundle.run.sessions]
         self._timestamp = _timestamp(started[0]) if started else "unknown"
 
@@ -81,6 +82,8 @@ class Traces:
             return _incorrect(series)
         if fate != "passed":
             return Missing(reason=fate)
+        if series.solution in self._wrong:
+            return Missing(reason="it is wrong on purpose and was not refused")
         cell = self._cell(series)
         if cell is not None and cell.decision == "invalid":
             return Missing(reason=f"judged invalid: {', '.join(cell.codes)}")
