@@ -131,6 +131,13 @@ class PairProfile(Record):
     outcome: Profiled | NotProfiled
 
 
+class Profiles(Record):
+    """Everything that a bundle's profiles say. bundle: digest of the bundle that holds them."""
+
+    bundle: str
+    profiles: tuple[PairProfile, ...]
+
+
 class Refused(Exception):
     """A profile that cannot be had, on its way to becoming a `NotProfiled`."""
 

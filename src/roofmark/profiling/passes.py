@@ -35,11 +35,16 @@ _REPLAYABLE: tuple[FailureKind, ...] = (
 )
 
 
+def no_ncu() -> Refused:
+    """Return the refusal where Nsight Compute is not installed."""
+    return Refused("no_ncu", "ncu is not on PATH, nor where CUDA installs it")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Bench:
     """What every pair needs. deadline: of the pass, on the monotonic clock. ncu: None without it.
 
-    job: makes a pair's job. build: the proof of what was built here; None for an interpreted one.
+    job: makes a pair's job. proof: of what was built here; None for an interpreted solution.
     """
 
     start: Start
@@ -51,7 +56,7 @@ class Bench:
     scratch: Path
     deadline: float
     job: Callable[[Pair], ProfileJob]
-    build: Callable[[Pair], Build | None]
+    proof: Callable[[Pair], Build | None]
 
 
 @dataclass
@@ -66,14 +71,14 @@ class Session:
     def profile(self) -> Profiled:
         """Return the profile. Raises: Refused."""
         job = self.bench.job(self.pair)
-        proof = self.bench.build(self.pair)
+        proof = self.bench.proof(self.pair)
         if proof is not None:
             check_build(self.pair, proof)
         self.call, proof = self._watch(job, proof)
         same = check_build(self.pair, proof)
         check_call(self.call.kernel_time + self.call.copies, self.pair.measured, self.pair.tier)
         if self.bench.ncu is None:
-            raise Refused("no_ncu", "ncu is not on PATH, nor where CUDA installs it")
+            raise no_ncu()
         return self._count_somehow(job, self.call, same, self.bench.ncu)
 
     def _watch(self, job: ProfileJob, proof: Build | None) -> tuple[SeenCall, Build]:

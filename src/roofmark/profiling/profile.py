@@ -7,30 +7,26 @@ a pass is bounded, so that no more than its time limit is lost.
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeGuard
 
 from roofmark import api
 from roofmark.analysis.bounds import METRICS
 from roofmark.analysis.rules import loaded_plugins
-from roofmark.bench.build import BuildError
 from roofmark.bench.driver import DriverDevice, query_driver
 from roofmark.bench.host import Host
-from roofmark.bench.profile_job import ProfileJob
 from roofmark.bench.profile_run import Start, start_child
 from roofmark.bench.scratch import open_scratch
-from roofmark.bench.sizes import Sizes
 from roofmark.bench.software import read_version
-from roofmark.bench.workshop import Workshop, skip_reason
 from roofmark.bundle import MANIFEST, Bundle, BundleWriter, open_bundle
 from roofmark.codes import problem
 from roofmark.errors import BundleError
-from roofmark.evidence import Build
-from roofmark.loading import load_bundled_study
 from roofmark.options import ProfileOptions, Progress, RunOptions
-from roofmark.profiled import FailureKind, PairProfile, Profiled, Refused
+from roofmark.profiled import FailureKind, NotProfiled, PairProfile, Profiled, Refused
 from roofmark.profiling.pairs import Pair, choose_pairs
-from roofmark.profiling.passes import Bench, Session
+from roofmark.profiling.passes import Bench, Session, no_ncu
+from roofmark.profiling.shop import Shop
 from roofmark.profiling.timeline import SeenCall, write_timeline
 from roofmark.records import Missing
 from roofmark.study import Study
@@ -121,61 +117,66 @@ def _profile_all(
     machine: Machine,
 ) -> list[_Result]:
     deadline = time.monotonic() + options.time_limit
-    obstacle = _obstacle(bundle, options, machine)
     results: list[_Result] = []
     with open_scratch() as scratch:
-        shop = _Shop(bundle, scratch) if obstacle is None else None
-        bench = None if shop is None else _bench(bundle, shop, options, machine, deadline)
+        bench = _obstacle(bundle, options, machine) or _bench(
+            bundle, scratch, options, machine, deadline
+        )
         for done, pair in enumerate(pairs):
             if progress is not None:
                 left = max(deadline - time.monotonic(), 0.0)
                 text = f"profiling {pair.label}"
                 progress(Progress(done=done, total=len(pairs), text=text, seconds_left=left))
-            result = _profile_one(bundle, pair, bench, obstacle)
+            result = _profile_one(bundle, pair, bench)
+            results.append(result if options.timeline else replace(result, call=None))
             outcome = result.record.outcome
-            if not isinstance(outcome, Profiled) and outcome.kind in _FINAL:
-                if options.timeline is None:
-                    obstacle = Refused(outcome.kind, outcome.reason)
-            results.append(result)
+            # A time line is still to be had of the others.
+            if options.timeline is None and _is_final(outcome):
+                bench = outcome
     return results
 
 
-def _obstacle(bundle: Bundle, options: ProfileOptions, machine: Machine) -> Refused | None:
+def _is_final(outcome: Profiled | NotProfiled) -> TypeGuard[NotProfiled]:
+    return isinstance(outcome, NotProfiled) and outcome.kind in _FINAL
+
+
+def _obstacle(bundle: Bundle, options: ProfileOptions, machine: Machine) -> NotProfiled | None:
     """Return what stands in the way of every pair."""
     here, there = machine.device(), bundle.environment.gpu
     if isinstance(here, Missing):
-        return Refused("no_cuda", f"there is no CUDA device here: {here.reason}")
+        return Refused("no_cuda", f"there is no CUDA device here: {here.reason}").outcome
     if isinstance(there, Missing) or here.name != there.name:
         was = there.reason if isinstance(there, Missing) else there.name
-        return Refused("other_device", f"measured was {was}; here is {here.name}")
-    # Without ncu a time line can still be had.
+        return Refused("other_device", f"measured was {was}; here is {here.name}").outcome
     if options.timeline is None and isinstance(machine.host().find("ncu"), Missing):
-        return Refused("no_ncu", "ncu is not on PATH, nor where CUDA installs it")
+        return no_ncu().outcome
     return None
 
 
-def _profile_one(
-    bundle: Bundle, pair: Pair, bench: Bench | None, obstacle: Refused | None
-) -> _Result:
-    session = None if bench is None else Session(bench, pair)
-    try:
-        if obstacle is not None or session is None:
-            raise obstacle or Refused("no_cuda", "there is no bench")
-        outcome = session.profile()
-    except Refused as refused:
-        outcome = refused.outcome
+def _profile_one(bundle: Bundle, pair: Pair, bench: Bench | NotProfiled) -> _Result:
+    said, call = "", None
+    if isinstance(bench, Bench):
+        session = Session(bench, pair)
+        try:
+            outcome: Profiled | NotProfiled = session.profile()
+        except Refused as refused:
+            outcome = refused.outcome
+        said, call = "".join(f"{line}\n" for line in session.said), session.call
+    else:
+        outcome = bench
     record = PairProfile(
-        workload=pair.workload.id, solution=pair.solution.name, bundle=bundle.digest,
+        workload=pair.workload.id,
+        solution=pair.solution.name,
+        bundle=bundle.digest,
         outcome=outcome,
-    )  # fmt: skip
-    said = "\n".join(session.said) if session is not None else ""
-    return _Result(record, said and f"{said}\n", session.call if session is not None else None)
+    )
+    return _Result(record, said, call)
 
 
 def _bench(
-    bundle: Bundle, shop: "_Shop", options: ProfileOptions, machine: Machine, deadline: float
+    bundle: Bundle, scratch: Path, options: ProfileOptions, machine: Machine, deadline: float
 ) -> Bench:
-    host = machine.host()
+    host, shop = machine.host(), Shop(bundle, scratch)
     ncu = host.find("ncu")
     return Bench(
         start=machine.start,
@@ -184,61 +185,8 @@ def _bench(
         metrics=METRICS,
         launches=options.launches,
         cache=bundle.study.protocol.cache,
-        scratch=shop.scratch,
+        scratch=scratch,
         deadline=deadline,
         job=shop.job,
-        build=shop.build,
+        proof=shop.proof,
     )
-
-
-class _Shop:
-    """The bundle's own sources, laid out and built once for each solution."""
-
-    def __init__(self, bundle: Bundle, scratch: Path) -> None:
-        self.scratch = scratch
-        self._bundle = bundle
-        self._study = bundle.study
-        loaded = load_bundled_study(bundle)
-        self._shop = Workshop(
-            loaded.study, loaded.contents, scratch=scratch, cache=api.build_cache()
-        )
-        self._flush = Sizes(self._study, "cuda", bundle.environment).flush
-        self._failed: dict[str, Refused] = {}
-
-    def job(self, pair: Pair) -> ProfileJob:
-        """Return the job of a pair, after building its solution. Raises: Refused."""
-        self._prepare(pair)
-        post = self._shop.posts[pair.solution.name]
-        return ProfileJob(
-            solution=pair.solution,
-            definition=self._study.definition,
-            workload=pair.workload,
-            axes=self._study.axes(pair.workload),
-            folder=str(post.folder),
-            library=post.library,
-            binary=post.binary,
-            flush=self._flush,
-            cache=self._study.protocol.cache,
-        )
-
-    def build(self, pair: Pair) -> Build | None:
-        """Return the proof of a compiled solution; an interpreted one proves itself in the call."""
-        found = self._shop.proofs.get(pair.solution.name)
-        if found is None:
-            return None
-        with BundleWriter(self.scratch / "proofs") as writer:
-            return writer.read(f"builds/{found}.json", Build)
-
-    def _prepare(self, pair: Pair) -> None:
-        name = pair.solution.name
-        if name not in self._shop.posts and name not in self._failed:
-            why = skip_reason(pair.solution, "cuda")
-            try:
-                if why:
-                    raise BuildError(why)
-                with BundleWriter(self.scratch / "proofs") as writer:
-                    self._shop.prepare(pair.solution, self._bundle.environment, writer)
-            except BuildError as error:
-                self._failed[name] = Refused("not_built", f"it cannot be built here: {error}")
-        if name in self._failed:
-            raise self._failed[name]
