@@ -83,7 +83,7 @@ def _three(sizes: Any) -> tuple[int, ...]:
 
 
 def _seconds(event: dict[str, Any]) -> Seconds:
-    seconds = float(event["dur"]) * 1e-6
+    seconds = round(float(event["dur"]) * 1e-6, 12)
     if not 0 <= seconds < float("inf"):
         raise ValueError(f"a duration of {seconds} s")
     return seconds

@@ -103,7 +103,7 @@ def _counters(bundle: Bundle) -> Iterator[Fact]:
     for (reason, mend), names in failed.items():
         more = len(names) - _MOST_NAMED
         named = ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
-        yield Fact("Not profiled", f"{one_line(named)}: {sentence(reason)} {mend}")
+        yield Fact("Not profiled", f"{one_line(named)}: {sentence(reason).rstrip('.')}. {mend}")
 
 
 def _how(profile: Profiled) -> str:
