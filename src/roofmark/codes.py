@@ -204,7 +204,7 @@ ERRORS: dict[str, Code] = {
     ),
     "RM417": Code(
         "a foreign file is too large",
-        "It is read within bounds of memory, so that no file can take the machine down.",
+        "It is read within bounds of memory and time, so that no file can take the machine down.",
     ),
     "RM418": Code(
         "a foreign file records a failure",

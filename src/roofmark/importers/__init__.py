@@ -1,18 +1,20 @@
 """Importers: one foreign format per file, each `recognises(head)` and `read(file)`.
 
 In: a path. Out: `Imported`, with provenance and an honest completeness mark, or an ImportFailed
-that names the place. A format is found by a file's own bytes, never by its name; whoever adds one
-lists its module in `FORMATS` (the order matters where one format looks like a special case of
-another: the special case first).
+that names the place. A format is found by a file's own bytes, never by its name; what a cut gzip
+lost is told here, for every format. Whoever adds one lists its module in `FORMATS` (the order
+matters where one format looks like a special case of another: the special case first).
 """
 
 import importlib
 from pathlib import Path
 from types import ModuleType
 
+from msgspec import structs
+
 from roofmark.codes import problem
 from roofmark.errors import ImportFailed
-from roofmark.foreign import Imported
+from roofmark.foreign import Imported, Partial
 from roofmark.importers.source import Declared, ForeignFile, open_foreign
 
 FORMATS = (
@@ -41,7 +43,21 @@ def read_foreign(
     """Read a file of another tool. Raises: ImportFailed RM415-RM419."""
     file = open_foreign(path, declared or Declared())
     module = _named(format) if format else _recognise(file)
-    return module.read(file)
+    try:
+        found: Imported = module.read(file)
+    except ImportFailed as error:
+        if not file.lost:
+            raise
+        # What is behind the cut may hold what the importer missed: the tool did not fail.
+        raise file.malformed(f"{file.lost[0]}; {error.problems[0].fact}") from error
+    return _lacking(found, file.lost)
+
+
+def _lacking(found: Imported, lost: list[str]) -> Imported:
+    if not lost:
+        return found
+    known = found.completeness.reasons if isinstance(found.completeness, Partial) else ()
+    return structs.replace(found, completeness=Partial(reasons=(*lost, *known)))
 
 
 def formats() -> dict[str, str]:

@@ -1,10 +1,14 @@
 """Kernel rows: what importers of kernel tables share: a row's numbers, set against each other.
 
-In: a row's fields and the unit of each. Out: `KernelRow`, or an error that says why it is none. A
-total that its own calls and mean contradict is damage or a wrong unit, and never passes.
+In: a row's fields and the unit of each, or the durations of single calls. Out: `KernelRow`, or an
+error that says why it is none. A total that its own calls and mean contradict is damage or a wrong
+unit, and never passes.
 """
 
+import math
+from array import array
 from dataclasses import dataclass
+from statistics import fmean, median, quantiles
 
 from roofmark.foreign import KernelRow
 from roofmark.importers.source import ForeignFile, number
@@ -39,7 +43,7 @@ def kernel_row(file: ForeignFile, line: int, row: dict[str, str], columns: Colum
         total = mean * calls
     if min(total, 0.0 if isinstance(mean, Missing) else mean) < 0:
         raise file.malformed(f"line {line}: a time below zero")
-    rounding = _last_digit(row, columns.total) + calls * _last_digit(row, columns.mean)
+    rounding = last_digit(row, columns.total) + calls * last_digit(row, columns.mean)
     if not isinstance(mean, Missing) and abs(mean * calls - total) > AGREES * total + rounding:
         raise file.malformed(
             f"line {line}: {int(calls)} calls of {mean:.6g} s are not {total:.6g} s together: "
@@ -55,7 +59,20 @@ def kernel_row(file: ForeignFile, line: int, row: dict[str, str], columns: Colum
     )
 
 
-def _last_digit(row: dict[str, str], column: tuple[str, float]) -> float:
+def row_of_calls(name: str, took: "array[float]", unit: float) -> KernelRow:
+    """Return the row of one symbol; took: every call, at least one, in units of `unit` seconds."""
+    tail = quantiles(took, n=20, method="inclusive")[-1] if len(took) > 1 else took[0]
+    return KernelRow(
+        name=name,
+        calls=len(took),
+        total=math.fsum(took) * unit,
+        mean=fmean(took) * unit,
+        median=median(took) * unit,
+        p95=tail * unit,
+    )
+
+
+def last_digit(row: dict[str, str], column: tuple[str, float]) -> float:
     """Return what one in the last printed digit is worth, in seconds."""
     name, unit = column
     if not name:

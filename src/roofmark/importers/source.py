@@ -2,7 +2,8 @@
 
 In: a path. Out: a `ForeignFile` that gives its head, its bytes as a stream (gzip is unpacked on the
 way), and its provenance. Reading stops with RM417 where a file is larger than any honest one, and
-an unpacked stream where it grows beyond what honest data compresses to.
+an unpacked stream where it grows beyond what honest data compresses to. A cut gzip gives what comes
+before the cut, and the file then says what it lost.
 """
 
 import csv
@@ -15,7 +16,7 @@ import stat
 import zlib
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
@@ -52,10 +53,11 @@ class Declared:
 
 @dataclass(frozen=True)
 class ForeignFile:
-    """One file of another tool."""
+    """One file of another tool. lost: why its stream ended early, once it was read that far."""
 
     path: Path
     declared: Declared
+    lost: list[str] = field(default_factory=list[str], compare=False)
 
     @cached_property
     def packed(self) -> bool:
@@ -70,7 +72,10 @@ class ForeignFile:
 
     @contextmanager
     def stream(self) -> Generator[BinaryIO]:
-        """Open the unpacked bytes. Raises (while it is read): ImportFailed RM416, RM417."""
+        """Open the unpacked bytes; a cut gzip ends early and is told in `lost`.
+
+        Raises (while it is read): ImportFailed RM416, RM417.
+        """
         with self.path.open("rb") as raw:
             inner = gzip.GzipFile(fileobj=raw) if self.packed else raw
             size = os.fstat(raw.fileno()).st_size
@@ -204,7 +209,9 @@ def number(text: str) -> float | Missing:
 class _Bounded(io.RawIOBase):
     """Passes bytes on until there are too many, and turns a packer's errors into ours."""
 
-    def __init__(self, inner: gzip.GzipFile | BinaryIO, limit: int, file: ForeignFile) -> None:
+    def __init__(
+        self, inner: gzip.GzipFile | io.BufferedReader, limit: int, file: ForeignFile
+    ) -> None:
         self._inner, self._limit, self._file, self._read = inner, limit, file, 0
 
     def readable(self) -> bool:
@@ -212,8 +219,14 @@ class _Bounded(io.RawIOBase):
 
     def readinto(self, buffer: memoryview) -> int:  # pyright: ignore[reportIncompatibleMethodOverride]
         try:
-            data = self._inner.read(len(buffer))
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            # One piece at a time: `read` would lose what it unpacked before a cut.
+            data = self._inner.read1(len(buffer))
+        except EOFError as error:
+            if not self._read:
+                raise self._file.malformed("gzip: cut before the first byte of content") from error
+            self._file.lost[:] = [f"the gzip file is cut after {self._read:,} unpacked bytes"]
+            return 0
+        except (zlib.error, gzip.BadGzipFile) as error:
             raise self._file.malformed(f"gzip after {self._read} bytes: {error}") from error
         self._read += len(data)
         if self._read > self._limit:

@@ -4,6 +4,7 @@ In: an object with `traceEvents`, or a bare array of events, of any size. Out: t
 copies, and of CUDA runtime calls, by name. The stream is cut between events at places that look
 like `}, {`; a strict decoder then reads the piece, and where a place only looked like one (in a
 string, in nested arguments) it refuses and an earlier one is taken. So a wrong cut cannot pass.
+Numbers that are none (`"key": inf`) and a comma behind the last event are read as null and nothing.
 
 Durations are microseconds. A file that ends within an event is Partial and says how many it held.
 """
@@ -12,12 +13,12 @@ import math
 import re
 from array import array
 from collections.abc import Iterator
-from statistics import fmean, median, quantiles
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import msgspec
 
-from roofmark.foreign import Complete, Imported, KernelRow, KernelTable, Kind, Partial
+from roofmark.foreign import Complete, Imported, KernelTable, Kind, Partial
+from roofmark.importers.kernel_rows import row_of_calls
 from roofmark.importers.source import ForeignFile
 from roofmark.records import Missing
 
@@ -32,6 +33,9 @@ _KINDS: dict[str, Kind] = {
 }
 _START = re.compile(rb'"traceEvents"\s*:\s*\[')
 _BETWEEN = re.compile(rb"\}\s*,\s*\{")
+# A quote behind such a byte closes a key: no name can be changed by this.
+_NO_NUMBER = re.compile(rb'([\w)]"\s*:\s*)-?(?:nan|inf|infinity)(?=\s*[,}])', re.IGNORECASE)
+_LAST_COMMA = re.compile(rb"\}\s*,\s*\]")
 # Chosen: pieces that stay in a processor's cache while they are decoded.
 _PIECE = 1 << 22
 # Chosen: an event with its stack and shapes is far below this; what is longer is no event.
@@ -60,6 +64,7 @@ class _Tail(msgspec.Struct):
     events: list[_Event] = msgspec.field(name="traceEvents")
 
 
+_T = TypeVar("_T")
 _ARRAY = msgspec.json.Decoder(list[_Event])
 _OBJECT = msgspec.json.Decoder(_Tail)
 
@@ -77,14 +82,12 @@ def read(file: ForeignFile) -> Imported:
     gathered = _Gathered(file)
     with file.stream() as stream:
         cut = _walk(file, stream, gathered)
-    if not gathered.durations:
-        raise file.failed(
-            f"{gathered.events} events and no kernel or CUDA call among them"
-            + (f"; {cut}" if cut else "")
-        )
     reasons = [cut] if cut else []
     if gathered.unreadable:
         reasons.append(f"{gathered.unreadable} events of kernels or calls have no duration")
+    if not gathered.durations:
+        none = f"{gathered.events} events and no time of a kernel or CUDA call among them"
+        raise file.failed("; ".join([none, *reasons]))
     kinds: tuple[Kind, ...] = ("gpu", "copies", "api")
     tables = [gathered.table(kind) for kind in kinds]
     return Imported(
@@ -127,13 +130,21 @@ def _find_start(file: ForeignFile, stream: BinaryIO) -> tuple[bytes, bool]:
 def _take(piece: bytes, gathered: "_Gathered") -> int:
     """Take the events of a piece up to its last sound cut; return how many bytes that was."""
     for end, start in _cuts(piece):
+        events = _decode(_ARRAY, b"[" + piece[:end] + b"]")
+        if events is not None:
+            gathered.add(events)
+            return start
+    return 0
+
+
+def _decode(decoder: "msgspec.json.Decoder[_T]", text: bytes) -> _T | None:
+    """Return the value; as it was meant where its writer made no strict JSON; None if broken."""
+    for each in (lambda: text, lambda: _LAST_COMMA.sub(b"}]", _NO_NUMBER.sub(rb"\1null", text))):
         try:
-            events = _ARRAY.decode(b"[" + piece[:end] + b"]")
+            return decoder.decode(each())
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             continue
-        gathered.add(events)
-        return start
-    return 0
+    return None
 
 
 def _cuts(piece: bytes) -> Iterator[tuple[int, int]]:
@@ -151,18 +162,14 @@ def _end(file: ForeignFile, rest: bytes, bare: bool, gathered: "_Gathered") -> s
     """Read the last events and what follows them; return why the trace is partial."""
     tries = (b"[" + rest, b"[" + rest + b"]") if bare else ()
     for text in tries:  # a bare array may lack its last bracket
-        try:
-            gathered.add(_ARRAY.decode(text))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            continue
-        return ""
-    if not bare:
-        try:
-            gathered.add(_OBJECT.decode(b'{"traceEvents":[' + rest).events)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            pass
-        else:
+        if (events := _decode(_ARRAY, text)) is not None:
+            gathered.add(events)
             return ""
+    if not bare and (tail := _decode(_OBJECT, b'{"traceEvents":[' + rest)) is not None:
+        if _START.search(rest):
+            raise file.malformed("there are two lists traceEvents: readers differ on which counts")
+        gathered.add(tail.events)
+        return ""
     while taken := _take(rest, gathered):
         rest = rest[taken:]
     if not gathered.events:
@@ -185,12 +192,13 @@ class _Gathered:
         """Take what ran on the device or called it."""
         self.events += len(events)
         for event in events:
-            if event.ph != "X" or not isinstance(event.cat, str):
+            if event.ph not in ("X", "B", "b") or not isinstance(event.cat, str):
                 continue
             kind = _KINDS.get(event.cat) or _KINDS.get(event.cat.lower())
             if kind is None:
                 continue
-            self._keep(kind, event.name, event.dur)
+            # What begins in one event and ends in another has its duration in neither.
+            self._keep(kind, event.name, event.dur if event.ph == "X" else None)
 
     def _keep(self, kind: str, name: Any, microseconds: Any) -> None:
         number = isinstance(microseconds, int | float) and not isinstance(microseconds, bool)
@@ -206,17 +214,9 @@ class _Gathered:
 
     def table(self, kind: Kind) -> KernelTable:
         """Return the table of one kind, the longest total first."""
-        rows = [_row(name, took) for (of, name), took in self.durations.items() if of == kind]
+        rows = [
+            row_of_calls(name, took, 1e-6)
+            for (of, name), took in self.durations.items()
+            if of == kind
+        ]
         return KernelTable(kind=kind, rows=tuple(sorted(rows, key=lambda row: -row.total)))
-
-
-def _row(name: str, took: "array[float]") -> KernelRow:
-    tail = quantiles(took, n=20, method="inclusive")[-1] if len(took) > 1 else took[0]
-    return KernelRow(
-        name=name,
-        calls=len(took),
-        total=math.fsum(took) * 1e-6,
-        mean=fmean(took) * 1e-6,
-        median=median(took) * 1e-6,
-        p95=tail * 1e-6,
-    )

@@ -20,6 +20,7 @@ NSYS = """Time (%),Total Time (ns),Instances,Avg (ns),Med (ns),Min (ns),Max (ns)
 75.0,3000,3,1000.0,990.0,980,1030,1.0,"void gemm<float, (int)2>(int)"
 25.0,1000,1,1000.0,1000.0,1000,1000,0.0,softmax
 """
+API = NSYS.replace("Instances", "Num Calls").replace(",softmax", ",cudaFree")
 LEGS = """config_id,kernel_symbol,n_calls,mean_us,p50_us,p95_us,total_ms
 a,k,30,1.251,1.2,1.4,0.038
 b,k,2,10.000,,12,0.020
@@ -40,7 +41,7 @@ def test_nsys_kernels_and_calls(tmp_path: Path):
     assert table.rows[0].name == "void gemm<float, (int)2>(int)"
     assert table.rows[0].median == pytest.approx(990e-9)
     assert isinstance(table.rows[0].p95, Missing)
-    (calls,) = _tables(tmp_path, NSYS.replace("Instances", "Num Calls"))
+    (calls,) = _tables(tmp_path, API)
     assert calls.kind == "api"
     (slow,) = _tables(tmp_path, NSYS.replace("(ns)", "(us)"))
     assert slow.total == pytest.approx(4e-3)
@@ -80,6 +81,46 @@ def test_a_cut_table_is_partial(tmp_path: Path):
     path = tmp_path / "cut.csv"
     path.write_text(LEGS[:-9])
     assert isinstance(read_foreign(path).completeness, Partial)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("25.0,1000,1,1000.0,1000.0,1000,1000,0.0,softmax\n", "", "75.0 %: rows are absent"),
+        ("75.0,", "n/a,", "1 rows have no share"),
+        ("75.0,", "90.0,", "115.0 %: rows of several tables"),
+        ("75.0,", "75.1,", ""),
+        ("75.0,", "75.2,", "100.2 %"),
+        ("Time (%),", "Time(%),", ""),
+    ],
+)
+def test_shares_tell_whether_rows_are_absent(tmp_path: Path, old: str, new: str, reason: str):
+    path = tmp_path / "table.csv"
+    path.write_text(NSYS.replace(old, new))
+    found = read_foreign(path).completeness
+    assert isinstance(found, Partial) == bool(reason)
+    assert reason in "; ".join(found.reasons if isinstance(found, Partial) else ())
+
+
+def test_shares_are_rounded_once_per_row(tmp_path: Path):
+    row = "14.3,1000,1,1000.0,1000.0,1000,1000,0.0,k{}\n"
+    path = tmp_path / "table.csv"
+    for count in (6, 7):
+        path.write_text(NSYS.splitlines()[0] + "\n" + "".join(map(row.format, range(count))))
+        assert isinstance(read_foreign(path).completeness, Partial) == (count == 6)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        API.replace('"void gemm<float, (int)2>(int)"', "poll").replace("cudaFree", "fopen"),
+        NSYS.replace("Name", "Source,Name").replace('"void', 'MPI,"void').replace(",s", ",MPI,s"),
+    ],
+)
+def test_summaries_of_other_calls_are_no_cuda(tmp_path: Path, text: str):
+    with pytest.raises(ImportFailed) as raised:
+        _tables(tmp_path, text)
+    assert raised.value.code == "RM419"
 
 
 @settings(max_examples=150, deadline=None)

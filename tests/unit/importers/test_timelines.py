@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,62 @@ def test_a_trace_without_kernels_is_no_result(tmp_path: Path, data: Any, code: s
     assert raised.value.code == code
 
 
+NO_JSON = {"traceEvents": [*EVENTS, _event("a nan, inf", 2, bandwidth="@"), *EVENTS]}
+
+
+@pytest.mark.parametrize("piece", [97, 1 << 22])
+@pytest.mark.parametrize("number", ["inf", "-nan", "Infinity"])
+def test_numbers_that_are_none_lose_no_event(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: str, piece: int
+):
+    monkeypatch.setattr(torch_trace, "_PIECE", piece)
+    path = tmp_path / "t.json"
+    path.write_text(json.dumps(NO_JSON).replace('"@"', number))
+    found = read_foreign(path)
+    rows = {row.name: row.calls for row in _tables(found)["gpu"].rows}
+    assert rows == {"void k<int>(int)": 4, "a nan, inf": 1}
+    assert found.completeness == Complete()
+
+
+def test_a_duration_that_is_no_number_is_missing_and_no_name_changes(tmp_path: Path):
+    events = [*EVENTS, _event("k", "@"), _event(': nan, "b": inf}', 4)]
+    path = tmp_path / "t.json"
+    path.write_text(json.dumps({"traceEvents": events}).replace('"@"', "nan"))
+    found = read_foreign(path)
+    assert {row.name for row in _tables(found)["gpu"].rows} == {
+        "void k<int>(int)",
+        ': nan, "b": inf}',
+    }
+    assert isinstance(found.completeness, Partial)
+    assert found.completeness.reasons[0].startswith("1 events of kernels")
+
+
+@pytest.mark.parametrize("end", [", ]}", ',\n], "traceName": "t"}', ",]", ",\n"])
+def test_a_comma_behind_the_last_event_loses_nothing(tmp_path: Path, end: str):
+    whole = {"traceEvents": EVENTS[:2]} if "}" in end else EVENTS[:2]
+    path = tmp_path / "t.json"
+    path.write_text(json.dumps(whole).rstrip("]}") + "}}" + end)
+    found = read_foreign(path)
+    assert found.completeness == Complete()
+    assert _tables(found)["gpu"].rows[0].calls == 2
+
+
+def test_two_lists_of_events_are_refused(tmp_path: Path):
+    path = tmp_path / "t.json"
+    one, two = json.dumps(EVENTS), json.dumps(EVENTS[:1])
+    path.write_text(f'{{"traceEvents": {one}, "traceEvents": {two}}}')
+    with pytest.raises(ImportFailed, match="two lists"):
+        read_foreign(path)
+
+
+def test_a_kernel_that_begins_and_ends_in_two_events_is_told(tmp_path: Path):
+    begin = {"ph": "B", "cat": "kernel", "name": "k", "ts": 1}
+    found = read_foreign(_trace(tmp_path, {"traceEvents": [*EVENTS, begin]}))
+    assert isinstance(found.completeness, Partial)
+    with pytest.raises(ImportFailed, match="1 events of kernels or calls have no duration"):
+        read_foreign(_trace(tmp_path, {"traceEvents": [begin]}))
+
+
 def test_deep_nesting_is_refused_not_a_crash(tmp_path: Path):
     path = tmp_path / "deep.json"
     path.write_text('{"traceEvents": [{"ph": "X", "args": ' + "[" * 200_000)
@@ -137,6 +194,20 @@ CREATE TABLE DIAGNOSTIC_EVENT (text TEXT);
 INSERT INTO StringIds VALUES (1, 'k''); DROP TABLE StringIds; --'), (2, 'cudaLaunchKernel');
 INSERT INTO CUPTI_ACTIVITY_KIND_KERNEL VALUES (0, 1000, 1), (2000, 5000, 1);
 INSERT INTO CUPTI_ACTIVITY_KIND_RUNTIME VALUES (0, 500, 2);
+"""
+
+
+COPIES = """
+CREATE TABLE ENUM_CUDA_MEMCPY_OPER (id INT, label TEXT);
+CREATE TABLE CUPTI_ACTIVITY_KIND_MEMCPY (start INT, "end" INT, copyKind INT);
+CREATE TABLE CUPTI_ACTIVITY_KIND_MEMSET (start INT, "end" INT);
+INSERT INTO ENUM_CUDA_MEMCPY_OPER VALUES (1, 'Host-to-Device');
+INSERT INTO CUPTI_ACTIVITY_KIND_MEMCPY VALUES (0, 7000, 1), (5, 15, 99);
+INSERT INTO CUPTI_ACTIVITY_KIND_MEMSET VALUES (0, 500);
+"""
+GRAPHS = """
+CREATE TABLE CUPTI_ACTIVITY_KIND_GRAPH_TRACE (start INT, "end" INT, graphId INT);
+INSERT INTO CUPTI_ACTIVITY_KIND_GRAPH_TRACE VALUES (0, 7000, 5), (9000, 18000, 5), (0, 100, 6);
 """
 
 
@@ -185,18 +256,96 @@ def test_a_strange_export_is_refused(tmp_path: Path, change: str):
         read_foreign(_export(tmp_path, change))
 
 
-def test_a_column_that_never_ends_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(nsys_sqlite, "_MOST_SECONDS", 0.5)
-    change = (
-        "DROP TABLE StringIds",
-        "CREATE TABLE StringIds (id INT, value TEXT AS (printf('%.*c', 9999, 'x')) VIRTUAL)",
-        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 9999) "
-        "INSERT INTO StringIds(id) SELECT 1 FROM n",
-        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 9999) "
-        "INSERT INTO CUPTI_ACTIVITY_KIND_KERNEL SELECT 0, 1, 1 FROM n",
+def test_dropped_none_is_no_loss(tmp_path: Path):
+    none = "'Number of incomplete CUPTI events dropped: 0. Incomplete events appear when'"
+    found = read_foreign(_export(tmp_path, f"INSERT INTO DIAGNOSTIC_EVENT VALUES ({none})"))
+    assert found.completeness == Complete()
+
+
+def test_copies_and_fills_are_told_by_their_kind(tmp_path: Path):
+    found = read_foreign(_export(tmp_path, COPIES))
+    assert {row.name: row.total for row in _tables(found)["copies"].rows} == {
+        "[CUDA memcpy Host-to-Device]": pytest.approx(7e-6),
+        "[CUDA memcpy 99]": pytest.approx(10e-9),
+        "[CUDA memset]": pytest.approx(500e-9),
+    }
+    assert found.completeness == Complete()
+
+
+@pytest.mark.parametrize("kernels", ["", "DROP TABLE CUPTI_ACTIVITY_KIND_KERNEL"])
+def test_graphs_are_time_of_the_device_and_their_kernels_are_absent(tmp_path: Path, kernels: str):
+    found = read_foreign(_export(tmp_path, GRAPHS, kernels))
+    rows = {row.name: (row.calls, row.total) for row in _tables(found)["gpu"].rows}
+    assert rows["[CUDA graph 5]"] == (2, pytest.approx(16e-6))
+    assert len(rows) == 2 + (not kernels)
+    assert isinstance(found.completeness, Partial)
+    assert "3 launches of CUDA graphs" in found.completeness.reasons[0]
+
+
+def test_a_kernel_whose_time_was_not_collected_is_not_of_zero_seconds(tmp_path: Path):
+    found = read_foreign(
+        _export(tmp_path, "INSERT INTO CUPTI_ACTIVITY_KIND_KERNEL VALUES (0, 0, 1)")
     )
-    with pytest.raises(ImportFailed, match="interrupted"):
-        read_foreign(_export(tmp_path, *change))
+    assert _tables(found)["gpu"].rows[0].calls == 2
+    assert isinstance(found.completeness, Partial)
+    assert found.completeness.reasons[0].startswith("1 of 3 rows")
+
+
+def _replace(table: str, columns: str, *more: str) -> str:
+    return ";".join((f"DROP TABLE {table}", f"CREATE TABLE {table} ({columns})", *more))
+
+
+# One row of it takes half a minute, in which SQLite asks nobody whether it may go on. It is written
+# into the schema, because SQLite computes it when a row is inserted, too.
+SLOW = "(printf('%.*c', 900000, 'a') LIKE ('%' || printf('%.*c', 40000, 'a') || 'b'))"
+SLOW_NAMES = _replace(
+    "StringIds",
+    "id INT, value TEXT AS ('k') VIRTUAL",
+    "INSERT INTO StringIds(id) VALUES (1), (2)",
+    "PRAGMA writable_schema = ON",
+    f"""UPDATE sqlite_master SET sql = replace(sql, '(''k'')', "{SLOW}")""",
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (SLOW_NAMES, "'value' is generated"),
+        (_replace("DIAGNOSTIC_EVENT", "a INT, text TEXT AS (abs(a)) STORED"), "is generated"),
+        (
+            "DROP TABLE DIAGNOSTIC_EVENT; CREATE VIEW DIAGNOSTIC_EVENT AS SELECT 'x' AS text",
+            "is a view",
+        ),
+        (
+            "PRAGMA writable_schema = ON; UPDATE sqlite_master SET "
+            "sql = 'CREATE VIEW DIAGNOSTIC_EVENT AS SELECT ' || quote(1) || ' AS text' "
+            "WHERE name = 'DIAGNOSTIC_EVENT'",
+            "malformed database schema|not authorized|prohibited",
+        ),
+        (
+            _replace("StringIds", "id INT, value TEXT")
+            + "; INSERT INTO StringIds VALUES (1, 'a'), (1, 'b'), (2, 'cudaFree')",
+            "two names have the number 1",
+        ),
+    ],
+)
+def test_what_a_file_computes_or_says_twice_is_refused_at_once(
+    tmp_path: Path, change: str, told: str
+):
+    path = _export(tmp_path, change)
+    start = time.monotonic()
+    with pytest.raises(ImportFailed, match=told) as raised:
+        read_foreign(path)
+    assert raised.value.code == "RM416"
+    assert time.monotonic() - start < 10
+
+
+def test_reading_ends_after_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(nsys_sqlite, "_MOST_SECONDS", -1.0)
+    monkeypatch.setattr(nsys_sqlite, "_STEPS", 1)
+    with pytest.raises(ImportFailed, match="takes more than") as raised:
+        read_foreign(_export(tmp_path))
+    assert raised.value.code == "RM417"
 
 
 @settings(max_examples=60, deadline=None)
