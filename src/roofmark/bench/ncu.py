@@ -19,7 +19,7 @@ Refusal = Literal["not_permitted", "counters_held", "unknown_metric", "nothing_m
 _REFUSALS: tuple[tuple[Refusal, str], ...] = (
     ("not_permitted", r"ERR_NVGPUCTRPERM"),
     ("counters_held", r"resource.{0,20}unavailable|ResourceUnavailable|in use by"),
-    ("unknown_metric", r"failed to find metric|metrics?\b.{0,80}\bnot (found|available|supported)"),
+    ("unknown_metric", r"failed to find metric|did not match any metric"),
     ("nothing_matched", r"No kernels were profiled"),
 )
 

@@ -152,7 +152,7 @@ class Session:
         if left <= 0:
             raise Refused("not_reached", "the pass's time was up before it")
         limit = min(left, CHILD_LIMIT)
-        self.said.append(f"$ {' '.join(prefix) or 'without a profiler:'} {mode}")
+        self.said.append(f"{mode}: {' '.join(prefix) or 'without a profiler'}")
         try:
             ran = run_child(self.bench.start, prefix, mode, job, self._folder(), limit)
         except OSError as error:

@@ -5,6 +5,7 @@ read. The new folder is written when the pass is over, so one that was killed le
 a pass is bounded, so that no more than its time limit is lost.
 """
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +22,7 @@ from roofmark.bench.scratch import open_scratch
 from roofmark.bench.software import read_version
 from roofmark.bundle import MANIFEST, Bundle, BundleWriter, open_bundle
 from roofmark.codes import problem
-from roofmark.errors import BundleError
+from roofmark.errors import BundleError, StudyError
 from roofmark.options import ProfileOptions, Progress, RunOptions
 from roofmark.profiled import FailureKind, NotProfiled, PairProfile, Profiled, Refused
 from roofmark.profiling.pairs import Pair, choose_pairs
@@ -64,11 +65,13 @@ def profile(
     """Profile a bundle, or run a study and profile that; return the new sealed bundle.
 
     A study is run into `<output>-measured`, which stays as it was sealed.
-    Raises: StudyError RM130, BenchError RM332, BundleError RM409 when something is in the way, and
-        what running a study raises. A profile that cannot be had is no error: its reason is kept.
+    Raises: StudyError RM124 or RM130, BenchError RM332, BundleError RM407 to RM409 when something
+        is in the way, and what running a study raises. A profile that cannot be had is no error:
+        its reason is kept.
     """
     options, output = options or ProfileOptions(), Path(output)
-    _check_free(output, options)
+    _check_options(options)
+    _check_free(target, output, options)
     bundle = _measured(target, output, options, progress)
     pairs = choose_pairs(bundle, options)
     results = _profile_all(bundle, pairs, options, progress, machine or Machine())
@@ -82,18 +85,45 @@ def profile(
     if options.timeline is not None:
         calls = [(r, r.call) for r in results if r.call is not None]
         labels = [(f"{r.record.solution} on {r.record.workload}", call) for r, call in calls]
-        write_timeline(options.timeline, labels)
+        try:
+            write_timeline(options.timeline, labels)
+        except OSError as error:
+            raise _no_timeline(options.timeline, error.strerror or str(error)) from error
     return open_bundle(output)
 
 
-def _check_free(output: Path, options: ProfileOptions) -> None:
-    """Refuse before the pass, not after it. Raises: BundleError RM409."""
+def _check_options(options: ProfileOptions) -> None:
+    """Raise StudyError RM124 for options that no pass could follow."""
+    if not (options.launches >= 1 and 0 < options.time_limit < math.inf):
+        fact = f"launches is {options.launches}, time_limit {options.time_limit} s"
+        mend = "Count one launch or more, and give the pass some seconds."
+        raise StudyError(problem("RM124", fact, "options of the profile", mend))
+
+
+def _check_free(target: Study | str | Path, output: Path, options: ProfileOptions) -> None:
+    """Refuse before the pass, not after it. Raises: BundleError RM407, RM408 or RM409."""
+    line = options.timeline
+    if line is not None and not line.parent.is_dir():
+        raise _no_timeline(line, "there is no such folder")
+    for path in (output, line):
+        if path is not None and not isinstance(target, Study) and _is_inside(path, Path(target)):
+            mend = "Name a place outside of it."
+            raise BundleError(problem("RM407", f"{path.name} would lie in it", str(target), mend))
     taken = [output] if output.is_file() or (output.is_dir() and any(output.iterdir())) else []
-    if options.timeline is not None and options.timeline.exists():
-        taken.append(options.timeline)
+    taken += [line] if line is not None and line.exists() else []
     if taken:
         mend = "Name another: a profile never changes what is there."
         raise BundleError(*(problem("RM409", f"{p.name} exists", str(p), mend) for p in taken))
+
+
+def _no_timeline(path: Path, why: str) -> BundleError:
+    mend = "Name a file in a folder that can be written with --timeline."
+    return BundleError(problem("RM408", f"the time line: {why}", str(path), mend))
+
+
+def _is_inside(path: Path, target: Path) -> bool:
+    sealed = (target / MANIFEST).exists()
+    return sealed and path.resolve().is_relative_to(target.resolve())
 
 
 def _measured(

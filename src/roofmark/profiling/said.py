@@ -5,6 +5,7 @@ profiler fails that looks like success: an exit code of zero and an empty table,
 counters that are not numbers, a permission that only a line of the log tells.
 """
 
+import re
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -22,7 +23,7 @@ from roofmark.records import Missing
 # Chosen: what an error of ncu needs; its log in the bundle has the rest.
 _LONGEST = 300
 _REASONS: dict[Refusal, str] = {
-    "not_permitted": "this user may not read the counters (ERR_NVGPUCTRPERM)",
+    "not_permitted": "this user may not read the counters",
     "counters_held": "another tool holds the counters",
     "unknown_metric": "ncu does not know a metric that it was asked for",
     "nothing_matched": "ncu ran and profiled no kernel",
@@ -113,7 +114,8 @@ def _check_values(launches: tuple[Profile, ...]) -> None:
 
 def _reason(refusal: Refusal, said: str) -> str:
     lines = [line for line in said.splitlines() if refusal_in(line) == refusal]
-    return f"{_REASONS[refusal]}: {lines[0].strip('= ')}"[:_LONGEST] if lines else _REASONS[refusal]
+    first = re.sub(r"==[A-Z]+==\s*", "", lines[0]) if lines else ""
+    return f"{_REASONS[refusal]}: {first}"[:_LONGEST] if first else _REASONS[refusal]
 
 
 def _own_words(log: Path) -> str:

@@ -25,7 +25,11 @@ _SPAN, _ARROWS, _METADATA = "X", ("s", "t", "f"), "M"
 
 @dataclass(frozen=True)
 class SeenCall:
-    """One unprofiled call. kernels: by launch. copies: seconds of copies and fills of memory."""
+    """One unprofiled call.
+
+    kernels: by launch. copies: seconds of copies and fills of memory. events: what a time line
+    shows.
+    """
 
     kernels: tuple[SeenKernel, ...]
     copies: Seconds
@@ -54,7 +58,7 @@ def read_call(path: Path) -> SeenCall:
         raise Refused("child_failed", fact[:500]) from error
     if not kernels or sum(kernel.duration for kernel in kernels) <= 0:
         raise Refused("no_kernel", "torch's profiler saw no kernel in one call")
-    return SeenCall(kernels, copies, tuple(events))
+    return SeenCall(kernels, copies, tuple(each for each in events if _can_be_shown(each)))
 
 
 def _kernels(events: list[dict[str, Any]]) -> Iterator[SeenKernel]:
@@ -103,8 +107,8 @@ def write_timeline(path: Path, calls: Sequence[tuple[str, SeenCall]]) -> None:
 
 def _tracks(number: int, label: str, call: SeenCall) -> Iterator[dict[str, Any]]:
     """Yield a call's events under process numbers of its own, the first of them at zero."""
-    timed = [each for each in call.events if _kind(each) in (_SPAN, *_ARROWS) and "ts" in each]
-    begin = min((float(each["ts"]) for each in timed), default=0.0)
+    timed = call.events
+    begin = min((each["ts"] for each in timed), default=0.0)
     on_device = {each.get("pid") for each in timed if each.get("cat") in ("kernel", *_COPIES)}
     numbers = {pid: k for k, pid in enumerate(dict.fromkeys(each.get("pid") for each in timed))}
     first = number * 1000
@@ -116,12 +120,16 @@ def _tracks(number: int, label: str, call: SeenCall) -> Iterator[dict[str, Any]]
         ):
             yield {"ph": _METADATA, "name": name, "pid": first + k, "tid": 0, "args": value}
     for event in timed:
-        moved = event | {"pid": first + numbers[event.get("pid")], "ts": float(event["ts"]) - begin}
+        moved = event | {"pid": first + numbers[event.get("pid")], "ts": event["ts"] - begin}
         if "id" in moved:
             moved["id"] = f"{number}.{moved['id']}"
         yield moved
 
 
-def _kind(event: dict[str, Any]) -> str:
-    kind = event.get("ph")
-    return kind if isinstance(kind, str) else ""
+def _can_be_shown(event: dict[str, Any]) -> bool:
+    """Whether an event is a span or an arrow with a time and a track."""
+    return (
+        event.get("ph") in (_SPAN, *_ARROWS)
+        and type(event.get("ts")) in (int, float)
+        and type(event.get("pid")) in (int, str)
+    )

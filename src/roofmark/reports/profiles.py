@@ -1,42 +1,50 @@
-"""What a pass of profiling gave, as text: a line for each pair, each failure's mend once.
+"""What a pass of profiling gave, as text: lines for each pair, each failure's reason once.
 
-In: the records of a profiled bundle, its verdict. Out: text for a terminal. A time under the
-profiler is never shown as a time; a share of the call's kernel time says what was counted.
+In: the records of a profiled bundle, its verdict. Out: text for a terminal. No time under the
+profiler is shown; shares of the call's kernel time say what was counted.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from textwrap import wrap
 
 from roofmark.analysis.bounds import loads_of_launches, percent
 from roofmark.analysis.verdict import Bound, Verdict
-from roofmark.profiled import NotProfiled, PairProfile, Profiled
+from roofmark.profiled import PairProfile, Profiled
 from roofmark.records import Missing
+from roofmark.reports.proof import not_profiled
 from roofmark.reports.view import EVIDENCE
 from roofmark.reports.wording import counted, one_line, shorten
 from roofmark.study import twin_of
+from roofmark.units import show
 
-_NAME = 40
+_NAME = 30
+_WIDTH = 80
+# Chosen: what takes most of the time; the record has all.
+_MOST_LAUNCHES = 3
 
 
 def profiles_text(pairs: Sequence[PairProfile], verdict: Verdict) -> str:
-    """Return a line or two for each pair, then what to do where there are no counters."""
+    """Return a few lines for each pair, then why others have no counters and what to do."""
     bounds = {(cell.workload, cell.solution): cell.bound for cell in verdict.cells}
     twin = twin_of(verdict.baseline)
     lines: list[str] = []
     for each in pairs:
         name = twin if each.solution == verdict.baseline else each.solution
-        lines += _pair(each, bounds.get((each.workload, name)))
-    mends = {p.outcome.mend for p in pairs if isinstance(p.outcome, NotProfiled)}
-    return "\n".join([*lines, *sorted(mends)]) + "\n"
+        if isinstance(each.outcome, Profiled):
+            lines += _pair(each, each.outcome, bounds.get((each.workload, name)))
+    for text in not_profiled(pairs):
+        lines += wrap(f"not profiled: {text}", _WIDTH, subsequent_indent="   ")
+    return "\n".join(lines) + "\n"
 
 
-def _pair(pair: PairProfile, bound: Bound | Missing | None) -> Iterator[str]:
-    label = f"{pair.workload} {pair.solution}"
-    if isinstance(pair.outcome, NotProfiled):
-        yield f"{label}: not profiled: {one_line(pair.outcome.reason)}"
-        return
+def _pair(pair: PairProfile, profile: Profiled, bound: Bound | Missing | None) -> Iterator[str]:
     told = f"{bound.kind} by {EVIDENCE[bound.evidence]}" if isinstance(bound, Bound) else "unknown"
-    yield f"{label}: {told}; {_loads(pair.outcome)}"
-    yield from (f"   {line}" for line in _launches(pair.outcome))
+    yield f"{pair.workload} {pair.solution}: {told}"
+    yield f"   {_loads(profile)}"
+    yield f"   {_launches(profile)}"
+    for each in sorted(profile.launches, key=lambda each: -each.share)[:_MOST_LAUNCHES]:
+        name = shorten(one_line(each.profile.kernel), _NAME)
+        yield f"   {percent(each.share):>6} {name}, {show(each.seen, 's')} without ncu"
 
 
 def _loads(profile: Profiled) -> str:
@@ -45,14 +53,10 @@ def _loads(profile: Profiled) -> str:
         return loads.reason
     return (
         f"main memory {percent(loads.memory)}, on-chip {percent(loads.chip)}, arithmetic "
-        f"{percent(loads.math)}, tensor pipe {percent(loads.tensor)}"
+        f"{percent(loads.math)}, tensor {percent(loads.tensor)}"
     )
 
 
-def _launches(profile: Profiled) -> Iterable[str]:
-    ordered = sorted(profile.launches, key=lambda each: -each.share)
-    shown = [
-        f"{percent(e.share)} {shorten(one_line(e.profile.kernel), _NAME)}" for e in ordered[:3]
-    ]
+def _launches(profile: Profiled) -> str:
     launches = f"{len(profile.launches)} of {counted(profile.kernels, 'launch')}"
-    yield f"{launches}, {percent(profile.coverage)} of the kernel time: {', '.join(shown)}"
+    return f"{launches}, {percent(profile.coverage)} of the kernel time"

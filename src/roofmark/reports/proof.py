@@ -5,16 +5,16 @@ In: a verdict, its bundle. Out: facts as a name and a text, on one line and unes
 
 import shlex
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from roofmark.analysis.verdict import Verdict
 from roofmark.bundle import Bundle
 from roofmark.evidence import Build, Git, Passed, Trace
-from roofmark.profiled import NotProfiled, Profiled
+from roofmark.profiled import NotProfiled, PairProfile, Profiled
 from roofmark.records import Missing
 from roofmark.reports.view import finding_rows, unknown_codes
-from roofmark.reports.wording import counted, one_line, sentence
+from roofmark.reports.wording import counted, one_line
 from roofmark.units import show
 
 # Chosen: the packages that a kernel's time may depend on; the bundle lists all.
@@ -95,15 +95,20 @@ def _counters(bundle: Bundle) -> Iterator[Fact]:
         how = sorted({_how(each) for each in taken})
         said = f"{len(taken)} of {counted(len(pairs), 'pair')} of workload and solution profiled"
         yield Fact("Counters", "; ".join((said, *how)))
+    yield from (Fact("Not profiled", each) for each in not_profiled(pairs))
+
+
+def not_profiled(pairs: Iterable[PairProfile]) -> Iterator[str]:
+    """Yield each reason for which something was not profiled, once, with names and mend."""
     failed: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for each in pairs:
         if isinstance(each.outcome, NotProfiled):
             why = one_line(each.outcome.reason), one_line(each.outcome.mend)
-            failed[why].append(f"{each.solution} on {each.workload}")
+            failed[why].append(one_line(f"{each.solution} on {each.workload}"))
     for (reason, mend), names in failed.items():
         more = len(names) - _MOST_NAMED
         named = ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
-        yield Fact("Not profiled", f"{one_line(named)}: {sentence(reason).rstrip('.')}. {mend}")
+        yield f"{named}: {reason.rstrip('.')}. {mend}"
 
 
 def _how(profile: Profiled) -> str:

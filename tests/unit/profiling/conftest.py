@@ -53,11 +53,11 @@ def ncu(tmp_path, monkeypatch):
 def run(measured, tmp_path):
     """Profile one pair (or what the options say) and return the new bundle."""
 
-    def call(bundle=None, machine=MACHINE, **options):
+    def call(bundle=None, machine=MACHINE, output=None, **options):
         given = {"workloads": ("n1",), "solutions": ("fast",)} | options
         return profile(
             (bundle or measured).path,
-            tmp_path / "new",
+            output or tmp_path / "new",
             options=ProfileOptions(**given),
             machine=machine,
         )

@@ -14,6 +14,7 @@ from roofmark.bench.tool import run_tool
 from roofmark.bundle import BundleWriter
 from roofmark.profiling import Machine
 from roofmark.records import digest
+from roofmark.testing import small_environment
 
 CHILD = Path(__file__).with_name("fake_child.py")
 SOURCES = {
@@ -30,7 +31,9 @@ def make_bundle(folder, *, device="cuda", build=None, **traces):
     study = msgspec.structs.replace(study, files=files)
     with BundleWriter(folder) as writer:
         writer.write("study.json", study)
-        writer.write("environment.json", make_environment(device))
+        ceilings = small_environment().ceilings
+        machine = msgspec.structs.replace(make_environment(device), ceilings=ceilings)
+        writer.write("environment.json", machine)
         writer.write("run.json", make_run(device))
         for data in SOURCES.values():
             writer.write_source(data)

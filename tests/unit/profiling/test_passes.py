@@ -1,6 +1,7 @@
 """A pass over a bundle: what is counted, what is refused and why, what is written."""
 
 import json
+import math
 import time
 
 import pytest
@@ -13,8 +14,10 @@ from roofmark.bench.profile_run import start_child
 from roofmark.bundle import open_bundle, verify_bundle
 from roofmark.errors import BenchError, BundleError, StudyError
 from roofmark.importers import read_foreign
-from roofmark.profiled import MENDS, NotProfiled, Profiled
-from roofmark.profiling import Machine, passes
+from roofmark.options import ProfileOptions
+from roofmark.profiled import MENDS, NotProfiled, Profiled, Refused
+from roofmark.profiling import Machine, passes, profile
+from roofmark.profiling.timeline import read_call
 from roofmark.records import Missing
 
 
@@ -259,6 +262,40 @@ def test_nothing_that_exists_is_changed(run, ncu, tmp_path):
         run()
 
 
+def test_nothing_is_put_into_the_sealed_original(run, ncu, measured):
+    for options in ({"timeline": measured.path / "t.json"}, {"output": measured.path / "new"}):
+        with pytest.raises(BundleError, match="RM407"):
+            run(**options)
+    assert verify_bundle(measured.path) == []
+
+
+def test_a_time_line_needs_a_folder_before_the_pass_begins(run, ncu, tmp_path):
+    with pytest.raises(BundleError, match="RM408"):
+        run(timeline=tmp_path / "nowhere" / "t.json")
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("options", [{"launches": 0}, {"time_limit": 0}, {"time_limit": math.nan}])
+def test_options_that_no_pass_could_follow(run, ncu, options):
+    with pytest.raises(StudyError, match="RM124"):
+        run(**options)
+
+
+def test_a_study_is_measured_beside_and_then_profiled(ncu, tmp_path, monkeypatch):
+    asked = []
+
+    def measure(study, output, *, options, progress):
+        asked.append((study, options.device, options.workloads, options.solutions))
+        return open_bundle(make_bundle(output))
+
+    monkeypatch.setattr("roofmark.api.run", measure)
+    options = ProfileOptions(workloads=("n1",), solutions=("fast",))
+    new = profile(tmp_path / "study", tmp_path / "new", options=options, machine=MACHINE)
+    assert asked == [(tmp_path / "study", "cuda", ("n1",), ("fast",))]
+    assert verify_bundle(tmp_path / "new-measured") == []
+    assert isinstance(outcome(new), Profiled)
+
+
 def test_a_run_on_the_cpu_has_no_counters(run, ncu, tmp_path):
     cpu = open_bundle(make_bundle(tmp_path / "cpu", device="cpu"))
     with pytest.raises(BenchError, match="RM332"):
@@ -271,6 +308,21 @@ def test_the_real_child_answers_why_it_cannot_call(run, ncu, monkeypatch):
     bundle = run(machine=replace_machine(start=start_child))
     assert "the call failed" in refused(bundle, "child_failed")
     assert "Traceback" in bundle.logs()["logs/fast/profile-n1.txt"].decode()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", '{"traceEvents": [{"cat": "kernel", "name": 1}]}',
+     '{"traceEvents": [{"cat": "kernel", "name": "k", "ts": 1, "dur": -5, "args": '
+     '{"correlation": 1, "grid": [1, 1, 1], "block": [1, 1, 1]}}]}',
+     '{"traceEvents": [{"cat": "kernel", "name": "k", "ts": 1, "dur": 5, "args": '
+     '{"correlation": 1, "grid": [1, 1], "block": [1, 1, 1]}}]}'],
+)  # fmt: skip
+def test_a_trace_that_is_none_fails_the_child(tmp_path, text):
+    (tmp_path / "trace.json").write_text(text)
+    with pytest.raises(Refused) as caught:
+        read_call(tmp_path / "trace.json")
+    assert caught.value.kind == "child_failed"
 
 
 # --- the time line -------------------------------------------------------------------------------

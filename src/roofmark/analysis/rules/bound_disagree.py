@@ -36,7 +36,8 @@ def bound_disagree(loads: Loads, counted: Loads) -> str:
     by_times, by_counters = classify(loads), classify(counted)
     if not isinstance(by_times, Bound) or not isinstance(by_counters, Bound):
         return ""
-    if by_times.kind == by_counters.kind:
+    # Times that name nothing contradict nothing.
+    if by_times.kind in ("unknown", by_counters.kind):
         return ""
     return (
         f"{by_times.kind} by times ({_told(loads)}), "
