@@ -5,7 +5,20 @@ from collections.abc import Callable
 
 import typer
 
-from roofmark.cli import Ended, cite, doctor, import_, judge, new, report, rerun, rules, run, verify
+from roofmark.cli import (
+    Ended,
+    cite,
+    doctor,
+    import_,
+    judge,
+    new,
+    profile,
+    report,
+    rerun,
+    rules,
+    run,
+    verify,
+)
 
 app = typer.Typer(
     help="Evidence-grade benchmarking for GPU kernels and LLM decode.",
@@ -29,7 +42,7 @@ def _guarded(command: Callable[..., int]) -> Callable[..., int]:
     return guarded
 
 
-for module in (run, judge, report, verify, rerun, doctor, rules, new, import_, cite):
+for module in (run, judge, report, verify, rerun, profile, doctor, rules, new, import_, cite):
     app.command(module.__name__.rpartition(".")[2].rstrip("_"))(_guarded(module.main))
 
 
