@@ -214,6 +214,10 @@ ERRORS: dict[str, Code] = {
         "a foreign file does not say what its numbers are",
         "A time without its unit or its column is off by a factor of a thousand, or is no time.",
     ),
+    "RM420": Code(
+        "another tool's format has no counterpart",
+        "What one format says the other cannot; the rest of it would pass for the whole.",
+    ),
 }
 
 

@@ -148,7 +148,68 @@ class ForeignDefinition(Record, tag="definition"):
     constraints: tuple[str, ...]
 
 
-Content = KernelTable | Profiles | Series | Figures | ForeignDefinition
+class RandomInput(Record, tag="random"):
+    """Values that the other tool draws as it likes."""
+
+
+class ScalarInput(Record, tag="scalar"):
+    """A number, passed as one."""
+
+    value: float | int | bool
+
+
+class StoredInput(Record, tag="stored"):
+    """A tensor in another file, which is named and not read."""
+
+    path: str
+    key: str
+
+
+class ForeignWorkload(Record):
+    """One binding of a definition's variable axes; inputs: name -> where its values come from."""
+
+    name: str
+    axes: dict[str, int]
+    inputs: dict[str, RandomInput | ScalarInput | StoredInput]
+
+
+class ForeignWorkloads(Record, tag="workloads"):
+    """The workloads of one definition, in the order of the file."""
+
+    definition: str
+    workloads: tuple[ForeignWorkload, ...]
+
+
+class ForeignSolution(Record, tag="solution"):
+    """An implementation as another tool keeps it: text, never run and never written by itself.
+
+    entry: "file.py::function". hardware: where it runs, in that tool's words. writes: it takes its
+    outputs as last arguments instead of returning them. binding: how compiled code is called.
+    sources: relative path -> text; no path leads out of the folder that it is laid out in.
+    """
+
+    name: str
+    definition: str
+    author: str | Missing
+    description: str | Missing
+    language: str
+    entry: str
+    hardware: tuple[str, ...]
+    dependencies: tuple[str, ...]
+    writes: bool
+    binding: str | Missing
+    sources: dict[str, str]
+
+
+Content = (
+    KernelTable
+    | Profiles
+    | Series
+    | Figures
+    | ForeignDefinition
+    | ForeignWorkloads
+    | ForeignSolution
+)
 
 
 class Imported(Record):

@@ -9,6 +9,7 @@ from roofmark.cli import (
     Ended,
     cite,
     doctor,
+    export,
     import_,
     judge,
     new,
@@ -42,7 +43,11 @@ def _guarded(command: Callable[..., int]) -> Callable[..., int]:
     return guarded
 
 
-for module in (run, judge, report, verify, rerun, profile, doctor, rules, new, import_, cite):
+_COMMANDS = (
+    run, judge, report, verify, rerun, profile, doctor, rules, new, import_, export, cite,
+)  # fmt: skip
+
+for module in _COMMANDS:
     app.command(module.__name__.rpartition(".")[2].rstrip("_"))(_guarded(module.main))
 
 

@@ -9,8 +9,7 @@ import typer
 
 from roofmark.cli import HOLDS
 from roofmark.cli.speak import say, say_wrote
-from roofmark.codes import problem
-from roofmark.errors import BundleError
+from roofmark.text_files import write_files
 
 # Language -> the solution's file, and the line that names it in study.py.
 SOLUTIONS: dict[str, tuple[str, str]] = {
@@ -30,49 +29,56 @@ _MARK = "# {{solution}}"
 def main(
     folder: Path = typer.Argument(..., help="Folder to make."),
     language: list[str] = typer.Option(
-        ["python"], "-l", "--language", help="python, triton, cpp or cuda; may be repeated."
+        [], "-l", "--language", help="python (also without it), triton, cpp or cuda; repeatable."
     ),
+    from_flashinfer: Path | None = typer.Option(
+        None, help="Instead: a FlashInfer-Trace definition to make the study from."
+    ),
+    workloads: Path | None = typer.Option(None, help="With it: the JSONL of its workloads."),
+    solution: list[Path] = typer.Option([], help="With it: JSON of a solution; repeatable."),
     force: bool = typer.Option(False, "--force", help="Replace files that are there."),
     as_json: bool = typer.Option(False, "--json", help="Print the written paths as JSON."),
 ) -> int:
-    """Write a small study (RMS norm) that runs as it is."""
-    unknown = [each for each in language if each not in SOLUTIONS]
-    if unknown:
-        known = ", ".join(SOLUTIONS)
-        raise typer.BadParameter(f"{unknown[0]!r} is not one of {known}", param_hint="--language")
-    chosen = [SOLUTIONS[each] for each in dict.fromkeys(language)]
-    names = (*COMMON, *(file for file, _ in chosen))
-    _check_free(folder, names, force=force)
-    templates = files("roofmark.cli") / "templates"
-    for name in names:
-        _write(folder / name, _fill(templates / name, [line for _, line in chosen]))
+    """Write a small study (RMS norm) that runs as it is, or one from FlashInfer-Trace files."""
+    if from_flashinfer is None:
+        if workloads or solution:
+            raise typer.BadParameter("--workloads and --solution go with --from-flashinfer")
+        texts = _example(language)
+    elif language:
+        raise typer.BadParameter("--language does not go with --from-flashinfer")
+    else:
+        texts = _adopted(from_flashinfer, workloads, solution)
+    write_files(folder, texts, force=force)
     if as_json:
-        typer.echo(json.dumps([str(folder / name) for name in names], indent=1))
+        typer.echo(json.dumps([str(folder / name) for name in texts], indent=1))
     say(f"Run it: roofmark run {folder}")
     say_wrote(folder)
     return HOLDS
 
 
-def _check_free(folder: Path, names: tuple[str, ...], *, force: bool) -> None:
-    """Refuse before anything is written. Raises: BundleError RM409 for every file in the way."""
-    taken = [folder / name for name in names if (folder / name).exists()]
-    if taken and not force:
-        mend = "Name another folder, or pass --force."
-        raise BundleError(
-            *(problem("RM409", f"{path.name} exists", str(path), mend) for path in taken)
-        )
+def _adopted(definition: Path, workloads: Path | None, solutions: list[Path]) -> dict[str, str]:
+    """Return the files of a study made from FlashInfer-Trace, and say what is to be filled in."""
+    from roofmark.adopting import adopt
+
+    found = adopt(definition, workloads=workloads, solutions=solutions)
+    for note in found.notes:
+        say(note)
+    return found.files
+
+
+def _example(language: list[str]) -> dict[str, str]:
+    """Return the files of the study that runs as it is."""
+    unknown = [each for each in language if each not in SOLUTIONS]
+    if unknown:
+        known = ", ".join(SOLUTIONS)
+        raise typer.BadParameter(f"{unknown[0]!r} is not one of {known}", param_hint="--language")
+    chosen = [SOLUTIONS[each] for each in dict.fromkeys(language or ["python"])]
+    names = (*COMMON, *(file for file, _ in chosen))
+    templates = files("roofmark.cli") / "templates"
+    lines = [line for _, line in chosen]
+    return {name: _fill(templates / name, lines) for name in names}
 
 
 def _fill(template: Traversable, lines: list[str]) -> str:
     text = template.read_text(encoding="utf-8")
     return text.replace(_MARK, "\n        ".join(lines))
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        mend = "Name a folder that can be written."
-        fact = f"cannot write: {error.strerror}"
-        raise BundleError(problem("RM408", fact, str(path), mend)) from error

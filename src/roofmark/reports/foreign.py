@@ -4,6 +4,7 @@ In: `Imported`. Out: text for a terminal. A partial sum never stands without wha
 and a time that was taken under a profiler says so.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from statistics import mean, median
 from typing import Any
@@ -13,6 +14,8 @@ from roofmark.analysis.kernel_sums import per_step
 from roofmark.foreign import (
     Figures,
     ForeignDefinition,
+    ForeignSolution,
+    ForeignWorkloads,
     Imported,
     KernelTable,
     Kind,
@@ -148,12 +151,32 @@ def _definition(found: ForeignDefinition) -> Iterable[str]:
             yield f"   {word:3s} {shorten(name, _NAME)}: {shape} {tensor.dtype}"
 
 
+def _workloads(found: ForeignWorkloads) -> Iterable[str]:
+    yield f"definition {found.definition}: {counted(len(found.workloads), 'workload')}"
+    for each in found.workloads[:_MOST_ROWS]:
+        axes = ", ".join(f"{name}={size}" for name, size in each.axes.items())
+        kinds = Counter(str(type(one).__struct_config__.tag) for one in each.inputs.values())
+        inputs = ", ".join(f"{n} {kind}" for kind, n in kinds.items())
+        yield f"   {shorten(each.name, _NAME)}: {axes or 'no axes'}; inputs: {inputs or 'none'}"
+    if len(found.workloads) > _MOST_ROWS:
+        yield f"... {len(found.workloads) - _MOST_ROWS} more"
+
+
+def _solution(found: ForeignSolution) -> Iterable[str]:
+    by = "" if isinstance(found.author, Missing) else f" by {found.author}"
+    yield f"solution {found.name}{by} of {found.definition}: {found.language}, {found.entry}"
+    yield f"   runs on {', '.join(found.hardware) or 'hardware that it does not name'}"
+    yield from (f"   {path}: {counted(len(s), 'character')}" for path, s in found.sources.items())
+
+
 _SHOWN: dict[type[Any], Callable[[Any], Iterable[str]]] = {
     KernelTable: _kernels,
     Profiles: _profiles,
     Series: _series,
     Figures: _figures,
     ForeignDefinition: _definition,
+    ForeignWorkloads: _workloads,
+    ForeignSolution: _solution,
 }
 
 
