@@ -21,13 +21,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-METRICS = (
-    "gpu__time_duration.sum",
-    "sm__throughput.avg.pct_of_peak_sustained_elapsed",
-    "gpu__compute_memory_throughput.avg.pct_of_peak_sustained_elapsed",
-    "gpu__dram_throughput.avg.pct_of_peak_sustained_elapsed",
-    "sm__pipe_tensor_cycles_active.avg.pct_of_peak_sustained_active",
-)
+from roofmark.analysis.bounds import METRICS
+
 MIB = 2**20
 
 

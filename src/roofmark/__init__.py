@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from roofmark.bundle import verify_bundle as verify
     from roofmark.errors import BenchError, BundleError, RoofmarkError, StudyError
     from roofmark.evidence import Trace
-    from roofmark.options import RunOptions
+    from roofmark.options import ProfileOptions, RunOptions
+    from roofmark.profiling import profile
     from roofmark.study import (
         VAR,
         Contrast,
@@ -48,6 +49,7 @@ __all__ = [
     "Finding",
     "Integers",
     "Normal",
+    "ProfileOptions",
     "Protocol",
     "RoofmarkError",
     "RunOptions",
@@ -62,6 +64,7 @@ __all__ = [
     "Workload",
     "judge",
     "open_bundle",
+    "profile",
     "report",
     "rerun",
     "resume",
@@ -76,7 +79,8 @@ _HOMES = {
     "roofmark.bundle": ("Bundle", "open_bundle"),
     "roofmark.errors": ("BenchError", "BundleError", "RoofmarkError", "StudyError"),
     "roofmark.evidence": ("Trace",),
-    "roofmark.options": ("RunOptions",),
+    "roofmark.options": ("ProfileOptions", "RunOptions"),
+    "roofmark.profiling": ("profile",),
     "roofmark.study": (
         "VAR",
         "Contrast",

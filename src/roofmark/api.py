@@ -171,7 +171,7 @@ def _measure(writer: BundleWriter, contents: Mapping[str, bytes], progress: Say 
         writer=writer,
         undecided=undecided_workloads,
         say=progress or _silent,
-        cache=_cache_folder() / "builds",
+        cache=build_cache(),
     )
     try:
         run_job(job)
@@ -277,9 +277,10 @@ def _field(environment: Environment, name: str) -> bytes:
     return encode(value)
 
 
-def _cache_folder() -> Path:
+def build_cache() -> Path:
+    """Return where built libraries are kept from run to run."""
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "roofmark"
+    return Path(base).expanduser() / "roofmark" / "builds"
 
 
 def _silent(_: Progress) -> None:

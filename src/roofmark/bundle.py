@@ -9,6 +9,7 @@ sizes are bounded. Out: records.
     sources/<sha256>                       every source, as built
     builds/<sha256>.json                   proof of build, by digest of the record
     traces/<workload>/<solution>.jsonl     one trace per line and process
+    profiles/<workload>/<solution>.json    what a profiler saw of one call; most bundles have none
     logs/<solution>/<name>.txt             what compiler, worker and profiler said
 """
 
@@ -16,11 +17,9 @@ import contextlib
 import errno
 import hashlib
 import os
-import re
-import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar, overload
+from typing import TypeVar
 
 from roofmark import __version__
 from roofmark.bundle_errors import (
@@ -32,19 +31,25 @@ from roofmark.bundle_errors import (
     too_new,
     unsealed,
 )
+from roofmark.bundle_files import MANIFEST as MANIFEST
+from roofmark.bundle_files import (
+    MAX_FILES,
+    checked_name,
+    is_strange,
+    list_files,
+    read_plain,
+    reason_of,
+    sync_folder,
+)
 from roofmark.bundle_lock import LOCK as LOCK
 from roofmark.bundle_lock import empty_folder, lock_folder
 from roofmark.evidence import Build, Environment, Run, Trace
-from roofmark.records import FORMAT, MAX_RECORD_BYTES, Record, decode, digest, encode, encode_pretty
+from roofmark.profiled import PairProfile
+from roofmark.records import FORMAT, Record, decode, digest, encode, encode_pretty
 from roofmark.study import Study
 
-MANIFEST = "manifest.json"
-# Chosen: a study of 1,000 workloads and 10 solutions stays below this; a folder with more is not
-# a bundle and would only make a reader slow.
-MAX_FILES = 50_000
 # Chosen: a thousand times an honest bundle; what claims more is refused before it is read.
 MAX_BUNDLE_BYTES = 2**30
-_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~-]{0,127}")
 R = TypeVar("R", bound=Record)
 
 
@@ -104,6 +109,12 @@ class Bundle:
         """Return the proof of build of that digest."""
         return self._record(f"builds/{build_digest}.json", Build)
 
+    def profiles(self) -> Iterator[PairProfile]:
+        """Yield what a profiler saw, by file; nothing where none was asked."""
+        for path in sorted(self._files):
+            if path.startswith("profiles/"):
+                yield self._record(path, PairProfile)
+
     def source(self, sha256: str) -> bytes:
         """Return a source file's bytes."""
         return self._bytes(f"sources/{sha256}")
@@ -111,6 +122,10 @@ class Bundle:
     def logs(self) -> dict[str, bytes]:
         """Return every log, by path."""
         return {path: data for path, data in self._files.items() if path.startswith("logs/")}
+
+    def files(self) -> dict[str, bytes]:
+        """Return everything in it but the manifest, by path."""
+        return dict(self._files)
 
     def _record(self, path: str, kind: type[R]) -> R:
         return decode(self._bytes(path), kind, where=f"{self.name}/{path}")
@@ -168,7 +183,7 @@ class BundleWriter:
             self.close()
             raise sealed_already(self.path)
         # Refused now and not when it is sealed, hours later; through a link we would write outside.
-        links = [name for name in _list(self.path) if (self.path / name).is_symlink()]
+        links = [name for name in list_files(self.path) if (self.path / name).is_symlink()]
         if links:
             self.close()
             raise not_ours(links, self.path)
@@ -200,10 +215,15 @@ class BundleWriter:
         Raises: BundleError RM404 when it was never written, RM402 when it is no such record.
         """
         try:
-            data = _read(self.path / path)
+            data = read_plain(self.path / path)
         except OSError as error:
             raise damaged([f"{path} cannot be read: {error.strerror}"], self.path) from error
         return decode(data, kind, where=path)
+
+    def copy(self, bundle: Bundle) -> None:
+        """Put every file of a sealed bundle in place; its manifest is none of them."""
+        for path, data in bundle.files().items():
+            self._put(path, data)
 
     def write(self, path: str, record: Record) -> None:
         """Put a record in place, replacing what was there."""
@@ -227,6 +247,10 @@ class BundleWriter:
         if text:
             self._put(f"logs/{solution}/{name}.txt", text)
 
+    def write_profile(self, profile: PairProfile) -> None:
+        """Keep what a profiler saw of one solution on one workload."""
+        self.write(f"profiles/{profile.workload}/{profile.solution}.json", profile)
+
     def append(self, trace: Trace) -> None:
         """Add a finished trace; it is on disk, whole, when this returns."""
         path = f"traces/{trace.workload}/{trace.solution}.jsonl"
@@ -247,12 +271,13 @@ class BundleWriter:
 
         Raises: BundleError RM414 when the folder holds files that no bundle may hold.
         """
-        strangers = [name for name in _list(self.path) if _strange(self.path, name)]
+        strangers = [name for name in list_files(self.path) if is_strange(self.path, name)]
         if strangers:
             raise not_ours(strangers, self.path)
         files = {
             name: Entry(sha256=digest(data), bytes=len(data))
-            for name, data in ((name, (self.path / name).read_bytes()) for name in _list(self.path))
+            for name in list_files(self.path)
+            for data in ((self.path / name).read_bytes(),)
         }
         manifest = Manifest(format=FORMAT, roofmark=__version__, plugins=plugins, files=files)
         self._put(MANIFEST, encode_pretty(manifest))
@@ -263,7 +288,7 @@ class BundleWriter:
 
     def _put(self, path: str, data: bytes) -> None:
         """Write beside the target, force it to disk, and rename: all of it is there or nothing."""
-        target = self.path / _checked(path)
+        target = self.path / checked_name(path)
         partial = target.with_name(target.name + ".partial")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -272,7 +297,7 @@ class BundleWriter:
                 file.flush()
                 os.fsync(file.fileno())
             partial.replace(target)
-            _sync_folder(target.parent)
+            sync_folder(target.parent)
         except OSError as error:
             with contextlib.suppress(OSError):
                 partial.unlink()
@@ -287,9 +312,9 @@ def _read_manifest(path: Path) -> tuple[Manifest, bytes]:
             if (path / "study.json").is_file():
                 raise unsealed(path)
             raise not_a_bundle(path, f"the folder holds no {MANIFEST}")
-        raw = _read(path / MANIFEST)
+        raw = read_plain(path / MANIFEST)
     except OSError as error:
-        why = f"{MANIFEST} cannot be read: {_reason(error)}"
+        why = f"{MANIFEST} cannot be read: {reason_of(error)}"
         raise not_a_bundle(path, why) from error
     manifest = decode_manifest(raw, path)
     if len(manifest.files) > MAX_FILES:
@@ -318,81 +343,15 @@ def _read_files(path: Path, manifest: Manifest) -> tuple[dict[str, bytes], list[
     files: dict[str, bytes] = {}
     for name, entry in manifest.files.items():
         try:
-            data = _read(path / _checked(name), expected=entry.bytes)
+            data = read_plain(path / checked_name(name), expected=entry.bytes)
         except OSError as error:
             gone = error.errno in (errno.ENOENT, errno.ENOTDIR)
-            wrong.append(f"{name} is missing" if gone else f"{name} is {_reason(error)}")
+            wrong.append(f"{name} is missing" if gone else f"{name} is {reason_of(error)}")
             continue
         if data is None or digest(data) != entry.sha256:
             wrong.append(f"{name} was changed")
         else:
             files[name] = data
-    added = set(_list(path)) - set(manifest.files) - {MANIFEST}
+    added = set(list_files(path)) - set(manifest.files) - {MANIFEST}
     wrong += [f"{name} was added" for name in sorted(added)]
     return files, wrong
-
-
-def _list(path: Path) -> list[str]:
-    """Every file below `path` except the manifest and the lock; a link is a file, not a way on."""
-    found: list[str] = []
-    for folder, folders, names in os.walk(path):
-        links = [name for name in folders if (Path(folder) / name).is_symlink()]
-        for name in (*names, *links):
-            relative = (Path(folder) / name).relative_to(path).as_posix()
-            if relative not in (MANIFEST, LOCK):
-                found.append(relative)
-            if len(found) > MAX_FILES:
-                raise not_a_bundle(path, f"the folder holds more than {MAX_FILES} files")
-    return sorted(found)
-
-
-def _strange(path: Path, name: str) -> bool:
-    """Return whether a reader would refuse this file."""
-    mode = (path / name).lstat().st_mode
-    return not (stat.S_ISREG(mode) and all(_PART.fullmatch(part) for part in name.split("/")))
-
-
-@overload
-def _read(path: Path) -> bytes: ...
-@overload
-def _read(path: Path, *, expected: int) -> bytes | None: ...
-def _read(path: Path, *, expected: int | None = None) -> bytes | None:
-    """Read a plain file, or return None when it has not the expected size.
-
-    Raises: OSError for what is missing, a link, special, or larger than a record may be.
-    """
-    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(handle, "rb") as file:
-        status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError(errno.EINVAL, "a special file", str(path))
-        if expected is not None and status.st_size != expected:
-            return None
-        if status.st_size > MAX_RECORD_BYTES:
-            raise OSError(errno.EFBIG, "larger than a record may be", str(path))
-        # A file may grow while it is read; one byte more than it should have is enough to see it.
-        data = file.read(status.st_size + 1)
-        return data if expected is None or len(data) == expected else None
-
-
-def _reason(error: OSError) -> str:
-    if error.errno == errno.ELOOP:
-        return "a link"
-    return error.strerror or type(error).__name__
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename outlive a power cut, where the file system can."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        with contextlib.suppress(OSError):
-            os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _checked(name: str) -> str:
-    """Return `name` if it stays inside the bundle. Raises: BundleError RM404."""
-    if not all(_PART.fullmatch(part) for part in name.split("/")):
-        raise damaged([f"the name {name!r} leads out of the bundle or holds odd characters"], name)
-    return name

@@ -140,6 +140,10 @@ ERRORS: dict[str, Code] = {
         "there is no GPU",
         "The run was asked for a device that is not here; `roofmark doctor` says why.",
     ),
+    "RM332": Code(
+        "there is nothing to profile",
+        "Counters exist for kernels on a GPU, and explain only what was found right there.",
+    ),
     "RM401": Code(
         "not a bundle",
         "A bundle is the folder that `roofmark run` wrote; it holds a manifest.json.",

@@ -32,7 +32,7 @@ def narrow_study(study: Study, options: RunOptions) -> Study:
     asked = msgspec.structs.replace(
         study,
         protocol=protocol,
-        workloads=_select(study.workloads, options.workloads),
+        workloads=select_workloads(study.workloads, options.workloads),
         solutions=tuple(s for s in study.solutions if s.name in names),
         contrasts=tuple(c for c in study.contrasts if {c.of, c.against} <= names),
     )
@@ -47,7 +47,7 @@ def _named(study: Study, options: RunOptions) -> set[str]:
         return set(known)
     unknown = set(options.solutions) - set(known)
     if unknown:
-        raise _no_match("solution", sorted(unknown), list(known))
+        raise no_match("solution", sorted(unknown), list(known))
     names: set[str] = set()
     waiting = [study.baseline, *options.solutions]
     while waiting:
@@ -73,18 +73,21 @@ def _check_options(asked: Study, options: RunOptions) -> None:
         raise StudyError(*found)
 
 
-def _select(workloads: tuple[Workload, ...], patterns: tuple[str, ...]) -> tuple[Workload, ...]:
+def select_workloads(
+    workloads: tuple[Workload, ...], patterns: tuple[str, ...]
+) -> tuple[Workload, ...]:
     """Return the workloads that match; a pattern that matches nothing is an error, not a pass."""
     ids = [workload.id for workload in workloads]
     idle = [p for p in patterns if not fnmatch.filter(ids, p)]
     if idle:
-        raise _no_match("workload", idle, ids)
+        raise no_match("workload", idle, ids)
     if not patterns:
         return workloads
     return tuple(w for w in workloads if any(fnmatch.fnmatchcase(w.id, p) for p in patterns))
 
 
-def _no_match(kind: str, asked: list[str], known: list[str]) -> StudyError:
+def no_match(kind: str, asked: list[str], known: list[str]) -> StudyError:
+    """Return the error of filters that match nothing. kind: of what, as the option is called."""
     shown = ", ".join(known[:12]) + (f", ... ({len(known)} in all)" if len(known) > 12 else "")
     return StudyError(
         *(

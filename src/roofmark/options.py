@@ -5,6 +5,7 @@ workloads, which tier) is written into the study before it is measured, so the b
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from roofmark.study import CacheState, Tier
@@ -30,6 +31,24 @@ class RunOptions:
     time_limit: float | None = None
     confirm: bool = False
     force: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProfileOptions:
+    """What to profile, and how much of it.
+
+    workloads: patterns over workload ids. solutions: names. time_limit: seconds of the whole pass.
+    launches: most launches that are counted of one call. timeline: file for a trace of the calls.
+
+    Chosen: 300 s are some 15 pairs (each starts torch twice and ncu once); 16 launches are more
+    than a fused operator makes, and of a longer call the kernels that take most of its time.
+    """
+
+    workloads: tuple[str, ...] = ()
+    solutions: tuple[str, ...] = ()
+    time_limit: float = 300.0
+    launches: int = 16
+    timeline: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

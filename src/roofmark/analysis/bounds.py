@@ -10,15 +10,15 @@ the order of the questions: host, launch, latency, memory, on-chip, compute, ten
 What is not known is Missing. A rule that needs it cannot fire, and the bound says which.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from msgspec.structs import replace
 
-from roofmark.analysis.verdict import Bound, BoundKind
+from roofmark.analysis.verdict import Bound, BoundKind, Evidence
 from roofmark.foreign import Metric, Profile
 from roofmark.records import Missing, Record
-from roofmark.units import Ratio
+from roofmark.units import Ratio, Seconds
 
 _NO_COUNTER = Missing(reason="no counter was read")
 
@@ -41,7 +41,8 @@ class Loads(Record):
     host: of a call, spent outside the device. launch: an empty kernel's time over this one's.
     copied: a plain copy's time for the same bytes over this one's. memory: main memory. chip: the
     busiest of L1, L2 and shared memory. math: arithmetic, or the SM's busiest pipe. tensor: the
-    tensor pipe. resident: the working set is in the last-level cache before each call.
+    tensor pipe. resident: the working set is in the last-level cache before each call. timed: the
+    units' loads are counters', all others come from times.
     """
 
     origin: Literal["timing", "counters"]
@@ -53,6 +54,12 @@ class Loads(Record):
     math: Ratio | Missing = _NO_COUNTER
     tensor: Ratio | Missing = _NO_COUNTER
     resident: bool = False
+    timed: bool = False
+
+    @property
+    def evidence(self) -> Evidence:
+        """On what a bound by these loads rests."""
+        return "both" if self.timed else self.origin
 
 
 def known(load: Ratio | Missing, *, otherwise: float = 0.0) -> float:
@@ -83,7 +90,7 @@ def classify(loads: Loads | Missing) -> Bound | Missing:
     return Bound(
         kind="unknown",
         code="",
-        evidence=loads.origin,
+        evidence=loads.evidence,
         headroom=Missing(reason="no roof was found near"),
         because=f"no load stands out: {_tell(loads)}",
         confirm="Counters of Nsight Compute: memory, L2 and SM throughput.",
@@ -99,7 +106,7 @@ def _bound(code: str, because: str, text: str, loads: Loads, lacking: list[str])
     return Bound(
         kind=kind,
         code=code,
-        evidence=loads.origin,
+        evidence=loads.evidence,
         headroom=_six(1 / load) if near else Missing(reason="this load has no peak"),
         because=because,
         confirm=_paragraph(text, "What would confirm it: "),
@@ -143,6 +150,7 @@ def combine(timing: Loads, counters: Loads) -> Loads:
         launch=timing.launch,
         copied=timing.copied,
         resident=timing.resident,
+        timed=True,
     )
 
 
@@ -166,6 +174,9 @@ _COUNTERS: Mapping[str, tuple[str, ...]] = {
     ),
 }
 
+METRICS = ("gpu__time_duration.sum", *(names[0] for names in _COUNTERS.values()))
+"""What a profiler is asked for: a launch's duration, and the counters that bound rules need."""
+
 
 def loads_of_profile(profile: Profile) -> Loads | Missing:
     """Return the loads that a launch's counters give; Missing when it has none of them.
@@ -179,6 +190,35 @@ def loads_of_profile(profile: Profile) -> Loads | Missing:
     if all(isinstance(load, Missing) for load in (math, memory, chip)):
         return Missing(reason="the report holds none of the counters that bound rules need")
     return Loads(origin="counters", math=math, memory=memory, chip=chip, tensor=tensor)
+
+
+def loads_of_launches(launches: Sequence[tuple[Profile, Seconds]]) -> Loads | Missing:
+    """Return the loads of a call that makes several launches: their mean, weighted by time.
+
+    launches: each with its seconds. A load is the peak's time for the work over the time taken;
+    over a call both add up, which is this mean. (The longest launch alone would speak for time
+    that it did not take.) What one launch does not tell is Missing for all.
+    """
+    each = [(loads_of_profile(profile), seconds) for profile, seconds in launches]
+    known_loads = [(loads, seconds) for loads, seconds in each if isinstance(loads, Loads)]
+    if len(known_loads) < len(each) or not each:
+        lacking = [loads for loads, _ in each if isinstance(loads, Missing)]
+        return lacking[0] if lacking else Missing(reason="no launch was profiled")
+    math, memory, chip, tensor = (
+        _weighted(known_loads, name) for name in ("math", "memory", "chip", "tensor")
+    )
+    return Loads(origin="counters", math=math, memory=memory, chip=chip, tensor=tensor)
+
+
+def _weighted(launches: Sequence[tuple[Loads, Seconds]], field: str) -> Ratio | Missing:
+    total = sum(seconds for _, seconds in launches)
+    mean = 0.0
+    for loads, seconds in launches:
+        load: Ratio | Missing = getattr(loads, field)
+        if isinstance(load, Missing):
+            return load
+        mean += load * seconds
+    return _six(mean / total) if total > 0 else Missing(reason="the launches took no time")
 
 
 def _percentage(profile: Profile, names: tuple[str, ...]) -> float | Missing:

@@ -55,8 +55,10 @@ def differences(one: Solution, other: Solution) -> tuple[str, ...]:
         for name in sorted(one.params.keys() | other.params.keys())
         if one.params.get(name) != other.params.get(name)
     ]
-    fields = ("entry", "prepare", "target", "flags", "sources")
-    return (*params, *(name for name in fields if getattr(one, name) != getattr(other, name)))
+    fields = ("prepare", "target", "flags")
+    others = [name for name in fields if getattr(one, name) != getattr(other, name)]
+    source = (one.entry, one.sources) != (other.entry, other.sources)
+    return (*params, *(["source"] if source else []), *others)
 
 
 def _compare(scene: Scene, workload: str, contrast: Contrast) -> Comparison:

@@ -26,6 +26,7 @@ from roofmark.analysis.rules import Case, apply_rules, loaded_plugins
 from roofmark.analysis.rules.facts import FACTS
 from roofmark.analysis.stats import holm, sig
 from roofmark.analysis.verdict import (
+    Bound,
     Cell,
     Decision,
     Estimate,
@@ -38,6 +39,7 @@ from roofmark.analysis.verdict import (
 from roofmark.bundle import Bundle
 from roofmark.evidence import Build, Environment, Passed, Reported, Run, Trace
 from roofmark.expressions import evaluate
+from roofmark.profiled import PairProfile
 from roofmark.records import Missing
 from roofmark.study import Protocol, Study, Tier, twin_of
 
@@ -58,6 +60,7 @@ def judge_bundle(bundle: Bundle) -> Verdict:
         traces,
         {name: bundle.build(name) for name in wanted},
         digest=bundle.digest,
+        profiles={(each.workload, each.solution): each for each in bundle.profiles()},
     )
 
 
@@ -69,6 +72,7 @@ def judge_traces(
     builds: Mapping[str, Build],
     *,
     digest: str,
+    profiles: Mapping[Place, PairProfile] | None = None,
 ) -> Verdict:
     """Return the verdict that follows from the parts of a bundle. builds: digest -> Build."""
     scene = set_scene(study, run.device, traces)
@@ -83,9 +87,10 @@ def judge_traces(
         builds=dict(builds),
         comparisons=comparisons,
         cells=cells,
+        profiles=profiles or {},
     )
     for place, cell in cells.items():
-        cells[place] = replace(cell, bound=classify(FACTS["loads"](case, place)))
+        cells[place] = replace(cell, bound=_bound(case, place))
     findings = apply_rules(case)
     moved = tuple(_moved(cell, findings, study.baseline) for cell in cells.values())
     overall = _overalls(scene, comparisons, moved, findings)
@@ -127,6 +132,12 @@ def _agreement(overall: Sequence[Overall]) -> Decision:
     if len(decisions) != 1:
         return "undecided"
     return decisions.pop()
+
+
+def _bound(case: Case, place: Place) -> Bound | Missing:
+    """Return the bound by counters where there are any, else by times alone."""
+    counted = FACTS["counted"](case, place)
+    return classify(FACTS["loads"](case, place) if isinstance(counted, Missing) else counted)
 
 
 # --- cells ---------------------------------------------------------------------------------------

@@ -72,18 +72,21 @@ BoundKind = Literal[
     "unknown",
 ]
 
+Evidence = Literal["timing", "counters", "both"]
+"""Times alone, a profiler's counters alone, or counters for the units and times for the rest."""
+
 
 class Bound(Record, tag="bound"):
     """What limits one solution on one workload.
 
-    code: of the rule that fired, "" for unknown. evidence: counters of a profiler, or times alone.
+    code: of the rule that fired, "" for unknown. evidence: times, counters of a profiler, or both.
     headroom: how many times faster at that roof. confirm, advice: what would prove it, what to try.
     lacking: rules that could not be asked, and why.
     """
 
     kind: BoundKind
     code: str
-    evidence: Literal["timing", "counters"]
+    evidence: Evidence
     headroom: Ratio | Missing
     because: str
     confirm: str

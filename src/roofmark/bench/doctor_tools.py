@@ -13,6 +13,7 @@ from importlib import metadata
 
 from roofmark.bench.examination import Line
 from roofmark.bench.host import Host
+from roofmark.bench.ncu import refusal_in
 from roofmark.evidence import Gpu
 from roofmark.records import Missing
 from roofmark.units import Seconds
@@ -90,16 +91,17 @@ def judge_counters(
     text = output.reason if isinstance(output, Missing) else output
     if re.search(rf'roofmark_probe.*"{re.escape(_METRIC)}","[^"]*","[\d.,]+"', text):
         return Line(state="ok", name="counters", found="read from an empty kernel")
-    if "ERR_NVGPUCTRPERM" in text:
+    refusal = refusal_in(text)
+    if refusal == "not_permitted":
         rule = " (RmProfilingAdminOnly is 1)" if admin_only is True else ""
         found = f"not allowed{rule}: ERR_NVGPUCTRPERM"
         mend = ("Run as root, give the container CAP_SYS_ADMIN, or load the driver with "
                 "NVreg_RestrictProfilingToAdminUsers=0.")  # fmt: skip
-    elif re.search(r"resource.{0,20}unavailable|ResourceUnavailable|in use by", text, re.I):
+    elif refusal == "counters_held":
         held = f" by {', '.join(watching)}" if watching else " by another profiler or monitor"
         found = f"busy: held{held}"
         mend = "Pause the monitor for the run: `dcgmi profile --pause`, or stop the exporter."
-    elif "No kernels were profiled" in text:
+    elif refusal == "nothing_matched":
         found = "ncu ran and saw no kernel"
         mend = "Run `ncu python -m roofmark.bench.driver launch` and read what it says."
     else:

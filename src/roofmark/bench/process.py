@@ -75,7 +75,7 @@ class Child:
         self._closed = False
         self._ready = False
         self.over_memory = False
-        environment = _environment(folder, self._mark) | environment
+        environment = child_environment(folder, self._mark) | environment
         self._link, theirs = socket.socketpair()
         with theirs:
             inherited = (theirs.fileno(), *descriptors)
@@ -220,8 +220,8 @@ def _start(
     )
 
 
-def _environment(folder: Path, mark: str) -> dict[str, str]:
-    """The child's environment: ours, with caches and temporary files in its own scratch folder."""
+def child_environment(folder: Path, mark: str) -> dict[str, str]:
+    """Return a child's environment: ours, with caches and temporary files in its scratch folder."""
     temporary = folder / "tmp"
     temporary.mkdir(exist_ok=True)
     own = {

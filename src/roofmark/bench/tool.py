@@ -1,4 +1,4 @@
-"""Run one foreign program (a compiler, objdump) within bounds.
+"""Run one foreign program (a compiler, objdump, a profiler) within bounds.
 
 In: a command, a folder, an environment, a time limit. Out: its exit status, its output and the
 seconds it took. The whole process group is killed at the limit and at the end, because nvcc and
@@ -15,6 +15,8 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from roofmark.bench.descendants import MARK, end_tree
 
 # Chosen: enough for the longest honest template error; a log that is longer keeps both ends.
 MAX_LOG_BYTES = 1024 * 1024
@@ -43,16 +45,19 @@ def run_tool(
     environment: Mapping[str, str],
     limit: float,
     keep: int = MAX_LOG_BYTES,
+    memory: int | None = MEMORY_LIMIT,
 ) -> ToolResult:
     """Run `command` in `folder`, for at most `limit` seconds; stdout and stderr are one log.
 
     keep: bytes of output to keep; of a longer one the middle is dropped, and `complete` is false.
+    memory: bytes of address space; None for CUDA programs, which reserve all that a GPU has. With
+    `MARK` in its environment, whatever carries that mark ends with the program, too.
 
     Raises: OSError when the program cannot be started.
     """
     start = time.monotonic()
     process = subprocess.Popen(
-        _bounded(command),
+        _bounded(command, memory),
         cwd=folder,
         env=dict(environment),
         stdin=subprocess.DEVNULL,
@@ -64,7 +69,7 @@ def run_tool(
         log = _Log(keep)
         timed_out = _read_until(process, start + limit, log)
     finally:
-        _kill_group(process)
+        _end(process, environment.get(MARK, ""))
     return ToolResult(
         status=process.returncode,
         output=log.text(),
@@ -74,12 +79,14 @@ def run_tool(
     )
 
 
-def _bounded(command: tuple[str, ...]) -> list[str]:
+def _bounded(command: tuple[str, ...], memory: int | None) -> list[str]:
     """The limits are set by a shell in the child: before it runs, and inherited by its children.
 
     ulimit counts memory in KiB and files in blocks of 512 bytes (bash's KiB only double that).
     """
-    limits = f"ulimit -v {MEMORY_LIMIT // 1024}; ulimit -f {FILE_LIMIT // 512}; ulimit -c 0"
+    limits = f"ulimit -f {FILE_LIMIT // 512}; ulimit -c 0"
+    if memory is not None:
+        limits = f"ulimit -v {memory // 1024}; {limits}"
     return ["/bin/sh", "-c", f'{limits}; exec "$@"', "sh", *command]
 
 
@@ -132,7 +139,9 @@ def _read_until(process: subprocess.Popen[bytes], deadline: float, log: _Log) ->
             time.sleep(0.005)  # the pipe is closed but the program still runs: do not spin
 
 
-def _kill_group(process: subprocess.Popen[bytes]) -> None:
+def _end(process: subprocess.Popen[bytes], mark: str) -> None:
+    if mark:
+        end_tree(process.pid, mark)
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

@@ -13,6 +13,7 @@ from roofmark.cli import (
     import_,
     judge,
     new,
+    profile,
     report,
     rerun,
     rules,
@@ -42,7 +43,11 @@ def _guarded(command: Callable[..., int]) -> Callable[..., int]:
     return guarded
 
 
-for module in (run, judge, report, verify, rerun, doctor, rules, new, import_, export, cite):
+_COMMANDS = (
+    run, judge, report, verify, rerun, profile, doctor, rules, new, import_, export, cite,
+)  # fmt: skip
+
+for module in _COMMANDS:
     app.command(module.__name__.rpartition(".")[2].rstrip("_"))(_guarded(module.main))
 
 

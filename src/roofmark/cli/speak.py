@@ -68,9 +68,12 @@ def kept_on_interrupt(folder: Path) -> Generator[None]:
     try:
         yield
     except KeyboardInterrupt as error:
-        begun = (folder / "study.json").exists()
-        advice = f"Finished traces are kept; go on with: roofmark run --resume {folder}"
-        raise Ended(error, advice if begun else "") from error
+        advice = ""
+        if (folder / "study.json").exists():
+            advice = f"Finished traces are kept; go on with: roofmark run --resume {folder}"
+        if (folder / "manifest.json").exists():
+            advice = f"What was measured is sealed: {folder}"
+        raise Ended(error, advice) from error
 
 
 class _Lines:

@@ -4,12 +4,14 @@ In: a verdict, its bundle. Out: facts as a name and a text, on one line and unes
 """
 
 import shlex
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from roofmark.analysis.verdict import Verdict
 from roofmark.bundle import Bundle
 from roofmark.evidence import Build, Git, Passed, Trace
+from roofmark.profiled import NotProfiled, PairProfile, Profiled
 from roofmark.records import Missing
 from roofmark.reports.view import finding_rows, unknown_codes
 from roofmark.reports.wording import counted, one_line
@@ -19,6 +21,8 @@ from roofmark.units import show
 _PACKAGES = ("torch", "triton", "numpy", "apache-tvm-ffi", "cupti-python")
 # Chosen: as much of a digest as people compare by eye; the bundle holds all of it.
 _DIGITS = 12
+# Chosen: so many names fit in a sentence; more are counted.
+_MOST_NAMED = 4
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,7 @@ def trust(verdict: Verdict, bundle: Bundle) -> list[Fact]:
             "Health", (f"{codes} move a verdict" if codes else "no finding moves a verdict") + rest
         ),
         Fact("Processes", f"up to {verdict.processes} fresh sets, interleaved in random blocks"),
+        *_counters(bundle),
     ]
 
 
@@ -80,6 +85,36 @@ def _checks(bundle: Bundle) -> Iterator[Fact]:
     refused = sum(wrong.values())
     said = f"{refused} of {counted(len(wrong), 'wrong kernel')} refused" if wrong else "none ran"
     yield Fact("Negative controls", said)
+
+
+def _counters(bundle: Bundle) -> Iterator[Fact]:
+    """Tell what was profiled and how, then each reason for which something was not, once."""
+    pairs = list(bundle.profiles())
+    taken = [each.outcome for each in pairs if isinstance(each.outcome, Profiled)]
+    if pairs:
+        how = sorted({_how(each) for each in taken})
+        said = f"{len(taken)} of {counted(len(pairs), 'pair')} of workload and solution profiled"
+        yield Fact("Counters", "; ".join((said, *how)))
+    yield from (Fact("Not profiled", each) for each in not_profiled(pairs))
+
+
+def not_profiled(pairs: Iterable[PairProfile]) -> Iterator[str]:
+    """Yield each reason for which something was not profiled, once, with names and mend."""
+    failed: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for each in pairs:
+        if isinstance(each.outcome, NotProfiled):
+            why = one_line(each.outcome.reason), one_line(each.outcome.mend)
+            failed[why].append(one_line(f"{each.solution} on {each.workload}"))
+    for (reason, mend), names in failed.items():
+        more = len(names) - _MOST_NAMED
+        named = ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+        yield f"{named}: {reason.rstrip('.')}. {mend}"
+
+
+def _how(profile: Profiled) -> str:
+    tool = "unknown version" if isinstance(profile.tool, Missing) else one_line(profile.tool)
+    caches = "flushed" if profile.cache_control == "all" else "left warm"
+    return f"ncu {tool}, {profile.replay} replay, caches {caches}, clocks not locked"
 
 
 def provenance(verdict: Verdict, bundle: Bundle) -> list[Fact]:

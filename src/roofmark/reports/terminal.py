@@ -22,6 +22,7 @@ from roofmark.reports.view import (
     cell_row,
     context,
     contrast_rows,
+    evidence,
     finding_rows,
     sentences,
 )
@@ -81,6 +82,8 @@ def render_terminal(
     console.print(Text(context(verdict), style="dim"))
     console.print()
     console.print(_table(verdict))
+    if resting_on := evidence(verdict):
+        console.print(Text(f"bounds by {resting_on}", style="dim"))
     console.print()
     for row in contrast_rows(verdict):
         line = f"{row.name}: {row.pair}: {row.decision} {row.speedup}; differs: {row.changed}"

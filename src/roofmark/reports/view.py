@@ -4,11 +4,20 @@ In: a verdict. Out: plain strings, on one line each and unescaped; each page esc
 The word "faster" stands only where the verdict has it.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from roofmark.analysis.verdict import Bound, Cell, Decision, Finding, Fit, Overall, Verdict
+from roofmark.analysis.verdict import (
+    Bound,
+    Cell,
+    Decision,
+    Evidence,
+    Finding,
+    Fit,
+    Overall,
+    Verdict,
+)
 from roofmark.records import Missing
 from roofmark.reports.wording import (
     NOTHING,
@@ -28,6 +37,12 @@ from roofmark.units import show
 
 # What makes a verdict worthless comes first, then what leaves it open, then what only informs.
 _WEIGHT = {"invalid": 0, "undecided": 1, "": 2}
+EVIDENCE: dict[Evidence, str] = {
+    "timing": "times",
+    "counters": "counters",
+    "both": "counters and times",
+}
+"""On what a bound rests, in words."""
 # Chosen: so many names fit in a sentence; more are counted.
 _MOST_NAMED = 4
 # Chosen: a sentence stays one; the findings and the comparisons tell the rest.
@@ -283,13 +298,14 @@ def bound_rows(verdict: Verdict) -> list[BoundRow]:
 
     The sentence is that of the group's middle workload by headroom.
     """
-    groups: defaultdict[tuple[str, str], list[tuple[str, Bound]]] = defaultdict(list)
+    groups: defaultdict[tuple[str, str, str], list[tuple[str, Bound]]] = defaultdict(list)
     for cell in verdict.cells:
         if not isinstance(cell.bound, Missing):
-            groups[cell.solution, cell.bound.kind].append((cell.workload, cell.bound))
+            key = cell.solution, cell.bound.kind, cell.bound.evidence
+            groups[key].append((cell.workload, cell.bound))
     order = {name: at for at, name in enumerate(dict.fromkeys(c.solution for c in verdict.cells))}
     rows: list[BoundRow] = []
-    for (solution, kind), found in sorted(groups.items(), key=lambda item: order[item[0][0]]):
+    for (solution, kind, _), found in sorted(groups.items(), key=lambda item: order[item[0][0]]):
         ordered = sorted(found, key=lambda each: getattr(each[1].headroom, "real", 0.0))
         middle = ordered[len(ordered) // 2][1]
         rows.append(
@@ -298,7 +314,7 @@ def bound_rows(verdict: Verdict) -> list[BoundRow]:
                 workloads=_name_workloads([workload for workload, _ in found], verdict),
                 kind=kind,
                 code=middle.code,
-                because=f"{sentence(middle.because)} (by {middle.evidence})",
+                because=f"{sentence(middle.because)} (by {EVIDENCE[middle.evidence]})",
                 headroom=NOTHING
                 if isinstance(middle.headroom, Missing)
                 else f"{middle.headroom:.2f}x",
@@ -307,6 +323,15 @@ def bound_rows(verdict: Verdict) -> list[BoundRow]:
             )
         )
     return rows
+
+
+def evidence(verdict: Verdict) -> str:
+    """Return on what the bounds of all comparisons rest: "counters and times on 4, times on 2"."""
+    bounds = [cell.bound for cell in verdict.cells if isinstance(cell.bound, Bound)]
+    counts: Counter[Evidence] = Counter(bound.evidence for bound in bounds)
+    if len(counts) == 1:
+        return EVIDENCE[bounds[0].evidence]
+    return joined([f"{EVIDENCE[each]} on {count}" for each, count in counts.most_common()])
 
 
 def _name_workloads(names: list[str], verdict: Verdict) -> str:

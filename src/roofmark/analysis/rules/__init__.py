@@ -4,6 +4,8 @@ In: a `Case` (everything known about a study). Out: findings. A rule is a functi
 `@rule`; its parameters name the facts it needs (facts.py), its docstring is its documentation.
 """
 
+# Imported for the facts that it registers, before any rule asks for them.
+from roofmark.analysis.rules import counted as counted
 from roofmark.analysis.rules.case import Case
 from roofmark.analysis.rules.engine import Note as Note
 from roofmark.analysis.rules.engine import (

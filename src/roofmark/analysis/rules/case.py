@@ -3,18 +3,23 @@
 In: the parts of a bundle and the comparisons made of them. Out: a frozen value handed to the facts.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from roofmark.analysis.compare import Place
 from roofmark.analysis.decide import Comparison, Scene
 from roofmark.analysis.verdict import Cell
 from roofmark.evidence import Build, Environment, Run
+from roofmark.profiled import PairProfile
 from roofmark.study import Study
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A study's evidence, before findings move anything. builds: digest -> Build."""
+    """A study's evidence, before findings move anything. builds: digest -> Build.
+
+    profiles: what a profiler saw, by workload and solution; most studies have none.
+    """
 
     scene: Scene
     environment: Environment
@@ -22,6 +27,7 @@ class Case:
     builds: dict[str, Build]
     comparisons: dict[Place, Comparison]
     cells: dict[Place, Cell]
+    profiles: Mapping[Place, PairProfile] = field(default_factory=dict[Place, PairProfile])
 
     @property
     def study(self) -> Study:
