@@ -22,6 +22,7 @@ from roofmark.exporting.axes import name_axes
 from roofmark.exporting.definition import text_of, workload_values
 from roofmark.importers import read_foreign
 from roofmark.loading import load_study
+from roofmark.profiled import NotProfiled, PairProfile
 from roofmark.records import Missing
 from roofmark.study import VAR, Definition, Study, Tensor, Tolerance, Workload
 from roofmark.testing import (
@@ -41,7 +42,7 @@ assert y.tolist() == [6, 6]
 EVIDENCE = Path(__file__).parents[2] / "evidence"
 
 
-def seal(tmp_path, *changes, ratios=None, run=None, **files):
+def seal(tmp_path, *changes, ratios=None, profiles=(), **files):
     """Seal a bundle of the small study, changed; its times are drawn."""
     loaded = load_study(write_study(tmp_path / "study", *changes, **files))
     study, folder = loaded.study, tmp_path / "bundle"
@@ -51,11 +52,13 @@ def seal(tmp_path, *changes, ratios=None, run=None, **files):
         writer.write("study.json", study)
         writer.write("environment.json", small_environment("cpu"))
         empty = Run(device="cpu", entropy="00", confirmation=False, skipped=(), sessions=())
-        writer.write("run.json", run or empty)
+        writer.write("run.json", empty)
         for solution in (*study.solutions, *study.wrong):
             writer.write_build(simulated_build(study, solution.name, "cpu"))
         for trace in simulated_traces(study, ratios=ratios, device="cpu"):
             writer.append(trace)
+        for profile in profiles:
+            writer.write_profile(profile)
         writer.seal({})
     return folder
 
@@ -343,6 +346,13 @@ def test_what_was_not_measured_is_told(tmp_path):
         "scale_zeros",
     }
     assert "`cpp` on `n1`, `n127`: no sample" in (tmp_path / "out/README.md").read_text()
+
+
+def test_profiles_are_told(tmp_path):
+    unseen = NotProfiled(kind="no_cuda", reason="no GPU", mend="")
+    profile = PairProfile(workload="n1", solution="cpp", bundle="0" * 64, outcome=unseen)
+    export(seal(tmp_path, profiles=[profile]), tmp_path / "out")
+    assert "1 profile is in the bundle alone" in (tmp_path / "out/README.md").read_text()
 
 
 # --- the command ---------------------------------------------------------------------------------

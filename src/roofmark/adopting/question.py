@@ -37,14 +37,12 @@ _TOLERANCES = {
     "float8_e5m2": Tolerance(rms=0.2, peak=0.5),
 }
 # Source: bench/utils.py of flashinfer-bench 0.1.2, where inputs of type random are drawn.
-_INTEGERS = {"bool": Integers(0, 2), "int8": Integers(-128, 128)}
+_INTEGERS = {"bool": Integers(0, 2), "int8": Integers(-128, 128), "uint8": Integers(0, 256)}
 _OTHER_INTEGERS = Integers(-1024, 1024)
 # Source: what older files write.
 _DTYPES = {"float8_e4m3": "float8_e4m3fn"}
 # Chosen: small, and no size that a kernel is tuned for; it only stands until it is filled in.
 _UNKNOWN_SIZE = 17
-# Chosen: enough to see which; a definition with more such inputs has them all in its file.
-_MOST_PLACES = 3
 
 
 def define(

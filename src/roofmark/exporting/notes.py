@@ -13,7 +13,7 @@ from roofmark.bundle import Bundle
 from roofmark.exporting.axes import NamedAxes
 from roofmark.exporting.solutions import exported_name
 from roofmark.records import Record, encode
-from roofmark.reports.wording import one_line, ratio_and_interval
+from roofmark.reports.wording import counted, one_line, ratio_and_interval
 from roofmark.study import Definition, Solution, Study, twin_of
 
 # Chosen: a screen of workloads; a longer list is counted.
@@ -29,7 +29,8 @@ def readme(
     absent: Mapping[tuple[str, str], str],
 ) -> str:
     """Return the page. unmade: solution -> why; absent: (solution, workload) -> why no trace."""
-    study = bundle.study
+    study, profiles = bundle.study, len(list(bundle.profiles()))
+    verb = "is" if profiles == 1 else "are"
     parts = [
         f"# {_code(study.definition.name)}, exported by roofmark {__version__}",
         f"A FlashInfer-Trace data set of the bundle with sha256 {_code(verdict.bundle)}, measured "
@@ -39,6 +40,7 @@ def readme(
         "\n".join(_judged(verdict, study)),
         "## What this format cannot say",
         "\n".join(f"- {line}" for line in _lost(study, verdict, named)),
+        *([f"- {counted(profiles, 'profile')} {verb} in the bundle alone."] if profiles else []),
         "## Solutions",
         "\n".join(f"- {line}" for line in _solutions(study, unmade)),
         "## Without a trace",
@@ -95,6 +97,7 @@ def _lost(study: Study, verdict: Verdict, named: NamedAxes) -> Iterator[str]:
 
 def _drawn(definition: Definition, study: Study) -> Iterator[str]:
     """Tell how values are drawn here; there every input is random in its own way."""
+    yield "Values come from each workload's seed and the run's entropy; there they are drawn anew."
     for name, tensor in definition.inputs.items():
         drawn = _json(tensor.values) if isinstance(tensor.values, Record) else "normal"
         yield f"Values of {_code(name)}: {drawn}; there `random`."
