@@ -5,9 +5,9 @@
 //      which counts CTAs for ever; global_scale. Out: out [B,H] f32.
 //      CTAS: of the grid. SPLIT: slots of each of the four key/value groups.
 // Why: this is how a projection runs at the end of a fused decoder layer, whose grid was chosen by
-//      other phases. CTA number s sums slot s for all rows, a thread to a row, column by column; the
-//      CTAs beyond 4 * SPLIT only wait. A barrier over the grid, then everybody sums slots. It is kept
-//      simple on purpose: what it shows is what the number of working CTAs and the size of the grid
+//      other phases. CTA number s sums slot s for all rows, a thread to a row, column by column;
+//      CTAs beyond 4 * SPLIT only wait. A barrier over the grid, then everybody sums slots. It is
+//      kept simple on purpose: it shows what the number of working CTAs and the size of the grid
 //      cost when each does the same as before.
 
 #include <cuda_fp8.h>
@@ -18,13 +18,6 @@
 #include <cstdint>
 
 #include "gpu_tensors.h"
-
-#ifndef CTAS
-#define CTAS 32
-#endif
-#ifndef SPLIT
-#define SPLIT 1
-#endif
 
 namespace {
 

@@ -1,7 +1,7 @@
 // What both CUDA entries ask of a tensor before they launch.
 //
-// In:  a tensor, its name, and what the kernel will take it for. Out: its data, or an error that says
-//      what the tensor is and what it must be.
+// In:  a tensor, its name, and what the kernel will take it for. Out: its data, or an error that
+//      says what the tensor is and what it must be.
 
 #pragma once
 

@@ -8,7 +8,7 @@ better evidence than one.
 import torch
 
 GROUP = 16
-MOST_ITEMS = 4  # Chosen: the largest batch of the study is 3; cooperative.cu says if it is too small.
+MOST_ITEMS = 4  # Chosen: the study's largest batch is 3; cooperative.cu refuses more than this.
 ROWS = 16  # wo.cu: rows of one tensor-core tile
 WARPS = 12
 LANES = 4  # lanes of a warp that share a row

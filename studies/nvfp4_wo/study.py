@@ -57,6 +57,7 @@ workloads = (
     held_out("H640-large-attn", 2, 640, attn=rm.Normal(100.0, mean=50.0)),
 )  # fmt: skip
 
+
 def variant(name: str, entry: str, *, first: str, **fields: Any) -> rm.Solution:
     """Return a solution that is tried only when the simplest of its family was found right."""
     return rm.Solution(name, entry, **fields | ({} if name == first else {"after": first}))

@@ -3,8 +3,8 @@
 // In:  attn [B,6144] bf16; w [H,3072] u8, element 2i in the low nibble of byte i; scales
 //      [H/128,96,512] u8, E4M3 in 128x4 tiles; global_scale. Out: out [B,H] f32.
 //      SPLIT: slots of each of the four key/value groups.
-// Why: a sum along k may not be reordered, so vectors lie across rows: eight rows to a register, four
-//      registers at once, because one chain of additions alone would wait for its own latency.
+// Why: a sum along k may not be reordered, so vectors lie across rows: eight rows to a register,
+//      four registers at once, as one chain of additions alone would wait for its own latency.
 //      One gather fetches the next eight codes of eight rows; a permutation looks eight values up.
 // Must be compiled with -ffp-contract=off: a fused multiply-add rounds once, split_order twice.
 
@@ -17,10 +17,6 @@
 #include <cstring>
 #include <initializer_list>
 #include <vector>
-
-#ifndef SPLIT
-#define SPLIT 1
-#endif
 
 namespace {
 

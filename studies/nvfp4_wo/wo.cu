@@ -1,7 +1,7 @@
 // The projection at the speed of memory, to the last bit of grouped_order in reference.py.
 //
-// In:  attn [B,6144] bf16; tiles [H/16,CLUSTER,12,576*steps] u8 from `streamed` in prepare.py, where
-//      codes and scales lie as the lanes of a warp read them; global_scale. Out: out [B,H] f32.
+// In:  attn [B,6144] bf16; tiles [H/16,CLUSTER,12,576*steps] u8 from `streamed` in prepare.py:
+//      codes and scales as the lanes of a warp read them; global_scale. Out: out [B,H] f32.
 //      CLUSTER: CTAs that share 16 rows: two, with half of the columns each, or one. FLIGHT: blocks
 //      of 16 rows that a CTA asks for before it uses the first of them.
 // Why: 17.7 MB take 4 us, over before a loop that loads, computes and loads again finds its rhythm.
@@ -9,17 +9,17 @@
 //      activations. Nor must arithmetic take the time: turning 31 million codes into floats would.
 //
 // Hence integers. Twice an E2M1 value is 0 1 2 3 4 6 8 or 12 and a sign: a byte. PRMT looks up four
-// bytes by the low three bits of four nibbles; where bit 3 is set it repeats the sign bit of what it
-// found, here 0. So one look-up gives the positive weights, and 0 for the others; one with every bit
-// 3 turned over gives the negative ones. Activations become 15-bit integers relative to the largest
-// of their group, in two bytes. Tensor cores multiply bytes and add in 32 bits without rounding:
-// whatever their order, the sum of a group is exact.
+// bytes by the low three bits of four nibbles; where bit 3 is set it repeats the sign bit of what
+// it found, here 0. So one look-up gives the positive weights, and 0 for the others; one with all
+// bits 3 turned over gives the negative ones. Activations become 15-bit integers relative to the
+// largest of their group, in two bytes. Tensor cores multiply bytes and add in 32 bits without
+// rounding: whatever their order, the sum of a group is exact.
 //
 // One m16n8k32 product takes 16 rows of weights and 8 columns of activations. Lane 4r + t holds the
-// weights of rows r and r + 8 in 8 of the 32 places of k, and gets columns 2t and 2t + 1 of these rows
-// back. So the places of t belong to a group of its own, whose high and low bytes stand in columns 2t
-// and 2t + 1, among zeros. Each lane gets the sums of its own weights; nothing moves between lanes.
-// Two products make a group of 16, two more its negative weights.
+// weights of rows r and r + 8 in 8 of the 32 places of k, and gets back columns 2t and 2t + 1 of
+// these rows. So t's places belong to a group of its own, whose high and low bytes stand in columns
+// 2t and 2t + 1, among zeros. Each lane gets the sums of its own weights; nothing moves between
+// lanes. Two products make a group of 16, two more its negative weights.
 
 #include <cuda_bf16.h>
 #include <cuda_fp8.h>
@@ -29,16 +29,8 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <type_traits>
 
 #include "gpu_tensors.h"
-
-#ifndef CLUSTER
-#define CLUSTER 2
-#endif
-#ifndef FLIGHT
-#define FLIGHT 5
-#endif
 
 namespace {
 
@@ -61,10 +53,10 @@ struct Problem {
   float* out;
 };
 
-// What a lane holds of a block of rows: 16 codes each of rows r and r + 8 per step, and their scales.
+// What a lane holds of a block: 16 codes each of rows r and r + 8 per step, and their scales.
 struct Share {
   uint4 codes[kSteps];
-  std::conditional_t<kSteps == 8, uint4, uint2> scales;
+  uint2 scales[kSteps / 4];
 };
 
 // A CTA's activations. bytes: for each group [high, low] bytes of integers [as they are, negated].
@@ -92,6 +84,7 @@ __device__ void stream(const void* from, bool wanted, uint2& to) {
       : "=r"(to.x), "=r"(to.y)
       : "l"(from), "r"(static_cast<uint32_t>(wanted)));
 }
+
 // A CTA's blocks of rows: first, first + stride, ..., as long as there are any.
 struct Blocks {
   int part, first, stride, end;
@@ -108,7 +101,9 @@ __device__ void load_shares(const Problem& p, const Blocks& own, Share (&shares)
   for (int f = 0; f < FLIGHT; ++f) {
     const bool wanted = f == 0 || own.has(f);
     const uint8_t* from = p.tiles + (first + f * stride);
-    stream(from + (kSteps * 512 + lane * (2 * kSteps - 16)), wanted, shares[f].scales);
+    const uint8_t* scales = from + (kSteps * 512 + lane * (2 * kSteps - 16));
+#pragma unroll
+    for (int i = 0; i < kSteps / 4; ++i) stream(scales + i * 8, wanted, shares[f].scales[i]);
 #pragma unroll
     for (int s = 0; s < kSteps; ++s) stream(from + s * 512, wanted, shares[f].codes[s]);
   }
@@ -126,19 +121,14 @@ __device__ uint32_t positive(uint32_t codes) {
   return permute(0x03020100 + threadIdx.y, 0x0c080604, codes);
 }
 
-// sum += A B. Rows r and r + 8 of A: a0, a1 in places 4t ... 4t + 3, a2, a3 in 4t + 16 ... 4t + 19.
-__device__ void multiply(int (&sum)[4], uint32_t a0, uint32_t a1, uint32_t a2, uint32_t a3,
-                         uint32_t b0, uint32_t b1) {
+// Adds 8 positive codes of row r and 8 of row r + 8. A's registers: row r in places 4t ... 4t + 3,
+// row r + 8 there, then both in places 4t + 16 ... 4t + 19. B's two: these places of column n.
+__device__ void add_codes(int (&sum)[4], uint32_t here, uint32_t below, uint32_t b0, uint32_t b1) {
   asm("mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
       "{%8, %9}, {%0, %1, %2, %3};"
       : "+r"(sum[0]), "+r"(sum[1]), "+r"(sum[2]), "+r"(sum[3])
-      : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1));
-}
-
-// Adds 8 codes of row r and 8 of row r + 8.
-__device__ void add_codes(int (&sum)[4], uint32_t here, uint32_t below, uint32_t b0, uint32_t b1) {
-  multiply(sum, positive(here), positive(below), positive(here >> 16), positive(below >> 16), b0,
-           b1);
+      : "r"(positive(here)), "r"(positive(below)), "r"(positive(here >> 16)),
+        "r"(positive(below >> 16)), "r"(b0), "r"(b1));
 }
 
 // A lane's columns of B, two 16-byte words a step: activations as they are, and negated. Of column
@@ -179,7 +169,7 @@ __device__ float2 sum_share(const Share& share, const Columns& columns) {
   float2 sum = {0.0f, 0.0f};
 #pragma unroll
   for (int s = 0; s < kSteps; ++s) {
-    const uint32_t scales = reinterpret_cast<const uint32_t*>(&share.scales)[s / 2];
+    const uint32_t scales = s / 2 % 2 == 0 ? share.scales[s / 4].x : share.scales[s / 4].y;
     const float2 term = sum_step(share.codes[s], scales >> (16 * (s % 2)), columns, s);
     sum = {__fadd_rn(sum.x, term.x), __fadd_rn(sum.y, term.y)};
   }
@@ -188,16 +178,11 @@ __device__ float2 sum_share(const Share& share, const Columns& columns) {
 
 // Over the four lanes of a row; each of them gets it.
 __device__ float sum_lanes(float x) {
-#pragma unroll
-  for (int step = 1; step < 4; step *= 2) {
-    x = __fadd_rn(x, __shfl_xor_sync(0xffffffff, x, step));
-  }
-  return x;
+  x = __fadd_rn(x, __shfl_xor_sync(0xffffffff, x, 1));
+  return __fadd_rn(x, __shfl_xor_sync(0xffffffff, x, 2));
 }
 
-__device__ float power_of_two(int exponent) {
-  return __uint_as_float(static_cast<uint32_t>(exponent + 127) << 23);
-}
+__device__ float power_of_two(int n) { return __int_as_float((n + 127) << 23); }
 
 // Byte number `place` of four integers, in their order.
 __device__ uint32_t gather(const int* from, int place) {
@@ -214,8 +199,8 @@ __device__ void store_bytes(const int (&whole)[8], uint2* high, uint2* low) {
   *low = {gather(whole, 0), gather(whole + 4, 0)};
 }
 
-// Half a group: eight activations become integers below 2^15; the neighbouring lane has the other
-// half. Source: grouped_order, which explains the unit.
+// Eight activations become integers below 2^15, in the unit that grouped_order explains. The other
+// half of their group is the neighbouring lane's.
 __device__ void convert_half(uint4 raw, int half, Activations& to) {
   const uint32_t pairs[4] = {raw.x, raw.y, raw.z, raw.w};
   float a[8], top = 0.0f;
@@ -226,25 +211,22 @@ __device__ void convert_half(uint4 raw, int half, Activations& to) {
   }
   top = fmaxf(top, __shfl_xor_sync(0xffffffff, top, 1));
   const int exponent = max(static_cast<int>((__float_as_uint(top) + 0x10000) >> 23) - 127, -100);
-  const float scale = power_of_two(14 - exponent);
   int whole[8], negated[8];
 #pragma unroll
   for (int k = 0; k < 8; ++k) {
-    whole[k] = __float2int_rn(a[k] * scale);
+    whole[k] = __float2int_rn(a[k] * power_of_two(14 - exponent));
     negated[k] = -whole[k];
   }
   const int group = half / 2, side = half % 2;
-  auto at = [&](int byte, int sign) {
-    return reinterpret_cast<uint2*>(&to.bytes[group][byte][sign]) + side;
-  };
-  store_bytes(whole, at(0, 0), at(1, 0));
-  store_bytes(negated, at(0, 1), at(1, 1));
+  auto* at = reinterpret_cast<uint2 (*)[2][2]>(to.bytes[group]);  // [high, low] [sign] [side]
+  store_bytes(whole, &at[0][0][side], &at[1][0][side]);
+  store_bytes(negated, &at[0][1][side], &at[1][1][side]);
   // Half of it: the codes were doubled.
   if (side == 0) to.unit[group] = power_of_two(exponent - 15);
 }
 
-constexpr int kHalves = 2 * kGroups;                          // a thread converts these, and
-constexpr int kTurns = (kHalves + kThreads - 1) / kThreads;  // as many of them
+constexpr int kTurns = 2 * kGroups / kThreads;  // halves of groups that a thread converts
+static_assert(kTurns * kThreads == 2 * kGroups, "threads share the halves evenly");
 using Raw = uint4[kTurns];
 
 __device__ void load_activations(const Problem& p, int item, int part, Raw& raw) {
@@ -252,17 +234,14 @@ __device__ void load_activations(const Problem& p, int item, int part, Raw& raw)
       reinterpret_cast<const uint4*>(p.attn + item * kColumns + part * (kGroups * kGroup));
 #pragma unroll
   for (int turn = 0; turn < kTurns; ++turn) {
-    const int half = turn * kThreads + threadIdx.x;
-    stream(from + half, kHalves % kThreads == 0 || half < kHalves, raw[turn]);
+    stream(from + turn * kThreads + threadIdx.x, true, raw[turn]);
   }
 }
 
 __device__ void convert_activations(const Raw& raw, Activations& to) {
 #pragma unroll
   for (int turn = 0; turn < kTurns; ++turn) {
-    const int half = turn * kThreads + threadIdx.x;
-    // Whole warps: 32 divides kHalves.
-    if (kHalves % kThreads == 0 || half < kHalves) convert_half(raw[turn], half, to);
+    convert_half(raw[turn], turn * kThreads + threadIdx.x, to);
   }
 }
 
@@ -288,14 +267,14 @@ __device__ void open_cluster(Sums& sums) {
   asm volatile("barrier.cluster.arrive.relaxed.aligned;" ::: "memory");
 }
 __device__ void arrive() {
-  if constexpr (CLUSTER > 1) asm volatile("barrier.cluster.arrive.release.aligned;" ::: "memory");
+  if (CLUSTER > 1) asm volatile("barrier.cluster.arrive.release.aligned;" ::: "memory");
 }
 __device__ void wait() {
-  if constexpr (CLUSTER > 1) asm volatile("barrier.cluster.wait.acquire.aligned;" ::: "memory");
+  if (CLUSTER > 1) asm volatile("barrier.cluster.wait.acquire.aligned;" ::: "memory");
 }
 
 // Sends a row's sum to the cluster's first CTA and tells the mbarrier there. A barrier over the
-// cluster would do, but before it comes a fence, which reaches over the whole GPU.
+// cluster would do, but it brings along a fence that reaches over the whole GPU.
 __device__ void send_to_first(Sums& sums, int row, float value) {
   uint32_t to = shared_address(&sums.second[row]), landed = shared_address(&sums.landed);
   asm volatile("mapa.shared::cluster.u32 %0, %0, 0;" : "+r"(to));
@@ -353,9 +332,8 @@ __device__ void project_item(const Problem& p, int item, int phase, const Blocks
     total = __fadd_rn(total, sums.second[row]);
   }
   if (!own.has(f)) return;
-  const int64_t block = own.first + f * own.stride;
-  p.out[(static_cast<int64_t>(item) * p.blocks + block) * kRows + row % kRows] =
-      __fmul_rn(total, p.global_scale);
+  const int64_t block = static_cast<int64_t>(item) * p.blocks + own.first + f * own.stride;
+  p.out[block * kRows + row % kRows] = __fmul_rn(total, p.global_scale);
 }
 
 // One CTA fills a multiprocessor: nearly all of its registers hold weights under way.
@@ -364,7 +342,6 @@ __global__ void __cluster_dims__(CLUSTER, 1, 1) __launch_bounds__(kThreads, 1)
   __shared__ Activations activations;
   __shared__ Sums sums;
   if (threadIdx.x < 2) activations.zeros[threadIdx.x] = {0, 0, 0, 0};
-  open_cluster(sums);
   Blocks own = {static_cast<int>(blockIdx.x % CLUSTER), static_cast<int>(blockIdx.x / CLUSTER),
                 static_cast<int>(gridDim.x / CLUSTER), p.blocks};
   Raw raw;
@@ -374,10 +351,12 @@ __global__ void __cluster_dims__(CLUSTER, 1, 1) __launch_bounds__(kThreads, 1)
     load_shares(p, own, shares);
   };
   load();
+  open_cluster(sums);
   for (int phase = 0;;) {
     for (int item = 0; item < p.items; ++item, phase ^= 1) {
+      // Not ahead: the registers are full, and the kernel is made for one item.
+      if (item > 0) load_activations(p, item, own.part, raw);
       convert_activations(raw, activations);
-      if (item + 1 < p.items) load_activations(p, item + 1, own.part, raw);
       __syncthreads();
       project_item(p, item, phase, own, shares, activations, sums);
       __syncthreads();
