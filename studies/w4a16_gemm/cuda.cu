@@ -147,6 +147,16 @@ __device__ uint4 load_x(const uint8_t* x, int n, int pitch, int group, int half)
   return *reinterpret_cast<const uint4*>(x + n * kTokens * pitch + 2 * (128 * group + 32 * half));
 }
 
+__device__ float sum_halves(const uint4& v) {
+  float total = 0.0f;
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    const float2 f = __half22float2(halves(word_of(v, i)));
+    total += f.x + f.y;
+  }
+  return total;
+}
+
 // One block makes 32 * kStack rows of y for up to 8 * kTile tokens; its warps share out the columns,
 // one unit each (so K = 4096), and add up at the end.
 template <int kStack, int kTile>
@@ -179,36 +189,9 @@ __global__ void __launch_bounds__(32 * kFewWarps, 1) few_tokens(const Problem p)
   __syncthreads();
   wait(&arrived, 0);
 
-  // -8 times the sum of x over each group of columns, for tokens 2t and 2t + 1: all of this happens
-  // while the weights are under way.
+  // -8 times the sum of x over each group of columns, for tokens 2t and 2t + 1.
   float offset[kTile][2][2];
-  // One tile of tokens stays in registers; more would push the weights out of them.
-  constexpr bool kKeep = kTile * kStack == 1;
-  uint4 kept[kKeep ? 8 : 1];
   const uint8_t* x = shared + g * pitch + 2 * (warp * kUnitColumns + 8 * t);
-#pragma unroll
-  for (int n = 0; n < kTile; ++n) {
-    const bool taken = n * kTokens + g < p.tokens;
-#pragma unroll
-    for (int group = 0; group < 2; ++group) {
-      float own = 0.0f;
-#pragma unroll
-      for (int half = 0; half < 4; ++half) {
-        uint4 b = {};
-        if (taken) b = load_x(x, n, pitch, group, half);
-        if (kKeep) kept[kKeep ? 4 * group + half : 0] = b;
-#pragma unroll
-        for (int i = 0; i < 4; ++i) {
-          const float2 f = __half22float2(halves(word_of(b, i)));
-          own += f.x + f.y;
-        }
-      }
-      own += __shfl_xor_sync(0xffffffff, own, 1);
-      own += __shfl_xor_sync(0xffffffff, own, 2);
-      offset[n][group][0] = -8.0f * __shfl_sync(0xffffffff, own, 8 * t);
-      offset[n][group][1] = -8.0f * __shfl_sync(0xffffffff, own, 8 * t + 4);
-    }
-  }
   // [warp][token][row]; beside x, so that nobody has to wait until everybody has read x.
   float* sums = reinterpret_cast<float*>(shared + p.tokens * pitch);
   float* place = sums + warp * (kTile * kTokens * kRows);
@@ -217,7 +200,7 @@ __global__ void __launch_bounds__(32 * kFewWarps, 1) few_tokens(const Problem p)
     float sum[kTile][2][4] = {};
 #pragma unroll
     for (int group = 0; group < 2; ++group) {
-      float part[kTile][2][kChains][4] = {};
+      float part[kTile][2][kChains][4] = {}, own[kTile] = {};
 #pragma unroll
       for (int half = 0; half < 4; ++half) {
         const int chunk = 2 * group + half / 2;
@@ -238,11 +221,8 @@ __global__ void __launch_bounds__(32 * kFewWarps, 1) few_tokens(const Problem p)
 #pragma unroll
         for (int n = 0; n < kTile; ++n) {
           uint4 b = {};
-          if (kKeep) {
-            b = kept[kKeep ? 4 * group + half : 0];
-          } else if (n * kTokens + g < p.tokens) {
-            b = load_x(x, n, pitch, group, half);
-          }
+          if (n * kTokens + g < p.tokens) b = load_x(x, n, pitch, group, half);
+          if (u == 0) own[n] += sum_halves(b);
 #pragma unroll
           for (int k = 0; k < 2; ++k) {
 #pragma unroll
@@ -251,6 +231,14 @@ __global__ void __launch_bounds__(32 * kFewWarps, 1) few_tokens(const Problem p)
             }
           }
         }
+      }
+#pragma unroll
+      for (int n = 0; n < kTile && u == 0; ++n) {
+        // Lane 4g + t has a quarter of token g's sum; it needs those of tokens 2t and 2t + 1.
+        own[n] += __shfl_xor_sync(0xffffffff, own[n], 1);
+        own[n] += __shfl_xor_sync(0xffffffff, own[n], 2);
+        offset[n][group][0] = -8.0f * __shfl_sync(0xffffffff, own[n], 8 * t);
+        offset[n][group][1] = -8.0f * __shfl_sync(0xffffffff, own[n], 8 * t + 4);
       }
 #pragma unroll
       for (int r = 0; r < 2; ++r) {

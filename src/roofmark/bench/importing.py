@@ -9,13 +9,22 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+_PLACES: list[str] = []
+"""What this module has added to sys.path."""
+
 
 def import_file(folder: Path, path: str) -> ModuleType:
-    """Import `folder/path` under a name of its own; whatever it raises is passed on."""
+    """Import `folder/path` under a name of its own; whatever it raises is passed on.
+
+    What was imported from another folder before is forgotten: a process that tries one solution
+    after the other must not give the second the first one's neighbours.
+    """
     file = folder / path
+    _forget_others(folder)
     for place in (str(file.parent), str(folder)):
         if place not in sys.path:
             sys.path.append(place)
+            _PLACES.append(place)
     name = "roofmark_source_" + path.removesuffix(".py").replace("/", "_").replace("-", "_")
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
@@ -25,3 +34,14 @@ def import_file(folder: Path, path: str) -> ModuleType:
     sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
+
+
+def _forget_others(folder: Path) -> None:
+    stale = [place for place in _PLACES if not Path(place).is_relative_to(folder)]
+    for place in stale:
+        _PLACES.remove(place)
+        sys.path.remove(place)
+        for name, module in list(sys.modules.items()):
+            origin = getattr(module, "__file__", None)
+            if origin is not None and Path(origin).is_relative_to(place):
+                del sys.modules[name]

@@ -73,17 +73,19 @@ def _twin(verdict: Verdict) -> str:
 def _checks(bundle: Bundle) -> Iterator[Fact]:
     """Count verified calls, timed ones among them, and what became of the wrong kernels."""
     calls = timed = 0
-    wrong: dict[str, bool] = {}
+    wrong: dict[str, set[str]] = {}
     for trace in bundle.traces():
         if trace.role == "wrong":
-            passed = isinstance(trace.outcome, Passed)
-            wrong[trace.solution] = wrong.get(trace.solution, True) and not passed
+            wrong.setdefault(trace.solution, set()).add(type(trace.outcome).__name__)
         elif isinstance(trace.outcome, Passed) and trace.outcome.checks:
             calls += trace.outcome.checks[0].calls
             timed += trace.outcome.checks[0].timed
     yield Fact("Outputs", f"{calls:,} calls compared with the reference, {timed:,} of them timed")
-    refused = sum(wrong.values())
+    refused = sum("Incorrect" in kinds and "Passed" not in kinds for kinds in wrong.values())
+    untried = sum(not kinds & {"Incorrect", "Passed"} for kinds in wrong.values())
     said = f"{refused} of {counted(len(wrong), 'wrong kernel')} refused" if wrong else "none ran"
+    if untried:
+        said += f", {untried} never reached the gate"
     yield Fact("Negative controls", said)
 
 

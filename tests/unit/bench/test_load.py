@@ -213,3 +213,11 @@ def test_a_preparation_that_does_not_fit_is_refused(text: str, says: str, tmp_pa
     entry = _weighted(tmp_path, text)
     with pytest.raises(BuildError, match=says):
         entry.bind({"x": torch.ones(3), "w": torch.ones(3)}, {"y": torch.ones(3)})
+
+
+def test_the_next_solution_of_a_process_gets_its_own_neighbours(tmp_path: Path) -> None:
+    text = "from neighbour import times\ndef scale(x, factor): return times(x, factor)"
+    for name, result in (("one", "a * b"), ("two", "a * b * 2")):
+        (tmp_path / name).mkdir()
+        entry = _load(tmp_path / name, text, neighbour=f"def times(a, b): return {result}")
+        assert torch.equal(_run(entry), TRIPLED * (1 if name == "one" else 2))
