@@ -1,9 +1,11 @@
-"""Triton: a program makes a few rows of y for all tokens, one group of 128 columns at a time.
+"""Triton: programs share out rows and columns; a second kernel adds up and rounds.
 
 In: x [M, K] float16; packed [N, K/2] uint8, byte i of a group with columns i (low nibble) and
-i + 64; group_scales [K/128, N] float16. Out: nothing; y [M, N] is written.
+i + 64; group_scales [K/128, N] float16. Out: nothing; y [M, N] is written. With few tokens one
+program for all columns of a row would spend its time waiting for one load after the other.
 """
 
+import torch
 import triton
 import triton.language as tl
 
@@ -11,37 +13,51 @@ HALF = 64  # Source: half of the definition's group of 128 columns.
 
 
 @triton.jit
-def w4a16_kernel(
-    x, packed, group_scales, y, M, N, K: tl.constexpr,
-    ROWS: tl.constexpr, TOKENS: tl.constexpr, HALF: tl.constexpr, GROUPS: tl.constexpr,
+def part_kernel(
+    x, packed, group_scales, parts, M, N, K: tl.constexpr, GROUPS: tl.constexpr,
+    ROWS: tl.constexpr, TOKENS: tl.constexpr, HALF: tl.constexpr,
 ):  # fmt: skip
     rows = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     tokens = tl.program_id(1) * TOKENS + tl.arange(0, TOKENS)
-    byte = tl.arange(0, GROUPS * HALF)
-    group = byte // HALF
-    column = group * 2 * HALF + byte % HALF
+    first = tl.program_id(2) * GROUPS
+    byte = tl.arange(0, HALF)
     taken = tokens[None, :] < M
     total = tl.zeros((ROWS, TOKENS), dtype=tl.float32)
-    for first in range(0, K // (2 * HALF), GROUPS):
-        # Several groups at a time: their loads are under way together.
-        both = tl.load(packed + rows[:, None] * (K // 2) + (first * HALF + byte)[None, :])
-        scale = tl.load(group_scales + (first + group)[None, :] * N + rows[:, None])
-        at = tokens[None, :] * K + (first * 2 * HALF + column)[:, None]
-        low = tl.load(x + at, mask=taken, other=0.0)
-        high = tl.load(x + at + HALF, mask=taken, other=0.0)
-        total = tl.dot(((both & 15).to(tl.float16) - 8) * scale, low, total)
-        total = tl.dot(((both >> 4).to(tl.float16) - 8) * scale, high, total)
-    tl.store(y + tokens[None, :] * N + rows[:, None], total.to(tl.float16), mask=taken)
+    for i in tl.static_range(GROUPS):
+        group = first + i
+        both = tl.load(packed + rows[:, None] * (K // 2) + group * HALF + byte[None, :])
+        column = group * 2 * HALF + byte[:, None]
+        low = tl.load(x + tokens[None, :] * K + column, mask=taken, other=0.0)
+        high = tl.load(x + tokens[None, :] * K + column + HALF, mask=taken, other=0.0)
+        scale = tl.load(group_scales + group * N + rows).to(tl.float32)
+        part = tl.dot((both & 15).to(tl.float16) - 8, low)
+        part = tl.dot((both >> 4).to(tl.float16) - 8, high, part)
+        total += part * scale[:, None]
+    place = (tl.program_id(2) * M + tokens[None, :]) * N + rows[:, None]
+    tl.store(parts + place, total, mask=taken)
+
+
+@triton.jit
+def sum_kernel(parts, y, size, SPLIT: tl.constexpr, BLOCK: tl.constexpr):
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    inside = at < size
+    total = tl.zeros((BLOCK,), dtype=tl.float32)
+    for part in tl.static_range(SPLIT):
+        total += tl.load(parts + part * size + at, mask=inside, other=0.0)
+    tl.store(y + at, total.to(tl.float16), mask=inside)
 
 
 def w4a16_gemm(x, packed, group_scales, y):
     M, K = x.shape
     N = y.shape[1]
-    # Chosen: 16 rows give every multiprocessor of a Hopper two programs at N = 4096; with more
-    # tokens 32 rows share what is read of x.
-    rows, groups = (16, 8) if M <= 16 else (32, 2)
+    # Chosen: 4 groups for each program keep 8 loads of weights under way and give 1,024 programs
+    # at N = 4096.
+    groups, rows = 4, 32
+    split = K // (2 * HALF * groups)
     tokens = min(64, max(16, triton.next_power_of_2(M)))
-    w4a16_kernel[(N // rows, triton.cdiv(M, tokens))](
-        x, packed, group_scales, y, M, N, K=K, ROWS=rows, TOKENS=tokens, HALF=HALF,
-        GROUPS=groups, num_warps=4 if M <= 16 else 8, num_stages=2,
+    parts = torch.empty((split, M, N), dtype=torch.float32, device=x.device)
+    part_kernel[(N // rows, triton.cdiv(M, tokens), split)](
+        x, packed, group_scales, parts, M, N, K=K, GROUPS=groups, ROWS=rows, TOKENS=tokens,
+        HALF=HALF, num_warps=4,
     )  # fmt: skip
+    sum_kernel[(triton.cdiv(M * N, 512),)](parts, y, M * N, SPLIT=split, BLOCK=512, num_warps=4)

@@ -49,16 +49,16 @@ class _Found:
 
 
 def differences(one: Solution, other: Solution) -> tuple[str, ...]:
-    """Return what differs between two solutions, such as "SPLIT 1 -> 8"."""
+    """Return what differs, such as "SPLIT 1 -> 8"; another implementation is one thing."""
     params = [
         f"{name} {one.params.get(name, 'unset')} -> {other.params.get(name, 'unset')}"
         for name in sorted(one.params.keys() | other.params.keys())
         if one.params.get(name) != other.params.get(name)
     ]
-    fields = ("prepare", "target", "flags")
-    others = [name for name in fields if getattr(one, name) != getattr(other, name)]
-    source = (one.entry, one.sources) != (other.entry, other.sources)
-    return (*params, *(["source"] if source else []), *others)
+    others = [name for name in ("target", "flags") if getattr(one, name) != getattr(other, name)]
+    sources = ("entry", "sources", "prepare")
+    code = any(getattr(one, name) != getattr(other, name) for name in sources)
+    return (*params, *(["code"] if code else []), *others)
 
 
 def _compare(scene: Scene, workload: str, contrast: Contrast) -> Comparison:
