@@ -8,6 +8,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 NOISY = "2026-11-21-gdn-decode-cpu"  # a shared virtual machine with two cores
+# Where a host's own time is measured, a shared host shows; what it decides is far beyond that.
+HOST_TIME = "2026-11-21-w4a16-gemm-call-tier-h200"
 
 
 def test_the_table_is_what_the_bundle_gives():
@@ -29,8 +31,29 @@ def test_every_bundle_of_the_evidence_is_intact_and_decided():
         if bundle.name == NOISY:
             continue
         assert verdict.settled
-        twins = [c for c in verdict.cells if c.solution.endswith("~twin")]
-        assert {cell.decision for cell in twins} == {"same"}
+        twins = {c.decision for c in verdict.cells if c.solution.endswith("~twin")}
+        assert twins == {"same"} or (bundle.name == HOST_TIME and twins == {"undecided"})
+
+
+def test_a_heavy_wrapper_loses_by_the_host_and_a_split_wins_by_what_is_active():
+    import roofmark as rm
+
+    heavy = rm.judge(ROOT / "evidence" / HOST_TIME)
+    bounds = {c.solution: getattr(c.bound, "kind", "") for c in heavy.cells}
+    assert bounds["host_heavy"] == bounds["cuda"] == "host"
+    assert {c.decision for c in heavy.cells if c.solution == "host_heavy"} == {"slower"}
+    split = rm.judge(ROOT / "evidence/2026-11-21-nvfp4-wo-h200")
+    told = {each.name: (each.decision, each.confounded) for each in split.contrasts}
+    assert told["grid"] == ("same", False) and told["active"] == ("faster", False)
+    assert told["both"] == ("faster", True)
+
+
+def test_a_graph_hides_an_allocation_and_not_a_launch():
+    import roofmark as rm
+
+    verdict = rm.judge(ROOT / "evidence/2026-11-21-launch-overhead-h200")
+    told = {each.name: each.decision for each in verdict.contrasts}
+    assert told == {"packing": "faster", "workspace": "same"}
 
 
 def test_a_noisy_machine_decides_what_is_large_and_nothing_else():

@@ -5,6 +5,8 @@ from roofmark.analysis.rules import rule
 
 # Chosen: two loads above a third explain more than half of a time that is their sum.
 SHARE = 0.33
+# Chosen: what crosses main memory crosses the chip, too; a tenth more is traffic of its own.
+OWN = 1.1
 
 
 @rule(
@@ -22,10 +24,11 @@ def bound_mixed(loads: Loads) -> str:
     What would confirm it: a fit of time over bytes; its constant part is the start and the waiting.
     What to do: overlap them (prefetch the next tile, several blocks per SM), or shrink both.
     """
+    own = known(loads.chip) >= OWN * known(loads.memory)
     names = {
         "the launch": loads.launch,
         "main memory": loads.memory,
-        "the chip": loads.chip,
+        "the chip": loads.chip if own else 0.0,
         "arithmetic": loads.math,
     }
     near = [f"{name} {percent(load)}" for name, load in names.items() if known(load) >= SHARE]
