@@ -19,6 +19,7 @@ from roofmark.foreign import (
     Figures,
     Imported,
     KernelTable,
+    Kind,
     Partial,
     Profile,
     Profiles,
@@ -118,11 +119,19 @@ def _estimates(seconds: Sequence[float], which: str) -> Iterator[Value]:
 
 
 # --- kernels -------------------------------------------------------------------------------------
+_WHOLE: dict[Kind, str] = {
+    "gpu": "total kernels GPU",
+    "api": "total API",
+    "copies": "total copies",
+    "regions": "total regions",
+}
+
+
 def _kernels(place: str, table: KernelTable) -> Iterator[Subject]:
     total, calls = table.total, sum(row.calls for row in table.rows)
     whole = [exact("total of all rows", "time", total), exact("calls", "number", float(calls))]
     whole.append(exact("kinds", "number", float(len(table.rows))))
-    what = {"gpu": "total kernels GPU", "api": "total API", "copies": "total copies"}[table.kind]
+    what = _WHOLE[table.kind]
     yield Subject("table", what, place, place, tuple(whole))
     for row in table.rows:
         values = [exact("calls", "number", float(row.calls)), exact("total", "time", row.total)]
