@@ -85,9 +85,17 @@ study = rm.Study(
             devices=("cuda",),
             requires=("triton",),
         ),
+        rm.Solution(
+            "hashing",
+            "hashing.py::gdn_decode",
+            sources=("triton_kernel.py",),
+            devices=("cuda",),
+            requires=("triton",),
+        ),
         rm.Solution("cuda", "cuda.cu::gdn_decode", target="sm_90a"),
     ),
     baseline="eager",
+    contrasts=(rm.Contrast("wrapper", of="hashing", against="triton"),),
     protocol=rm.Protocol(tier="graph", cache="cold", margin=0.02, time_limit=600.0),
     wrong=tuple(
         control(name)
