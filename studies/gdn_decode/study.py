@@ -71,6 +71,12 @@ def control(name: str) -> rm.Solution:
     return rm.Solution(name, f"wrong/{name}.py::gdn_decode")
 
 
+def peer(package: str) -> rm.Solution:
+    """Return another project's kernel, measured where its package is installed."""
+    entry = f"peer_{package}.py::gdn_decode"
+    return rm.Solution(package, entry, devices=("cuda",), requires=(package,))
+
+
 study = rm.Study(
     title="Gated delta net, one decode step (4 q/k heads, 8 v heads, d 128, float32 state)",
     definition=definition,
@@ -93,6 +99,8 @@ study = rm.Study(
             requires=("triton",),
         ),
         rm.Solution("cuda", "cuda.cu::gdn_decode", target="sm_90a"),
+        peer("flashinfer"),
+        peer("fla"),
     ),
     baseline="eager",
     contrasts=(rm.Contrast("wrapper", of="hashing", against="triton"),),
