@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING
 from roofmark.analysis.cite.records import Unread
 from roofmark.analysis.cite.subjects import Evidence
 from roofmark.api import judge
-from roofmark.bundle import MANIFEST
+from roofmark.bundle import MANIFEST, open_bundle
 from roofmark.codes import problem
 from roofmark.errors import BundleError, ImportFailed
+from roofmark.foreign import Complete, Imported, Profiles, Source
+from roofmark.profiled import Profiled
 
 if TYPE_CHECKING:
     from roofmark.analysis.cite import Citations
@@ -53,7 +55,7 @@ def _gather(
     unread: list[Unread] = []
     for path in paths:
         if _is_bundle(path):
-            read.append(_judged(path))
+            read += _judged(path)
             continue
         for each in _inside(path, leave, unread):
             _try(each, warm_up, read, unread)
@@ -76,8 +78,24 @@ def _is_bundle(path: Path) -> bool:
     return (path / MANIFEST).is_file()
 
 
-def _judged(path: Path) -> Evidence:
-    return Evidence(_name(path), judge(path))
+def _judged(path: Path) -> Iterator[Evidence]:
+    """Yield what follows from a bundle, and what a profiler counted of its solutions."""
+    bundle = open_bundle(path)
+    yield Evidence(_name(path), judge(bundle))
+    for pair in bundle.profiles():
+        if isinstance(pair.outcome, Profiled):
+            name = f"profiles/{pair.workload}/{pair.solution}.json"
+            launches = tuple(each.profile for each in pair.outcome.launches)
+            source = Source(
+                name=name, format="bundle", size=0, sha256=bundle.digest, tool=pair.outcome.tool
+            )
+            counted = Imported(
+                source=source,
+                completeness=Complete(),
+                contents=(Profiles(launches=launches),),
+                notes=(),
+            )
+            yield Evidence(f"{_name(path)}/{name}", counted)
 
 
 def _try(path: Path, warm_up: int | None, read: list[Evidence], unread: list[Unread]) -> None:
@@ -86,7 +104,7 @@ def _try(path: Path, warm_up: int | None, read: list[Evidence], unread: list[Unr
 
     try:
         if path.is_dir():
-            read.append(_judged(path))
+            read += _judged(path)
         else:
             read.append(
                 Evidence(_name(path), read_foreign(path, declared=Declared(None, None, warm_up)))

@@ -383,3 +383,15 @@ def test_a_published_table_of_kernels_that_holds():
     found = cite(case / "summary.md", case)
     assert found.count("contradicted") == 0
     assert found.count("supported") >= 70
+
+
+def test_counters_of_a_profiled_bundle_are_evidence(tmp_path):
+    bundle = Path(__file__).parents[3] / "evidence/2026-11-21-nvfp4-wo-h200"
+    text = tmp_path / "pr.md"
+    text.write_text(
+        "On B1 the DRAM throughput of torch-bfloat16 is 71.4 %.\n\n"
+        "stream2-flight5 is 3.88x as fast as torch.\n"
+    )
+    found = {each.claim.text: each.status for each in cite(text, bundle).citations}
+    assert found["3.88x"] == "supported"
+    assert found["71.4 %"] == "supported"
