@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from roofmark.bundle import verify_bundle as verify
     from roofmark.errors import BenchError, BundleError, RoofmarkError, StudyError
     from roofmark.evidence import Trace
-    from roofmark.options import ProfileOptions, RunOptions
+    from roofmark.looping import loop
+    from roofmark.options import LoopOptions, ProfileOptions, RunOptions
     from roofmark.profiling import profile
     from roofmark.study import (
         VAR,
@@ -48,6 +49,7 @@ __all__ = [
     "Exact",
     "Finding",
     "Integers",
+    "LoopOptions",
     "Normal",
     "ProfileOptions",
     "Protocol",
@@ -63,6 +65,7 @@ __all__ = [
     "Verdict",
     "Workload",
     "judge",
+    "loop",
     "open_bundle",
     "profile",
     "report",
@@ -79,7 +82,8 @@ _HOMES = {
     "roofmark.bundle": ("Bundle", "open_bundle"),
     "roofmark.errors": ("BenchError", "BundleError", "RoofmarkError", "StudyError"),
     "roofmark.evidence": ("Trace",),
-    "roofmark.options": ("ProfileOptions", "RunOptions"),
+    "roofmark.looping": ("loop",),
+    "roofmark.options": ("LoopOptions", "ProfileOptions", "RunOptions"),
     "roofmark.profiling": ("profile",),
     "roofmark.study": (
         "VAR",

@@ -132,6 +132,10 @@ ERRORS: dict[str, Code] = {
         "a contrast does not name two solutions",
         "A contrast is the ratio between two different solutions of the study.",
     ),
+    "RM134": Code(
+        "a loop cannot change this solution",
+        "A proposer changes the solution's own text files; nothing that judges it may be in them.",
+    ),
     "RM330": Code(
         "the baseline is not there",
         "Every speed-up is a ratio to the baseline; without it nothing is measured.",
@@ -143,6 +147,10 @@ ERRORS: dict[str, Code] = {
     "RM332": Code(
         "there is nothing to profile",
         "Counters exist for kernels on a GPU, and explain only what was found right there.",
+    ),
+    "RM333": Code(
+        "a loop has nothing to beat",
+        "A candidate is measured against the study's own solution, which must be right and run.",
     ),
     "RM401": Code(
         "not a bundle",
@@ -217,6 +225,14 @@ ERRORS: dict[str, Code] = {
     "RM420": Code(
         "another tool's format has no counterpart",
         "What one format says the other cannot; the rest of it would pass for the whole.",
+    ),
+    "RM421": Code(
+        "a kept candidate cannot be committed",
+        "The commit holds exactly the solution's files, on top of the incumbent's.",
+    ),
+    "RM422": Code(
+        "another loop is in this folder",
+        "A loop goes on with the study, the solution and the error budget that it began with.",
     ),
 }
 

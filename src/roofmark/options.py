@@ -52,6 +52,26 @@ class ProfileOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LoopOptions:
+    """What bounds a loop, and what it takes to keep a candidate.
+
+    device: as in RunOptions. margin: smallest gain that is kept; the study's own if None. alpha:
+    chance, over the whole loop, that anything is kept which is no gain. iterations: tries that
+    count, those of earlier sessions included. time_limit: seconds after which no new try begins.
+    commit: make a commit of each kept candidate, in the git work tree of the study.
+
+    Chosen: alpha is one in twenty, as the level of a study's own family of verdicts.
+    """
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    margin: float | None = None
+    alpha: float = 0.05
+    iterations: int = 10
+    time_limit: float | None = None
+    commit: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class Progress:
     """How far a run is: steps done of those planned so far, and the time that is left at most."""
 

@@ -12,6 +12,7 @@ from roofmark.cli import (
     export,
     import_,
     judge,
+    loop,
     new,
     profile,
     report,
@@ -44,7 +45,7 @@ def _guarded(command: Callable[..., int]) -> Callable[..., int]:
 
 
 _COMMANDS = (
-    run, judge, report, verify, rerun, profile, doctor, rules, new, import_, export, cite,
+    run, judge, report, verify, rerun, profile, doctor, rules, new, import_, export, cite, loop,
 )  # fmt: skip
 
 for module in _COMMANDS:

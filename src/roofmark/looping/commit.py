@@ -1,0 +1,103 @@
+"""The commit of a kept candidate: exactly its files, with trailers whose numbers are the bundle's.
+
+In: a git work tree, the files before and after, the try, its confirmation's verdict. Out: one
+commit, made once however often it is asked for.
+"""
+
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from roofmark.analysis.verdict import Estimate, Verdict
+from roofmark.bundle import Bundle
+from roofmark.codes import problem
+from roofmark.errors import BundleError
+from roofmark.looping.duel import CANDIDATE
+from roofmark.looping.files import put
+from roofmark.looping.tries import Try
+
+# Chosen: a subject that fits a one-line log.
+_SUBJECT = 72
+# Chosen: a hook that runs for longer is stuck; git itself takes milliseconds.
+_LIMIT_SECONDS = 600.0
+
+
+def check_work_tree(folder: Path) -> None:
+    """Check that commits can be made there. Raises: BundleError RM421."""
+    _git(folder, "rev-parse", "--is-inside-work-tree")
+    _git(folder, "var", "GIT_COMMITTER_IDENT")
+
+
+def commit_kept(
+    folder: Path, before: Mapping[str, str], after: Mapping[str, str], message: str
+) -> None:
+    """Put `after` in the work tree and commit those files alone, unless that is done already.
+
+    Raises: BundleError RM421 when a file holds neither `before` nor `after`, or git refuses.
+    """
+    for name in after:
+        there = (folder / name).read_bytes() if (folder / name).is_file() else b""
+        if there not in (before[name].encode(), after[name].encode()):
+            raise _refused(f"{name} was changed by somebody else", folder)
+    for name, text in after.items():
+        put(folder / name, text.encode())
+    if _git(folder, "status", "--porcelain", "--untracked-files=no", "--", *after):
+        _git(folder, "commit", "--quiet", "--only", "-m", message, "--", *after)
+
+
+def render_message(kept: Try, confirmed: Bundle, verdict: Verdict, lost: Sequence[Try]) -> str:
+    """Return the commit's message. lost: the tries since the last kept one."""
+    study, note = confirmed.study, kept.note
+    overall = next(each for each in verdict.overall if each.solution == CANDIDATE)
+    cells = [cell for cell in verdict.cells if cell.solution == CANDIDATE]
+    fell = ", ".join(f"{n} {name}" for name, n in overall.counts.items() if n)
+    held = sum(w.held_out for w in study.workloads)
+    what = note.hypothesis or f"candidate of try {kept.number}"
+    rejected = [f"try {t.number} ({t.ending}) {t.note.hypothesis}".strip() for t in lost]
+    files = sorted(path.partition("/")[2] for path in study.solution(CANDIDATE).files)
+    trailers = {
+        "Constraint": note.constraint
+        or f"only {', '.join(files)} may change; outputs within the study's tolerance",
+        "Rejected": "; ".join([*([note.rejected] if note.rejected else []), *rejected])
+        or "nothing",
+        "Confidence": f"{_speedup(overall.speedup)} over the incumbent, level {verdict.level:.6g}, "
+        f"margin {verdict.margin:.2%}, {verdict.processes} process sets; bundle {verdict.bundle}",
+        "Scope-risk": f"{len(cells)} workloads ({held} held out): {fell}",
+        "Reversibility": "git revert of this commit restores the incumbent",
+        "Directive": note.directive or "measure again before relying on it on another device",
+        "Tested": f"{verdict.device_name}, {verdict.tier} tier, {verdict.cache} cache, "
+        f"{study.definition.reference} as reference, {len(study.wrong)} negative controls",
+        "Not-tested": "other devices, other shapes, and use inside a larger program",
+    }
+    subject = " ".join(f"{verdict.study}: {what}".split())
+    lines = [f"{name}: {' '.join(text.split())}" for name, text in trailers.items()]
+    return "\n".join([subject[:_SUBJECT], "", *lines]) + "\n"
+
+
+def _speedup(speedup: object) -> str:
+    if not isinstance(speedup, Estimate):
+        return "faster"
+    return f"{speedup.value:.4g}x ({speedup.low:.4g}-{speedup.high:.4g})"
+
+
+def _git(folder: Path, *words: str) -> str:
+    try:
+        done = subprocess.run(
+            ["git", *words],
+            cwd=folder,
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=_LIMIT_SECONDS,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise _refused(f"git cannot be used: {error}", folder) from error
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip().splitlines() or ["no reason given"]
+        raise _refused(f"git {words[0]}: {said[-1]}", folder)
+    return done.stdout
+
+
+def _refused(fact: str, folder: Path) -> BundleError:
+    mend = "Mend that and start the same loop again; it goes on where it was."
+    return BundleError(problem("RM421", fact, str(folder), mend))

@@ -1,0 +1,69 @@
+"""Files of a loop: whole or not there at all, whenever the process is killed.
+
+In: bytes, records. Out: files under the loop's folder.
+"""
+
+import os
+import shutil
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+from roofmark.bundle_files import sync_folder
+from roofmark.codes import problem
+from roofmark.errors import BundleError
+
+# Chosen: what Python leaves behind wherever it runs, and a repository's own store.
+_IGNORED = ("__pycache__", ".git")
+
+
+def put(path: Path, data: bytes) -> None:
+    """Write beside the target, force it to disk, rename. Raises: BundleError RM408."""
+    partial = path.with_name(path.name + ".partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        fact = f"cannot write: {error.strerror}"
+        raise BundleError(
+            problem("RM408", fact, str(path), "Free the disk or open the folder, then go on.")
+        ) from error
+
+
+def copy_tree(source: Path, target: Path, *, without: Path) -> None:
+    """Copy a study's folder, links as links; `without` (a folder inside it) stays behind."""
+    left = without.resolve()
+
+    def ignored(folder: str, names: list[str]) -> Collection[str]:
+        here = Path(folder).resolve()
+        return {name for name in names if name in _IGNORED or here / name == left}
+
+    shutil.copytree(source, target, symlinks=True, ignore=ignored)
+
+
+def overlay(folder: Path, files: Iterable[tuple[str, str]]) -> None:
+    """Put texts in place of files that are there."""
+    for name, text in files:
+        put(folder / name, text.encode())
+
+
+def snapshot(folder: Path) -> dict[str, str | bytes]:
+    """Return what lies where: the bytes of a file, the target of a link, "special" of the rest."""
+    found: dict[str, str | bytes] = {}
+    for base, folders, names in os.walk(folder):
+        links = [name for name in folders if (Path(base) / name).is_symlink()]
+        folders[:] = [name for name in folders if name not in _IGNORED]
+        for name in (*names, *links):
+            path = Path(base) / name
+            found[path.relative_to(folder).as_posix()] = _content(path)
+    return found
+
+
+def _content(path: Path) -> str | bytes:
+    if path.is_symlink():
+        return f"link to {path.readlink()}"
+    return path.read_bytes() if path.is_file() else "special"

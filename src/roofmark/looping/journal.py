@@ -1,0 +1,110 @@
+"""The journal: one line for each try, and the ledger that people read.
+
+In: entries. Out: journal.jsonl, replaced as a whole by one rename, and ledger.md made from it. The
+entries are held in memory, so a proposer that edits the file edits nothing.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+from msgspec import UnsetType
+
+from roofmark.errors import BundleError, Problem
+from roofmark.looping.files import put
+from roofmark.looping.tries import Entry, Measured, Try
+from roofmark.records import Missing, encode
+
+JOURNAL, LEDGER = "journal.jsonl", "ledger.md"
+# Chosen: a ledger's cell; the journal holds the whole text.
+_CELL = 80
+
+
+class Journal:
+    """A loop's entries so far."""
+
+    def __init__(self, folder: Path) -> None:
+        """Read what is there. Raises: BundleError RM402 for a line that is no entry."""
+        self._folder = folder
+        self.entries = read_journal(folder)
+
+    @property
+    def tries(self) -> list[Try]:
+        """The tries that count."""
+        return [each for each in self.entries if isinstance(each, Try)]
+
+    @property
+    def best(self) -> int:
+        """The number of the last kept try; 0 while none was."""
+        return max((each.number for each in self.tries if each.ending == "kept"), default=0)
+
+    def append(self, entry: Entry) -> None:
+        """Add an entry; it is on disk when this returns. Raises: BundleError RM408."""
+        self.entries.append(entry)
+        put(self._folder / JOURNAL, b"".join(encode(each) + b"\n" for each in self.entries))
+        put(self._folder / LEDGER, render_ledger(self.entries).encode())
+
+
+def read_journal(folder: Path) -> list[Entry]:
+    """Return the entries; none where there is no journal. Raises: BundleError RM402."""
+    path = folder / JOURNAL
+    lines = path.read_bytes().splitlines() if path.exists() else []
+    try:
+        return [msgspec.json.decode(line, type=Entry) for line in lines]
+    except msgspec.DecodeError as error:
+        raise BundleError(
+            Problem(
+                code="RM402",
+                fact=f"not a journal that roofmark can read: {error}",
+                where=str(path),
+                meaning="The file was changed, or written by another version.",
+                mend="Take the folder from its source again, or begin a new loop.",
+            )
+        ) from error
+
+
+def render_ledger(entries: Sequence[Entry]) -> str:
+    """Return the ledger as Markdown: a table of tries, and what was interrupted."""
+    lines = [
+        "# Ledger",
+        "",
+        "Speed-up over the incumbent of that try, with its interval; made from journal.jsonl.",
+        "",
+        "| try | against | hypothesis | predicted | first run | confirmation | ending | why |",
+        "|---|---|---|---|---|---|---|---|",
+        *(_row(each) for each in entries if isinstance(each, Try)),
+    ]
+    cut = [each for each in entries if not isinstance(each, Try)]
+    if cut:
+        told = ", ".join(f"try {each.number} while {each.stage}" for each in cut)
+        lines += ["", f"Interrupted, and not counted: {told}."]
+    return "\n".join(lines) + "\n"
+
+
+def _row(each: Try) -> str:
+    said = each.note.predicted
+    predicted = "" if isinstance(said, UnsetType) else f"{said:.3g}x"
+    cells = (
+        str(each.number),
+        str(each.against or "study"),
+        each.note.hypothesis,
+        predicted,
+        speedup_text(each.first),
+        speedup_text(each.confirmation),
+        each.ending,
+        each.reason,
+    )
+    return f"| {' | '.join(_cell(cell) for cell in cells)} |"
+
+
+def speedup_text(run: Measured | Missing) -> str:
+    """Return "1.23x (1.20-1.26)", or nothing where nothing was measured."""
+    if isinstance(run, Missing) or isinstance(run.speedup, Missing):
+        return ""
+    found = run.speedup
+    return f"{found.value:.3g}x ({found.low:.3g}-{found.high:.3g})"
+
+
+def _cell(text: str) -> str:
+    line = " ".join(text.split()).replace("|", "\\|")
+    return line if len(line) <= _CELL else line[: _CELL - 1] + "…"

@@ -1,0 +1,76 @@
+"""The plan: what a loop was asked, and the study as it was then.
+
+In: the arguments of a loop, its folder. Out: the loaded study from the loop's own copy, and the
+plan, written by the first session and compared by every later one.
+"""
+
+import shutil
+from pathlib import Path
+
+from roofmark.codes import problem
+from roofmark.errors import BundleError, StudyError
+from roofmark.loading import LoadedStudy, load_study
+from roofmark.looping.files import copy_tree, put
+from roofmark.looping.tries import LoopPlan
+from roofmark.narrowing import no_match
+from roofmark.options import LoopOptions
+from roofmark.records import decode, digest, encode_pretty
+
+PLAN = "loop.json"
+
+
+def open_plan(
+    given: Path, source: Path, solution: str, folder: Path, options: LoopOptions
+) -> tuple[LoadedStudy, LoopPlan]:
+    """Begin a loop in `folder`, or find the one that began there.
+
+    given: as named by the caller. source: the study's folder. Raises: StudyError RM130, RM103 and
+    those of loading; BundleError RM422 when what is there was asked something else.
+    """
+    file = "study.py" if given.is_dir() else given.name
+    kept = folder / "study"
+    if not kept.exists():
+        _copy_study(given, source, kept, folder)
+    loaded = load_study(kept / file)
+    names = [each.name for each in loaded.study.solutions]
+    if solution not in names:
+        raise no_match("solution", [solution], names)
+    margin = loaded.study.protocol.margin if options.margin is None else options.margin
+    plan = LoopPlan(
+        source=str(source),
+        file=file,
+        study=digest(loaded.study),
+        solution=solution,
+        device=options.device,
+        margin=margin,
+        alpha=options.alpha,
+    )
+    _check_numbers(plan)
+    if not (folder / PLAN).exists():
+        put(folder / PLAN, encode_pretty(plan))
+    _check_same(decode((folder / PLAN).read_bytes(), LoopPlan, where=folder / PLAN), plan, folder)
+    return loaded, plan
+
+
+def _copy_study(given: Path, source: Path, kept: Path, folder: Path) -> None:
+    load_study(given)  # What cannot be loaded is told before anything is copied.
+    partial = kept.with_name("study.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    copy_tree(source, partial, without=folder)
+    partial.rename(kept)
+
+
+def _check_numbers(plan: LoopPlan) -> None:
+    """Raises: StudyError RM103."""
+    for name, value, most in (("margin", plan.margin, 1.0), ("alpha", plan.alpha, 0.5)):
+        if not 0 < value < most:
+            mend = f"Give a number between 0 and {most:g}."
+            raise StudyError(problem("RM103", f"{name} is {value:g}", f"--{name}", mend))
+
+
+def _check_same(there: LoopPlan, asked: LoopPlan, folder: Path) -> None:
+    differ = [n for n in LoopPlan.__struct_fields__ if getattr(there, n) != getattr(asked, n)]
+    if differ:
+        mend = "Ask as it was asked then, or name another folder with -o."
+        fact = f"its {', '.join(differ)} differ{'s' if len(differ) == 1 else ''}"
+        raise BundleError(problem("RM422", fact, str(folder), mend))
