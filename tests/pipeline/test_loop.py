@@ -11,18 +11,19 @@ import time
 from pathlib import Path
 
 import pytest
-from tiny import children_left, write_study
 
 import roofmark as rm
 from roofmark.bundle import open_bundle
+from roofmark.cli import main
 from roofmark.errors import BundleError
 from roofmark.looping import from_folder
 from roofmark.looping.journal import Journal
 from roofmark.looping.tries import Interrupted, Measured, Try
 from roofmark.records import Missing
+from tiny import children_left, write_study
 
 ROUNDS = "def line(x):\n    for _ in range({}):\n        y = 2 * x + 1\n    return y\n"
-SLOW, SLOWER = ROUNDS.format(40), ROUNDS.format(400)
+SLOW, SLOWER = ROUNDS.format(600), ROUNDS.format(4000)
 FAST = "def line(x):\n    return 2 * x + 1\n"
 WRONG = "def line(x):\n    return 2 * x\n"
 HANGS = "import time\n\ndef line(x):\n    time.sleep(60)\n    return 2 * x + 1\n"
@@ -40,6 +41,9 @@ CANDIDATES = {
 ENDINGS = [
     "no_change", "incorrect", "refused", "slower", "refused", "kept", "timed_out", "build_failed",
 ]  # fmt: skip
+
+
+pytestmark = pytest.mark.slow
 
 
 def _write(folder: Path) -> None:
@@ -73,7 +77,6 @@ def _options() -> rm.LoopOptions:
 
 def _kill_in_the_middle(folder: Path) -> None:
     """Start the loop by its command; kill it while the fourth try is being measured."""
-    words = [sys.executable, "-m", "roofmark.cli", "loop"] if False else []
     code = "import sys; from roofmark.cli import main; sys.exit(main(sys.argv[1:]))"
     words = [sys.executable, "-c", code, "loop", str(folder / "study"), "--solution", "slow",
              "--candidates", str(folder / "candidates"), "-o", str(folder / "loop"),
@@ -115,3 +118,66 @@ def test_each_candidate_has_its_ending(tries: list[Try]) -> None:
     assert "reference.py" in tries[2].reason
     assert "try 4" in tries[4].reason
     assert [each.against for each in tries] == [0] * 6 + [6] * 2
+
+
+def test_what_is_kept_was_confirmed_apart(place: Path, tries: list[Try]) -> None:
+    kept = tries[5]
+    assert isinstance(kept.first, Measured) and isinstance(kept.confirmation, Measured)
+    assert (kept.first.level, kept.confirmation.level) == (0.95, 0.975)
+    assert (kept.first.workloads, kept.confirmation.workloads) == (1, 2)
+    runs = [open_bundle(place / "loop/tries/0006" / name) for name in ("first", "confirmation")]
+    assert [run.digest for run in runs] == [kept.first.bundle, kept.confirmation.bundle]
+    assert runs[0].run.entropy != runs[1].run.entropy
+    assert {t.solution for t in runs[1].traces() if t.role == "wrong"} == {"off"}
+    assert (place / "loop/best/slow.py").read_text() == FAST
+    assert isinstance(tries[6].confirmation, Missing)
+
+
+def test_a_kill_is_told_and_counts_for_nothing(place: Path) -> None:
+    entries = Journal(place / "loop").entries
+    cut = [each for each in entries if isinstance(each, Interrupted)]
+    assert cut == [Interrupted(number=4, stage="measuring")]
+    assert "Interrupted, and not counted: try 4" in (place / "loop/ledger.md").read_text()
+    sessions = open_bundle(place / "loop/tries/0004/first").run.sessions
+    assert len(sessions) == 2 and isinstance(sessions[0].ended, Missing)
+
+
+def test_one_commit_of_exactly_its_files(place: Path, tries: list[Try]) -> None:
+    study, kept = place / "study", tries[5].confirmation
+    assert _git(study, "rev-list", "--count", "HEAD").strip() == "2"
+    assert _git(study, "show", "--name-only", "--format=", "HEAD").split() == ["slow.py"]
+    assert _git(study, "status", "--porcelain") == ""
+    message = _git(study, "log", "-1", "--format=%B")
+    assert isinstance(kept, Measured) and isinstance(kept.speedup, rm.Estimate)
+    assert kept.bundle in message and f"{kept.speedup.value:.4g}x" in message
+    trailers = _git(study, "log", "-1", "--format=%(trailers:only,unfold)").splitlines()
+    assert [line.partition(":")[0] for line in trailers] == [
+        "Constraint", "Rejected", "Confidence", "Scope-risk", "Reversibility", "Directive",
+        "Tested", "Not-tested",
+    ]  # fmt: skip
+    assert "try 4 (slower)" in message and "2 workloads (1 held out)" in message
+
+
+def test_a_finished_loop_does_nothing_again(place: Path, tries: list[Try]) -> None:
+    before = (place / "loop/journal.jsonl").read_bytes()
+    proposer = from_folder(place / "candidates")
+    again = rm.loop(place / "study", "slow", proposer, place / "loop", options=_options())
+    assert again == tries and (place / "loop/journal.jsonl").read_bytes() == before
+    assert _git(place / "study", "rev-list", "--count", "HEAD").strip() == "2"
+    other = rm.LoopOptions(device="cpu", margin=0.2)
+    with pytest.raises(BundleError, match="RM422"):
+        rm.loop(place / "study", "slow", proposer, place / "loop", options=other)
+
+
+def test_the_brief_says_where_it_stands(place: Path) -> None:
+    text = (place / "loop/tries/0007/brief.md").read_text()
+    assert "The best so far is try 6: faster" in text and "refused" in text
+    assert "    return 2 * x + 1" in text and "n16384" in text
+
+
+def test_status_shows_the_ledger(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["loop", "status", str(place / "loop")]) == 0
+    shown = capsys.readouterr()
+    assert shown.out == (place / "loop/ledger.md").read_text()
+    assert "8 tries, 1 kept; best is try 6" in shown.err
+    assert main(["loop", "status", str(place)]) == 2
