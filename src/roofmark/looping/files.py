@@ -34,9 +34,9 @@ def put(path: Path, data: bytes) -> None:
         ) from error
 
 
-def copy_tree(source: Path, target: Path, *, without: Path) -> None:
+def copy_tree(source: Path, target: Path, *, without: Path | None = None) -> None:
     """Copy a study's folder, links as links; `without` (a folder inside it) stays behind."""
-    left = without.resolve()
+    left = without.resolve() if without else None
 
     def ignored(folder: str, names: list[str]) -> Collection[str]:
         here = Path(folder).resolve()

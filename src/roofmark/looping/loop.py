@@ -162,7 +162,7 @@ class _Loop:
         before = self._sources(self.journal.best)
         with open_scratch() as scratch:
             folder = scratch / "study"
-            copy_tree(self.folder / "study", folder, without=self.folder / "study" / ".git")
+            copy_tree(self.folder / "study", folder)
             overlay(folder, before.items())
             seen = snapshot(folder)
             proposal = Proposal(
@@ -273,7 +273,7 @@ class _Loop:
     def _measure(self, candidate: Candidate, proved: Try) -> Try:
         level = self.loaded.study.protocol.level
         ending, reason, first = self._duel(candidate, "first", level)
-        done = replace(proved, first=first, seconds=proved.seconds + first.seconds)
+        done = replace(proved, first=first, seconds=round(proved.seconds + first.seconds, 3))
         if ending != "won":
             return replace(done, ending=ending, reason=reason)
         used = sum(isinstance(each.confirmation, Measured) for each in self.journal.tries)
