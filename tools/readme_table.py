@@ -1,25 +1,29 @@
-"""Make the README's results table from the evidence; with --check, say whether it is current.
+"""README table: make the READMEs' results tables from the evidence, or check them.
+
+In: README.md, those under studies/, and the bundles. Out: with --write, every table between its
+markers made again; without, exit code 1 and the file's name where one is not current.
 
 python tools/readme_table.py --write
 """
 
+import re
 import sys
 from collections import defaultdict
 from pathlib import Path
 from statistics import median
 
-import roofmark as rm
+from study_tables import TABLES, judged
+
 from roofmark.analysis.verdict import Cell
 from roofmark.units import show
 
 ROOT = Path(__file__).resolve().parents[1]
-BUNDLE = ROOT / "evidence/2026-11-21-gdn-decode-h200"
-START, END = "<!-- table: gdn-decode-h200 -->\n", "<!-- end of table -->\n"
+MARKED = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end of table -->\n)", re.DOTALL)
 
 
-def make_table() -> str:
+def gdn_decode() -> str:
     """Return the table: for each batch size the median over its workloads."""
-    verdict = rm.judge(BUNDLE)
+    verdict = judged("2026-11-21-gdn-decode-h200")
     cells: defaultdict[tuple[str, str], list[Cell]] = defaultdict(list)
     for cell in verdict.cells:
         cells[cell.workload.split("-")[0], cell.solution].append(cell)
@@ -44,17 +48,25 @@ def make_table() -> str:
     return "\n".join(lines) + "\n"
 
 
+def fill(text: str) -> str:
+    """Return the text with every table made again. Raises: KeyError for an unknown table."""
+    tables = TABLES | {"gdn-decode-h200": gdn_decode}
+    return MARKED.sub(lambda found: found[1] + tables[found[2]]() + found[3], text)
+
+
 def main() -> int:
-    """Write the table, or check it."""
-    readme = ROOT / "README.md"
-    text = readme.read_text()
-    head, _, rest = text.partition(START)
-    _, _, tail = rest.partition(END)
-    wanted = head + START + make_table() + END + tail
-    if "--write" in sys.argv:
-        readme.write_text(wanted)
-        return 0
-    return 0 if wanted == text else 1
+    """Write the tables, or check them."""
+    stale = []
+    for readme in (ROOT / "README.md", *sorted(ROOT.glob("studies/**/README.md"))):
+        text = readme.read_text()
+        wanted = fill(text)
+        if "--write" in sys.argv:
+            readme.write_text(wanted)
+        elif wanted != text:
+            stale.append(str(readme.relative_to(ROOT)))
+    if stale:
+        print(f"not current: {', '.join(stale)}", file=sys.stderr)
+    return 1 if stale else 0
 
 
 def _time(values) -> str:  # noqa: ANN001

@@ -331,6 +331,7 @@ def test_cuda_refuses_what_it_cannot_take(
 
 
 @pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
 @pytest.mark.parametrize(
     ("name", "message"),
     [("x", "16 does not divide"), ("y", "16 does not divide"), ("units", "units has shape")],
