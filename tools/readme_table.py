@@ -9,10 +9,11 @@ python tools/readme_table.py --write
 import re
 import sys
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 from statistics import median
 
-from study_tables import TABLES, judged
+from study_tables import TABLES, judged, known
 
 from roofmark.analysis.verdict import Cell
 from roofmark.units import show
@@ -36,22 +37,31 @@ def gdn_decode() -> str:
     ]
     for shape in dict.fromkeys(name for name, _ in cells):
         first = cells[shape, names[0]]
-        row = [shape.removeprefix("B"), _time(each.baseline_time.value for each in first)]
+        row = [shape.removeprefix("B"), _time(known(each.baseline_time).value for each in first)]
         for name in names:
             own = cells[shape, name]
-            low = min(each.speedup.low for each in own)
-            high = max(each.speedup.high for each in own)
-            middle = median(each.speedup.value for each in own)
-            row += [_time(each.time.value for each in own), f"{middle:.1f}x ({low:.1f}-{high:.1f})"]
-        row.append(f"{median(each.roof.headroom for each in cells[shape, names[-1]]):.2f}x")
+            low = min(known(each.speedup).low for each in own)
+            high = max(known(each.speedup).high for each in own)
+            middle = median(known(each.speedup).value for each in own)
+            row += [
+                _time(known(each.time).value for each in own),
+                f"{middle:.1f}x ({low:.1f}-{high:.1f})",
+            ]
+        row.append(f"{median(known(each.roof).headroom for each in cells[shape, names[-1]]):.2f}x")
         lines.append("| " + " | ".join(row) + " |")
     return "\n".join(lines) + "\n"
 
 
 def fill(text: str) -> str:
-    """Return the text with every table made again. Raises: KeyError for an unknown table."""
+    """Return the text with every table made again. Raises: ValueError for an unknown table."""
     tables = TABLES | {"gdn-decode-h200": gdn_decode}
-    return MARKED.sub(lambda found: found[1] + tables[found[2]]() + found[3], text)
+
+    def made(found: re.Match[str]) -> str:
+        if found[2] not in tables:
+            raise ValueError(f"no table is called {found[2]!r}; there are {', '.join(tables)}")
+        return found[1] + tables[found[2]]() + found[3]
+
+    return MARKED.sub(made, text)
 
 
 def main() -> int:
@@ -69,7 +79,7 @@ def main() -> int:
     return 1 if stale else 0
 
 
-def _time(values) -> str:  # noqa: ANN001
+def _time(values: Iterable[float]) -> str:
     return show(median(values), "s")
 
 

@@ -9,11 +9,13 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from statistics import geometric_mean
+from typing import TypeVar
 
 import roofmark as rm
 from roofmark.analysis.compare import Series, collect_series, estimate_ratio, pair
 from roofmark.analysis.verdict import Cell, Estimate, Overall, Verdict
 from roofmark.bundle import open_bundle
+from roofmark.records import Missing
 from roofmark.study import Protocol, Tier
 from roofmark.units import show
 
@@ -21,6 +23,15 @@ EVIDENCE = Path(__file__).resolve().parents[1] / "evidence"
 TIERS: tuple[Tier, ...] = ("graph", "kernel", "call")
 W4A16, HOST = "2026-11-21-w4a16-gemm-h200", "2026-11-21-w4a16-gemm-call-tier-h200"
 NVFP4, LAUNCHES = "2026-11-21-nvfp4-wo-h200", "2026-11-21-launch-overhead-h200"
+
+Known = TypeVar("Known")
+
+
+def known(value: Known | Missing) -> Known:
+    """Return what the evidence has. Raises: ValueError with the reason why it has not."""
+    if isinstance(value, Missing):
+        raise ValueError(f"a table needs what its bundle has not: {value.reason}")
+    return value
 
 
 @cache
@@ -48,8 +59,9 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def ratio(estimate: Estimate) -> str:
-    """Return a ratio with its interval, with about three figures."""
+def ratio(found: Estimate | Missing) -> str:
+    """Return a ratio and its interval with about three figures. Raises: ValueError if missing."""
+    estimate = known(found)
     digits = 2 if estimate.value >= 1.05 else 3 if estimate.value >= 0.0995 else 4
     value, low, high = (f"{x:.{digits}f}" for x in (estimate.value, estimate.low, estimate.high))
     return f"{value}x ({low}-{high})"
@@ -76,12 +88,12 @@ def w4a16_workloads() -> str:
         rows.append(
             [
                 workload,
-                show(own.baseline_time.value, "s"),
-                show(own.time.value, "s"),
+                show(known(own.baseline_time).value, "s"),
+                show(known(own.time).value, "s"),
                 ratio(own.speedup),
                 own.decision,
-                f"{own.baseline_time.value / own.roof.floor:.1f}x",
-                f"{own.roof.headroom:.2f}x",
+                f"{known(own.baseline_time).value / known(own.roof).floor:.1f}x",
+                f"{known(own.roof).headroom:.2f}x",
             ]
         )
     head = "workload, library, cuda, cuda against library, verdict, library over floor"
@@ -110,10 +122,10 @@ def w4a16_host() -> str:
         [
             workload,
             name,
-            show(own.baseline_time.value, "s"),
-            show(own.time.value, "s"),
+            show(known(own.baseline_time).value, "s"),
+            show(known(own.time).value, "s"),
             ratio(own.speedup),
-            own.bound.kind,
+            known(own.bound).kind,
             own.decision,
         ]
         for (workload, name), own in cells(HOST).items()
@@ -144,7 +156,12 @@ def launch_tiers() -> str:
 def nvfp4_solutions() -> str:
     """One row for each solution."""
     rows = [
-        [name, show(own.time.value, "s"), ratio(own.speedup), f"{own.roof.headroom:.1f}x"]
+        [
+            name,
+            show(known(own.time).value, "s"),
+            ratio(own.speedup),
+            f"{known(own.roof).headroom:.1f}x",
+        ]
         for (_, name), own in cells(NVFP4).items()
     ]
     return table(["solution", "time", "against torch", "over floor"], rows)
@@ -172,13 +189,18 @@ def all_studies() -> str:
         verdict = judged(folder.name)
         ranked = sorted(
             (each for each in verdict.overall if each.role == "solution"),
-            key=lambda each: each.speedup.value,
+            key=speed,
         )
         twin = next(each for each in verdict.overall if each.role == "twin")
         link = f"[{folder.name[11:]}](../evidence/{folder.name})"  # without the date
         ends = [f"{each.solution} {ratio(each.speedup)}: {fell(each)}" for each in ranked[::-1]]
         rows.append([link, verdict.tier, verdict.baseline, ends[0], ends[-1], fell(twin)])
     return table(["bundle", "tier", "baseline", "fastest", "slowest", "twin"], rows)
+
+
+def speed(overall: Overall) -> float:
+    """Return one solution's speed-up over all workloads."""
+    return known(overall.speedup).value
 
 
 def fell(overall: Overall) -> str:

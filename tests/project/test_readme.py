@@ -1,5 +1,6 @@
-"""The README's figures follow from the evidence."""
+"""The READMEs' figures follow from the evidence."""
 
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -12,14 +13,26 @@ NOISY = "2026-11-21-gdn-decode-cpu"  # a shared virtual machine with two cores
 HOST_TIME = "2026-11-21-w4a16-gemm-call-tier-h200"
 
 
-def test_the_table_is_what_the_bundle_gives():
+def test_every_table_is_what_the_bundles_give():
     checked = subprocess.run(
         [sys.executable, ROOT / "tools/readme_table.py"],
         capture_output=True,
         text=True,
         check=False,
     )
-    assert checked.returncode == 0, checked.stderr or "run: python tools/readme_table.py --write"
+    assert checked.returncode == 0, checked.stderr + "run: python tools/readme_table.py --write"
+
+
+def test_every_table_that_is_made_stands_in_a_readme(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.syspath_prepend(ROOT / "tools")
+    tables = importlib.import_module("readme_table")
+    shown = "".join(each.read_text() for each in (ROOT / "studies").glob("**/README.md"))
+    assert {name for _, name, _ in tables.MARKED.findall(shown)} == set(tables.TABLES)
+    start, end = "<!-- table: launch-overhead-tiers -->\n", "<!-- end of table -->\n"
+    filled = tables.fill(f"{start}| D2048 | graph | 1 µs |\n{end}")
+    assert filled.removeprefix(start) in shown and "592.6 µs" in filled
+    with pytest.raises(ValueError, match="no table is called 'none'"):
+        tables.fill(f"<!-- table: none -->\n{end}")
 
 
 def test_every_bundle_of_the_evidence_is_intact_and_decided():
