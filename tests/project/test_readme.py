@@ -35,6 +35,39 @@ def test_every_table_that_is_made_stands_in_a_readme(monkeypatch: pytest.MonkeyP
         tables.fill(f"<!-- table: none -->\n{end}")
 
 
+def test_what_w4a16_says_of_its_targets_follows_from_the_bundle():
+    import roofmark as rm
+
+    verdict = rm.judge(ROOT / "evidence/2026-11-21-w4a16-gemm-h200")
+    cuda = {c.workload: c for c in verdict.cells if c.solution == "cuda"}
+    lines = (ROOT / "studies/w4a16_gemm/README.md").read_text().splitlines()
+    few = {name: [cuda[f"{name}-b{m}"] for m in (1, 4, 8)] for name in ("8b", "70b-tp2")}
+    for start, target, reached in (
+        ("| 2.5x cuBLAS", 2.5, [c.speedup.value for c in few["8b"]]),
+        ("| 3x cuBLAS", 3.0, [c.speedup.value for c in few["70b-tp2"]]),
+        ("| 1.4x of", 1.4, [c.roof.headroom for c in few["70b-tp2"]]),
+        ("| no worse at M = 128", 1.0, [cuda[f"{n}-b128"].speedup.value for n in few]),
+    ):
+        line = next(each for each in lines if each.startswith(start))
+        digits = 3 if target == 1.0 else 2
+        assert ", ".join(f"{each:.{digits}f}x" for each in reached) in line
+        for each in reached:
+            missed = each / target - 1 if target == 1.4 else 1 - each / target
+            assert missed < 0 or f"{100 * missed:.0f} %" in line
+
+
+@pytest.mark.parametrize("name", ["w4a16-gemm", "nvfp4-wo", "launch-overhead"])
+def test_no_number_of_a_study_is_contradicted_by_its_bundle(name: str):
+    readme = ROOT / "studies" / name.replace("-", "_") / "README.md"
+    bundles = sorted((ROOT / "evidence").glob(f"*-{name}-*h200"))
+    command = ["-c", "from roofmark.cli import console; console()", "cite", "--faults"]
+    done = subprocess.run(
+        [sys.executable, *command, readme, *bundles], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert bundles and " 0 contradicted" in done.stdout
+
+
 def test_every_bundle_of_the_evidence_is_intact_and_decided():
     import roofmark as rm
 
