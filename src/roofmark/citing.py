@@ -102,7 +102,7 @@ def _judged(path: Path) -> Iterator[Evidence]:
 
 
 def _untimed(profile: Profile) -> Profile:
-    """Return the counters alone: where there are samples, a time under a profiler is no evidence."""
+    """Return the counters alone: beside samples, a time under a profiler is no evidence."""
     untimed = {n: metric for n, metric in profile.metrics.items() if "time_duration" not in n}
     reason = Missing(reason="the bundle has samples")
     return structs.replace(profile, duration=reason, metrics=untimed)
