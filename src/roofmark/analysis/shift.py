@@ -1,0 +1,69 @@
+"""Shift: how much slower a cell is than its pin, and how sure that is.
+
+In: two `Pinned`. Out: `Shift`, a mean log change with its error, and the margin that a pin's own
+noise can tell. The formulae stand in gate.py, which decides by them.
+"""
+
+import math
+from dataclasses import dataclass
+
+from scipy.special import stdtr, stdtrit
+
+from roofmark.analysis.baseline import Metric, Pinned
+from roofmark.analysis.stats import mean, sig
+from roofmark.study import Device
+from roofmark.units import Ratio
+
+# Chosen: what one run of an unchanged program differs from the next by, beyond its own processes.
+# A GPU under its own clock control keeps a time within half a percent; a shared host's processor
+# does not. Ratios measured side by side lose most of it. Raise them for a host whose A/A gates fail
+# (benchmarks/gate.py counts them).
+RUN_SPREAD: dict[Device, dict[Metric, float]] = {
+    "cuda": {"speedup": 0.002, "time": 0.005},
+    "cpu": {"speedup": 0.01, "time": 0.03},
+}
+# Chosen: Student's t is the normal law long before, and its inverse stays computable.
+MOST_DF = 1e6
+# Chosen: the exponential of twice this is a finite double, and far beyond any ratio.
+WIDEST = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """A mean log change with its standard error, degrees of freedom and clock's blur."""
+
+    mean: float
+    error: float
+    df: float
+    blur: float
+
+    def half(self, each: float) -> float:
+        """Return the half-width that unchanged code stays within on one side, but for `each`."""
+        half = float(stdtrit(self.df, 1 - each)) * self.error + self.blur
+        return min(WIDEST, half)
+
+    def chance(self) -> float:
+        """Return the probability of a shift this large or larger in unchanged code."""
+        hidden = math.copysign(min(abs(self.mean), self.blur), self.mean)
+        beyond = self.mean - hidden
+        return float(stdtr(self.df, -beyond / self.error))
+
+
+def shift_between(old: Pinned, new: Pinned, metric: Metric, run: float) -> Shift:
+    """Return how much slower the new is; run: spread between runs, as a standard deviation."""
+    means = [mean([math.log(value) for value in pinned.values]) for pinned in (old, new)]
+    own = [pinned.spread**2 / len(pinned.values) for pinned in (old, new)]
+    variance = math.fsum(own) + 2 * run**2
+    weights = zip(own, (old, new), strict=True)
+    below = math.fsum(v * v / (len(pinned.values) - 1) for v, pinned in weights)
+    df = min(MOST_DF, variance**2 / below) if below else MOST_DF
+    change = means[1] - means[0]
+    return Shift(
+        change if metric == "time" else -change, math.sqrt(variance), df, old.blur + new.blur
+    )
+
+
+def derive_margin(pinned: Pinned, run: float, each: float, *, least: float) -> Ratio:
+    """Return the smallest slow-down that a run as noisy as the pinned one surely tells."""
+    expected = shift_between(pinned, pinned, "time", run)
+    return sig(max(least, math.expm1(2 * expected.half(each))))
