@@ -8,7 +8,9 @@ decides whether a bundle is fit to be pinned (pinning.py) or what a later one is
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
-from typing import Literal
+from typing import Annotated, Literal
+
+from msgspec import Meta
 
 from roofmark.analysis.compare import Series, estimate_ratio, estimate_time, twin_pairs
 from roofmark.analysis.decide import Scene, fate_of, measure_cell
@@ -24,7 +26,7 @@ from roofmark.analysis.stats import (
 from roofmark.analysis.verdict import Estimate
 from roofmark.evidence import Build, CpuReading, Environment, GpuReading, Passed
 from roofmark.records import Missing, Record, digest
-from roofmark.study import CacheState, Device, Tier, twin_of
+from roofmark.study import CacheState, Device, Positive, Tier, twin_of
 from roofmark.units import Celsius, Hertz, Ratio
 
 Metric = Literal["speedup", "time"]
@@ -39,7 +41,7 @@ class Pinned(Record, tag="pinned"):
         blocks and the A/A twin explain. blur: what the clock can hide of the log.
     """
 
-    values: tuple[float, ...]
+    values: Annotated[tuple[Positive, ...], Meta(min_length=2)]
     spread: Ratio
     blur: Ratio
     estimate: Estimate
@@ -84,7 +86,7 @@ class Change(Record):
     now: float | Missing
 
     @property
-    def share(self) -> Ratio | Missing:
+    def share(self) -> float | Missing:
         """Return by how much it grew, as a ratio minus one."""
         if isinstance(self.was, Missing) or isinstance(self.now, Missing):
             return Missing(reason="one pin lacks it")

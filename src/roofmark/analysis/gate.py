@@ -269,7 +269,7 @@ def _because(decision: GateDecision, shift: float, half: float, margin: float) -
     ends = {
         "pass": f"below the margin of {100 * margin:.1f} %",
         "fail": f"slower beyond chance, margin {100 * margin:.1f} %",
-        "undecided": f"neither surely slower nor surely within {100 * margin:.1f} %",
+        "undecided": f"too noisy to tell from a margin of {100 * margin:.1f} %",
     }
     return f"{told}: {ends[decision]}"
 
