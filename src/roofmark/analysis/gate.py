@@ -31,6 +31,7 @@ from roofmark.analysis.baseline import (
     PinnedCell,
     cell_name,
 )
+from roofmark.analysis.compare import Place
 from roofmark.analysis.judge import judge_bundle, moving
 from roofmark.analysis.pinning import best_bandwidth, make_baseline
 from roofmark.analysis.replicate import circumstances, models
@@ -198,18 +199,34 @@ def gate_cells(
     """Yield each chosen cell as its numbers alone decide it, before health has its say."""
     metric = ask.metric or pin.metric
     now = {(c.workload, c.solution): c for c in fresh.cells}
-    run = max(RUN_SPREAD[pin.device][metric], pin.control, fresh.control)
+    run, each = run_spread(pin, metric, fresh.control), ask.alarm / len(chosen)
+    margins = margins_of(pin, chosen, ask)
     for cell in chosen:
         place = (cell.workload, cell.solution)
         old = cell.metric(metric)
-        assert not isinstance(old, Missing)
-        margin = ask.margin
-        if margin is None:
-            expected = max(RUN_SPREAD[pin.device][metric], pin.control)
-            margin = derive_margin(old, expected, ask.alarm / len(chosen), least=pin.margin)
+        if isinstance(old, Missing):
+            continue
         reason = fresh.lost.get(cell_name(*place), "absent from the new bundle")
         new = now[place].metric(metric) if place in now else Missing(reason=reason)
-        yield _gated(place, old, new, _Plan(metric, run, ask.alarm / len(chosen), margin))
+        yield _gated(place, old, new, _Plan(metric, run, each, margins[place]))
+
+
+def run_spread(pin: Baseline, metric: Metric, control: float = 0.0) -> float:
+    """Return the spread between runs: the stated one, or more where a twin shows more."""
+    return max(RUN_SPREAD[pin.device][metric], pin.control, control)
+
+
+def margins_of(pin: Baseline, chosen: Sequence[PinnedCell], ask: Ask) -> dict[Place, float]:
+    """Return the margin of every chosen cell: the given one, or what its pinned noise can tell."""
+    metric = ask.metric or pin.metric
+    run, each = run_spread(pin, metric), ask.alarm / len(chosen)
+    found: dict[Place, float] = {}
+    for cell in chosen:
+        old = cell.metric(metric)
+        if not isinstance(old, Missing):
+            derived = derive_margin(old, run, each, least=pin.margin)
+            found[cell.workload, cell.solution] = derived if ask.margin is None else ask.margin
+    return found
 
 
 class _Plan(Record, kw_only=False):
@@ -264,14 +281,16 @@ def _decide(shift: float, half: float, margin: float) -> GateDecision:
 
 
 def _because(decision: GateDecision, shift: float, half: float, margin: float) -> str:
-    low, value, high = (100 * math.expm1(x) for x in (shift - half, shift, shift + half))
+    # Adding 0 turns a rounded -0.0 into 0.0.
+    ends = (shift - half, shift, shift + half)
+    low, value, high = (round(100 * math.expm1(end), 1) + 0.0 for end in ends)
     told = f"{value:+.1f} % [{low:+.1f}, {high:+.1f}]"
-    ends = {
+    words = {
         "pass": f"below the margin of {100 * margin:.1f} %",
         "fail": f"slower beyond chance, margin {100 * margin:.1f} %",
         "undecided": f"too noisy to tell from a margin of {100 * margin:.1f} %",
     }
-    return f"{told}: {ends[decision]}"
+    return f"{told}: {words[decision]}"
 
 
 # --- health --------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ findings, too few processes, a depressed device and an empty result are refused.
 overridden is overridden by name, with a reason, and the pin says so.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from msgspec.structs import replace
 
@@ -23,14 +23,14 @@ from roofmark.analysis.baseline import (
     measure_cells,
     source_of,
 )
-from roofmark.analysis.decide import set_scene
+from roofmark.analysis.decide import Scene, set_scene
 from roofmark.analysis.devices import datasheet_ceilings
 from roofmark.analysis.judge import device_name, judge_bundle
 from roofmark.analysis.verdict import Verdict
 from roofmark.bundle import Bundle
 from roofmark.codes import problem
 from roofmark.errors import BundleError, Problem
-from roofmark.evidence import Environment, Passed
+from roofmark.evidence import Build, Environment, Passed
 from roofmark.records import Missing, digest
 from roofmark.study import twin_of
 
@@ -43,39 +43,41 @@ BANDWIDTHS = ("copy", "read")
 def make_baseline(bundle: Bundle, *, metric: Metric = "speedup", date: str = "") -> Baseline:
     """Return what a pin of this bundle would hold, fit or not. date: ISO 8601, UTC."""
     traces = list(bundle.traces())
-    study, run = bundle.study, bundle.run
-    scene = set_scene(study, run.device, traces)
+    scene = set_scene(bundle.study, bundle.run.device, traces)
     wanted = sorted({t.outcome.build for t in traces if isinstance(t.outcome, Passed)})
-    environment = bundle.environment
-    cells = measure_cells(scene)
-    draft = Baseline(
+    builds = {name: bundle.build(name) for name in wanted}
+    draft = draw_baseline(scene, bundle.environment, builds, bundle.digest)
+    return sealed(replace(draft, metric=metric, date=date))
+
+
+def draw_baseline(
+    scene: Scene, environment: Environment, builds: Mapping[str, Build], bundle: str
+) -> Baseline:
+    """Return what a pin of these parts would hold, unsealed and without a date."""
+    study, cells = scene.study, measure_cells(scene)
+    return Baseline(
         roofmark=__version__,
-        date=date,
+        date="",
         reason="",
-        metric=metric,
-        bundle=bundle.digest,
+        metric="speedup",
+        bundle=bundle,
         study=study.title or study.definition.name,
         study_digest=digest(study),
         definition=digest(study.definition),
         workloads={workload.id: digest(workload) for workload in study.workloads},
-        device=run.device,
+        device=scene.device,
         device_name=device_name(environment),
         tier=scene.tier,
         cache=study.protocol.cache,
         margin=study.protocol.margin,
         baseline=study.baseline,
-        baseline_source=source_of(scene, {name: bundle.build(name) for name in wanted}),
+        baseline_source=source_of(scene, builds),
         control=control_of(scene),
         host=host_state(scene.series.values()),
         environment=environment,
         cells=tuple(cell for cell in cells.values() if isinstance(cell, PinnedCell)),
-        lost={
-            cell_name(*place): cell.reason
-            for place, cell in cells.items()
-            if isinstance(cell, Missing)
-        },
+        lost={cell_name(*at): c.reason for at, c in cells.items() if isinstance(c, Missing)},
     )
-    return sealed(draft)
 
 
 def sealed(baseline: Baseline) -> Baseline:

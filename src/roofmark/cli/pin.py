@@ -7,6 +7,7 @@ import typer
 
 from roofmark.cli import HOLDS
 from roofmark.cli.speak import print_json, say, say_wrote
+from roofmark.terminal_text import plain
 
 if TYPE_CHECKING:
     from roofmark.analysis.baseline import Metric
@@ -26,7 +27,8 @@ def main(
 ) -> int:
     """Pin a healthy bundle as the yardstick of `roofmark gate`."""
     from roofmark import gating
-    from roofmark.reports.gates import changes_text
+    from roofmark.analysis.gate import Ask
+    from roofmark.reports.gates import changes_text, sharpness_text
 
     chosen = metric_named(metric)
     changes = gating.changes(bundle, output)
@@ -36,7 +38,8 @@ def main(
     if as_json:
         print_json(made)
     else:
-        typer.echo(f"{len(made.cells)} cells of {made.study} on {made.device_name}")
+        typer.echo(plain(f"{len(made.cells)} cells of {made.study} on {made.device_name}"))
+        typer.echo(sharpness_text(made, Ask()))
     for each in made.forced:
         say(f"in spite of: {each}")
     say_wrote(output)

@@ -7,8 +7,15 @@ everywhere, and every page says how often unchanged code would fail.
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Sequence
 
-from roofmark.analysis.baseline import Change, Metric
-from roofmark.analysis.gate import Gate, GatedCell, GateDecision
+from roofmark.analysis.baseline import Baseline, Change, Metric
+from roofmark.analysis.gate import (
+    Ask,
+    Gate,
+    GatedCell,
+    GateDecision,
+    margins_of,
+    select_cells,
+)
 from roofmark.analysis.verdict import Estimate
 from roofmark.records import Missing
 from roofmark.reports.markdown import escape
@@ -141,3 +148,13 @@ def _change(change: Change) -> str:
     moved = share.reason if isinstance(share, Missing) else f"{100 * share:+.2f} %"
     name = shorten(one_line(change.cell), _NAME)
     return f"  {name:<{_NAME}}  {change.metric:<7}  {was:>10} -> {now:>10}  {moved}"
+
+
+def sharpness_text(pin: Baseline, ask: Ask) -> str:
+    """Return what slow-downs a gate against this pin will tell: the sharpest and bluntest cell."""
+    margins = margins_of(pin, select_cells(pin, ask.metric or pin.metric, ask), ask)
+    blunt, sharp = max(margins, key=margins.__getitem__), min(margins.values())
+    return (
+        f"A gate over all {len(margins)} cells ({ask.metric or pin.metric}) tells slow-downs of "
+        f"{100 * sharp:.1f} % to {100 * margins[blunt]:.1f} % ({one_line('/'.join(blunt))})."
+    )
