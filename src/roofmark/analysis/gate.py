@@ -31,11 +31,10 @@ from roofmark.analysis.baseline import (
     PinnedCell,
     cell_name,
 )
-from roofmark.analysis.compare import Place
 from roofmark.analysis.judge import judge_bundle, moving
 from roofmark.analysis.pinning import best_bandwidth, make_baseline
 from roofmark.analysis.replicate import circumstances, models
-from roofmark.analysis.shift import RUN_SPREAD, derive_margin, shift_between
+from roofmark.analysis.shift import ALARM, derived_margins, run_spread, shift_between
 from roofmark.analysis.stats import sig
 from roofmark.analysis.verdict import Difference, Estimate, Verdict
 from roofmark.bundle import Bundle
@@ -66,7 +65,7 @@ class Ask(Record):
     metric: Metric | None = None
     workloads: tuple[str, ...] = ()
     solutions: tuple[str, ...] = ()
-    alarm: Annotated[float, Meta(gt=0, lt=0.5)] = 0.02
+    alarm: Annotated[float, Meta(gt=0, lt=0.5)] = ALARM
 
 
 class GatedCell(Record):
@@ -200,7 +199,7 @@ def gate_cells(
     metric = ask.metric or pin.metric
     now = {(c.workload, c.solution): c for c in fresh.cells}
     run, each = run_spread(pin, metric, fresh.control), ask.alarm / len(chosen)
-    margins = margins_of(pin, chosen, ask)
+    derived = derived_margins(pin, chosen, metric, ask.alarm)
     for cell in chosen:
         place = (cell.workload, cell.solution)
         old = cell.metric(metric)
@@ -208,25 +207,8 @@ def gate_cells(
             continue
         reason = fresh.lost.get(cell_name(*place), "absent from the new bundle")
         new = now[place].metric(metric) if place in now else Missing(reason=reason)
-        yield _gated(place, old, new, _Plan(metric, run, each, margins[place]))
-
-
-def run_spread(pin: Baseline, metric: Metric, control: float = 0.0) -> float:
-    """Return the spread between runs: the stated one, or more where a twin shows more."""
-    return max(RUN_SPREAD[pin.device][metric], pin.control, control)
-
-
-def margins_of(pin: Baseline, chosen: Sequence[PinnedCell], ask: Ask) -> dict[Place, float]:
-    """Return the margin of every chosen cell: the given one, or what its pinned noise can tell."""
-    metric = ask.metric or pin.metric
-    run, each = run_spread(pin, metric), ask.alarm / len(chosen)
-    found: dict[Place, float] = {}
-    for cell in chosen:
-        old = cell.metric(metric)
-        if not isinstance(old, Missing):
-            derived = derive_margin(old, run, each, least=pin.margin)
-            found[cell.workload, cell.solution] = derived if ask.margin is None else ask.margin
-    return found
+        margin = derived[place] if ask.margin is None else ask.margin
+        yield _gated(place, old, new, _Plan(metric, run, each, margin))
 
 
 class _Plan(Record, kw_only=False):

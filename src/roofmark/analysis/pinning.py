@@ -26,6 +26,7 @@ from roofmark.analysis.baseline import (
 from roofmark.analysis.decide import Scene, set_scene
 from roofmark.analysis.devices import datasheet_ceilings
 from roofmark.analysis.judge import device_name, judge_bundle
+from roofmark.analysis.shift import ALARM, derived_margins
 from roofmark.analysis.verdict import Verdict
 from roofmark.bundle import Bundle
 from roofmark.codes import problem
@@ -37,6 +38,8 @@ from roofmark.study import twin_of
 # Chosen: an idle H200 reaches 91 % of its datasheet's memory bandwidth (evidence/); this leaves
 # room for products that reach less of theirs, and catches a device that something holds down.
 LEAST_OF_DATASHEET = 0.75
+# Chosen: a gate that lets through five times the smallest difference that matters guards nothing.
+BLUNT = 5.0
 BANDWIDTHS = ("copy", "read")
 
 
@@ -153,6 +156,10 @@ def _guards(bundle: Bundle, draft: Baseline) -> Iterator[Problem]:
         fact = f"{n} processes measured {where}; the protocol's fewest are {fewest}"
         mend = "Measure again without a time limit that cuts the run short."
         yield problem("RM430", fact, bundle.name, mend)
+    told = too_blunt(draft)
+    if told:
+        mend = "Measure with more processes or on a quieter host; --metric chooses another metric."
+        yield problem("RM430", told, bundle.name, mend)
     told = depressed_against_datasheet(draft.environment)
     if told:
         mend = "See what holds the device down with `roofmark doctor`, then measure again."
@@ -167,6 +174,18 @@ def unwell_cells(verdict: Verdict) -> dict[str, list[str]]:
             for code in cell.codes:
                 found.setdefault(code, []).append(cell_name(cell.workload, cell.solution))
     return found
+
+
+def too_blunt(draft: Baseline) -> str:
+    """Return which slow-down a gate against this pin would let through, or "" if it is sharp."""
+    margins = derived_margins(draft, draft.cells, draft.metric, ALARM)
+    worst = max(margins, key=margins.__getitem__)
+    if margins[worst] <= BLUNT * draft.margin:
+        return ""
+    return (
+        f"the noise of {cell_name(*worst)} hides a slow-down of {100 * margins[worst]:.0f} %; "
+        f"a pin tells {100 * BLUNT * draft.margin:.0f} % or less"
+    )
 
 
 def depressed_against_datasheet(environment: Environment) -> str:

@@ -5,12 +5,15 @@ noise can tell. The formulae stand in gate.py, which decides by them.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from scipy.special import stdtr, stdtrit
 
-from roofmark.analysis.baseline import Metric, Pinned
+from roofmark.analysis.baseline import Baseline, Metric, Pinned, PinnedCell
+from roofmark.analysis.compare import Place
 from roofmark.analysis.stats import mean, sig
+from roofmark.records import Missing
 from roofmark.study import Device
 from roofmark.units import Ratio
 
@@ -22,6 +25,8 @@ RUN_SPREAD: dict[Device, dict[Metric, float]] = {
     "cuda": {"speedup": 0.002, "time": 0.005},
     "cpu": {"speedup": 0.01, "time": 0.03},
 }
+ALARM = 0.02
+"""Chosen: how often unchanged code may fail a gate; once in fifty runs nobody learns to ignore."""
 # Chosen: Student's t is the normal law long before, and its inverse stays computable.
 MOST_DF = 1e6
 # Chosen: the exponential of twice this is a finite double, and far beyond any ratio.
@@ -61,6 +66,25 @@ def shift_between(old: Pinned, new: Pinned, metric: Metric, run: float) -> Shift
     return Shift(
         change if metric == "time" else -change, math.sqrt(variance), df, old.blur + new.blur
     )
+
+
+def run_spread(pin: Baseline, metric: Metric, control: float = 0.0) -> float:
+    """Return the spread between runs: the stated one, or more where a twin shows more."""
+    return max(RUN_SPREAD[pin.device][metric], pin.control, control)
+
+
+def derived_margins(
+    pin: Baseline, cells: Sequence[PinnedCell], metric: Metric, alarm: float
+) -> dict[Place, Ratio]:
+    """Return what the pinned noise can tell in each cell that has the metric."""
+    run, found = run_spread(pin, metric), [(c, c.metric(metric)) for c in cells]
+    having = [(cell, pinned) for cell, pinned in found if not isinstance(pinned, Missing)]
+    return {
+        (cell.workload, cell.solution): derive_margin(
+            pinned, run, alarm / len(having), least=pin.margin
+        )
+        for cell, pinned in having
+    }
 
 
 def derive_margin(pinned: Pinned, run: float, each: float, *, least: float) -> Ratio:

@@ -27,7 +27,6 @@ def main(
 ) -> int:
     """Pin a healthy bundle as the yardstick of `roofmark gate`."""
     from roofmark import gating
-    from roofmark.analysis.gate import Ask
     from roofmark.reports.gates import changes_text, sharpness_text
 
     chosen = metric_named(metric)
@@ -39,7 +38,7 @@ def main(
         print_json(made)
     else:
         typer.echo(plain(f"{len(made.cells)} cells of {made.study} on {made.device_name}"))
-        typer.echo(sharpness_text(made, Ask()))
+        typer.echo(sharpness_text(made))
     for each in made.forced:
         say(f"in spite of: {each}")
     say_wrote(output)

@@ -9,13 +9,11 @@ from collections.abc import Iterable, Sequence
 
 from roofmark.analysis.baseline import Baseline, Change, Metric
 from roofmark.analysis.gate import (
-    Ask,
     Gate,
     GatedCell,
     GateDecision,
-    margins_of,
-    select_cells,
 )
+from roofmark.analysis.shift import ALARM, derived_margins
 from roofmark.analysis.verdict import Estimate
 from roofmark.records import Missing
 from roofmark.reports.markdown import escape
@@ -150,11 +148,11 @@ def _change(change: Change) -> str:
     return f"  {name:<{_NAME}}  {change.metric:<7}  {was:>10} -> {now:>10}  {moved}"
 
 
-def sharpness_text(pin: Baseline, ask: Ask) -> str:
+def sharpness_text(pin: Baseline) -> str:
     """Return what slow-downs a gate against this pin will tell: the sharpest and bluntest cell."""
-    margins = margins_of(pin, select_cells(pin, ask.metric or pin.metric, ask), ask)
+    margins = derived_margins(pin, pin.cells, pin.metric, ALARM)
     blunt, sharp = max(margins, key=margins.__getitem__), min(margins.values())
     return (
-        f"A gate over all {len(margins)} cells ({ask.metric or pin.metric}) tells slow-downs of "
+        f"A gate over all {len(margins)} cells ({pin.metric}) tells slow-downs of "
         f"{100 * sharp:.1f} % to {100 * margins[blunt]:.1f} % ({one_line('/'.join(blunt))})."
     )
