@@ -90,7 +90,8 @@ class GatedCell(Record):
 class Gate(Record):
     """The answer of a gate; cites the pin and the bundle by sha256.
 
-    each: probability per cell that unchanged code fails it. margins: where they come from.
+    each: probability per cell that unchanged code fails it. run: the standard deviation by which
+        runs of unchanged code are taken to differ. margins: where they come from.
     host: why the host counts as depressed. unpinned: cells measured now that the pin lacks.
     differences: what differs between the two hosts without voiding the comparison.
     """
@@ -104,6 +105,7 @@ class Gate(Record):
     decision: GateDecision
     alarm: Ratio
     each: Ratio
+    run: Ratio
     margins: Literal["given", "derived"]
     host: tuple[str, ...]
     cells: tuple[GatedCell, ...]
@@ -145,6 +147,7 @@ def gate_pins(pin: Baseline, fresh: Baseline, verdict: Verdict, ask: Ask) -> Gat
         decision=_together(cells),
         alarm=ask.alarm,
         each=sig(ask.alarm / len(cells)),
+        run=sig(run_spread(pin, metric, fresh)),
         margins="derived" if ask.margin is None else "given",
         host=host,
         cells=cells,
@@ -198,7 +201,7 @@ def gate_cells(
     """Yield each chosen cell as its numbers alone decide it, before health has its say."""
     metric = ask.metric or pin.metric
     now = {(c.workload, c.solution): c for c in fresh.cells}
-    run, each = run_spread(pin, metric, fresh.control), ask.alarm / len(chosen)
+    run, each = run_spread(pin, metric, fresh), ask.alarm / len(chosen)
     derived = derived_margins(pin, chosen, metric, ask.alarm)
     for cell in chosen:
         place = (cell.workload, cell.solution)

@@ -12,7 +12,7 @@ from scipy.special import stdtr, stdtrit
 
 from roofmark.analysis.baseline import Baseline, Metric, Pinned, PinnedCell
 from roofmark.analysis.compare import Place
-from roofmark.analysis.stats import mean, sig
+from roofmark.analysis.stats import mean, rms, sig
 from roofmark.records import Missing
 from roofmark.study import Device
 from roofmark.units import Ratio
@@ -68,9 +68,29 @@ def shift_between(old: Pinned, new: Pinned, metric: Metric, run: float) -> Shift
     )
 
 
-def run_spread(pin: Baseline, metric: Metric, control: float = 0.0) -> float:
-    """Return the spread between runs: the stated one, or more where a twin shows more."""
-    return max(RUN_SPREAD[pin.device][metric], pin.control, control)
+def run_spread(pin: Baseline, metric: Metric, fresh: Baseline | None = None) -> float:
+    """Return the spread between runs: the stated one, or more where the two runs show more.
+
+    What shows it: the A/A twins, and for times the study's baseline, the host's canary.
+    """
+    stated = max(RUN_SPREAD[pin.device][metric], pin.control)
+    if fresh is None:
+        return stated
+    return max(stated, fresh.control, canary_shift(pin, fresh) if metric == "time" else 0.0)
+
+
+def canary_shift(pin: Baseline, fresh: Baseline) -> float:
+    """Return how far the time of the study's baseline moved, as the rms of logs over workloads.
+
+    0 unless its sources are proved to be the same: then only the machine can have moved it.
+    """
+    if isinstance(pin.baseline_source, Missing) or pin.baseline_source != fresh.baseline_source:
+        return 0.0
+    was, now = (
+        {c.workload: c.time.estimate.value for c in each.cells if c.solution == pin.baseline}
+        for each in (pin, fresh)
+    )
+    return rms([math.log(now[workload] / was[workload]) for workload in was.keys() & now.keys()])
 
 
 def derived_margins(

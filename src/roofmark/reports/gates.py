@@ -56,7 +56,8 @@ def promise(gate: Gate) -> str:
     margins = "given" if gate.margins == "given" else "derived from the pinned noise"
     return (
         f"Margins {margins}; unchanged code fails at most {100 * gate.alarm:g} % of such gates "
-        f"({len(gate.cells)} cells, {100 * gate.each:.2g} % each)."
+        f"({len(gate.cells)} cells, {100 * gate.each:.2g} % each), if its runs differ by "
+        f"{100 * gate.run:.2g} % (standard deviation)."
     )
 
 

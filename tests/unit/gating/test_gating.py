@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from roofmark import gating
 from roofmark.analysis.gate import Ask, depressions
 from roofmark.analysis.pinning import make_baseline, sealed
-from roofmark.analysis.shift import derive_margin, shift_between
+from roofmark.analysis.shift import derive_margin, run_spread, shift_between
 from roofmark.cli import main
 from roofmark.errors import BundleError, StudyError
 from roofmark.evidence import Gpu, Passed
@@ -322,6 +322,22 @@ def test_a_shift_has_the_variance_of_both_and_of_the_runs(bundle):
     assert shift.error**2 == pytest.approx((0.01**2 + 0.02**2) / 6 + 2 * 0.003**2)
     assert shift_between(old, new, "time", 0.003).mean == pytest.approx(-shift.mean)
     assert 5 < shift.df < 12 and shift.chance() < 0.002
+
+
+def test_a_host_whose_unchanged_baseline_moved_widens_times_and_leaves_speed_ups(bundle, tmp_path):
+    pin, fresh = make_baseline(bundle), make_baseline(make(tmp_path / "b", seed=4))
+    assert run_spread(pin, "time", fresh) == pytest.approx(0.005)
+    moved = replace(
+        fresh,
+        cells=tuple(
+            replace(c, time=replace(c.time, estimate=replace(c.time.estimate, value=v * 1.04)))
+            for c in fresh.cells
+            for v in [c.time.estimate.value]
+        ),
+    )
+    assert run_spread(pin, "time", moved) == pytest.approx(0.04, abs=0.004)
+    assert run_spread(pin, "speedup", moved) == run_spread(pin, "speedup", fresh)
+    assert run_spread(pin, "time", replace(moved, baseline_source="0" * 64)) == 0.005
 
 
 # --- the command line ----------------------------------------------------------------------------
