@@ -351,8 +351,8 @@ def _differences(
         if was != now and not any(isinstance(each, Missing) for each in (was, now)):
             yield _void(field, was, now)
     for workload in sorted({cell.workload for cell in chosen}):
-        was, now = pin.workloads[workload], fresh.workloads.get(workload, pin.workloads[workload])
-        if was != now:
+        was, now = pin.workloads.get(workload, "absent"), fresh.workloads.get(workload)
+        if now is not None and was != now:
             yield _void(f"workload {workload}", was, now)
     if pin.device == fresh.device:
         yield from models(verdict, pin.environment, fresh.environment)
