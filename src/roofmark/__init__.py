@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from roofmark.bundle import verify_bundle as verify
     from roofmark.errors import BenchError, BundleError, RoofmarkError, StudyError
     from roofmark.evidence import Trace
+    from roofmark.gating import gate, pin
     from roofmark.options import ProfileOptions, RunOptions
     from roofmark.profiling import profile
     from roofmark.study import (
@@ -62,8 +63,10 @@ __all__ = [
     "Uniform",
     "Verdict",
     "Workload",
+    "gate",
     "judge",
     "open_bundle",
+    "pin",
     "profile",
     "report",
     "rerun",
@@ -79,6 +82,7 @@ _HOMES = {
     "roofmark.bundle": ("Bundle", "open_bundle"),
     "roofmark.errors": ("BenchError", "BundleError", "RoofmarkError", "StudyError"),
     "roofmark.evidence": ("Trace",),
+    "roofmark.gating": ("gate", "pin"),
     "roofmark.options": ("ProfileOptions", "RunOptions"),
     "roofmark.profiling": ("profile",),
     "roofmark.study": (

@@ -218,6 +218,29 @@ ERRORS: dict[str, Code] = {
         "another tool's format has no counterpart",
         "What one format says the other cannot; the rest of it would pass for the whole.",
     ),
+    "RM430": Code(
+        "a bundle is not fit to be pinned",
+        "Every later gate leans on a pin: one from a bad day lets slow-downs through, one from a "
+        "lucky day fails ordinary days.",
+    ),
+    "RM431": Code(
+        "a bundle was measured on a depressed device",
+        "The device reached less of its datasheet than a healthy one does, so what was measured "
+        "on it is no yardstick.",
+    ),
+    "RM432": Code(
+        "a pin is replaced without a reason",
+        "Whoever moves the yardstick says why; the reason and the change stay in the file.",
+    ),
+    "RM433": Code(
+        "a file is not a pin",
+        "It is none that `roofmark pin` wrote, or it was changed since.",
+    ),
+    "RM434": Code(
+        "a bundle and a pin cannot be compared",
+        "They answer different questions or come from different kinds of device; a ratio between "
+        "them would say nothing about the code.",
+    ),
 }
 
 

@@ -57,8 +57,8 @@ def replicate(
     """Compare two verdicts, solution by solution, and everything that differs between the runs."""
     differences = (
         *_questions(original, again, studies),
-        *_models(original, original_environment, again_environment),
-        *_circumstances(original_environment, again_environment),
+        *models(original, original_environment, again_environment),
+        *circumstances(original_environment, again_environment),
     )
     void = any(difference.voids for difference in differences)
     solutions = tuple(_solutions(original, again, void=void))
@@ -159,7 +159,8 @@ def _definitions(a: Study, b: Study) -> Iterator[Difference]:
             )
 
 
-def _models(verdict: Verdict, a: Environment, b: Environment) -> Iterator[Difference]:
+def models(verdict: Verdict, a: Environment, b: Environment) -> Iterator[Difference]:
+    """Yield what makes the devices of two runs two models; an unread field voids nothing."""
     for field in MODEL[verdict.device]:
         mine, theirs = _look_up(a, field), _look_up(b, field)
         if mine != theirs:
@@ -172,7 +173,8 @@ def _models(verdict: Verdict, a: Environment, b: Environment) -> Iterator[Differ
             )
 
 
-def _circumstances(a: Environment, b: Environment) -> Iterator[Difference]:
+def circumstances(a: Environment, b: Environment) -> Iterator[Difference]:
+    """Yield what a speed-up may depend on without being another question."""
     pairs = {field: (_look_up(a, field), _look_up(b, field)) for field in SHOWN}
     for name in SHOWN_MAPS:
         mine: Mapping[str, Any] = getattr(a, name)

@@ -10,9 +10,11 @@ from roofmark.cli import (
     cite,
     doctor,
     export,
+    gate,
     import_,
     judge,
     new,
+    pin,
     profile,
     report,
     rerun,
@@ -45,6 +47,7 @@ def _guarded(command: Callable[..., int]) -> Callable[..., int]:
 
 _COMMANDS = (
     run, judge, report, verify, rerun, profile, doctor, rules, new, import_, export, cite,
+    pin, gate,
 )  # fmt: skip
 
 for module in _COMMANDS:
