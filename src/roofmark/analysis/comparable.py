@@ -97,9 +97,8 @@ def find_differences(
             yield _difference(field, a.circumstances, b.circumstances)
     for name in sorted(a.ceilings.keys() & b.ceilings.keys()):
         if not 1 - CEILINGS_AGREE < a.ceilings[name] / b.ceilings[name] < 1 + CEILINGS_AGREE:
-            shown = ({name: f"{side.ceilings[name]:.3g}"} for side in (a, b))
-            one, two = ({f"ceilings.{name}": each[name]} for each in shown)
-            yield _difference(f"ceilings.{name}", one, two)
+            mine, theirs = ({f"ceilings.{name}": f"{s.ceilings[name]:.3g}"} for s in (a, b))
+            yield _difference(f"ceilings.{name}", mine, theirs)
 
 
 def _difference(

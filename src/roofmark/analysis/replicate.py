@@ -23,6 +23,7 @@ from roofmark.study import Study
 
 DECIDED: tuple[Decision, ...] = ("faster", "slower", "same", "invalid")
 
+
 def replicate(
     original: Verdict,
     again: Verdict,
