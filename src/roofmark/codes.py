@@ -218,6 +218,10 @@ ERRORS: dict[str, Code] = {
         "another tool's format has no counterpart",
         "What one format says the other cannot; the rest of it would pass for the whole.",
     ),
+    "RM425": Code(
+        "evidence cannot be set side by side",
+        "Both sides of a comparison hold the same kind of figures, each run once.",
+    ),
 }
 
 

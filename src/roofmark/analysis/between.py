@@ -286,6 +286,8 @@ def _decide(
         return "undecided", times.reason
     if isinstance(gains, Missing):
         return zones[0], f"by time alone: {gains.reason}"
+    if zones == ("undecided", "undecided"):
+        return "undecided", "neither times nor speed-ups fit one zone"
     if zones[0] == zones[1]:
         return zones[0], "times and speed-ups agree"
     return "undecided", f"times say {zones[0]}, speed-ups say {zones[1]}"
@@ -365,7 +367,7 @@ def _estimate(sides: Sides, effect: Effect | Missing) -> Estimate | Missing:
     half = quantile * effect.error + effect.blur
     a, b = sides.counts()
     spread = f"spread between {sides.unit}s "
-    spread += f"assumed {sides.assumed:.1%}" if sides.spread == "assumed" else "measured"
+    spread += f"assumed {100 * sides.assumed:g} %" if sides.spread == "assumed" else "measured"
     return Estimate(
         value=sig(math.exp(effect.mean)),
         low=sig(math.exp(max(-300.0, effect.mean - half))),

@@ -8,6 +8,7 @@ import typer
 from roofmark.cli import (
     Ended,
     cite,
+    compare,
     doctor,
     export,
     import_,
@@ -45,6 +46,7 @@ def _guarded(command: Callable[..., int]) -> Callable[..., int]:
 
 _COMMANDS = (
     run, judge, report, verify, rerun, profile, doctor, rules, new, import_, export, cite,
+    compare,
 )  # fmt: skip
 
 for module in _COMMANDS:
