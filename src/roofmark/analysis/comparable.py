@@ -69,7 +69,9 @@ def conditions_of(
         model={field: _look_up(environment, field) for field in MODEL[verdict.device]},
         circumstances=_circumstances(environment),
         ceilings={
-            f"{each.quantity} {_words(each.size)}": each.value
+            each.quantity if isinstance(each.size, Missing) else f"{each.quantity} {each.size}": (
+                each.value
+            )
             for each in environment.ceilings
             if each.measured
         },

@@ -60,10 +60,15 @@ class ForeignRow(Record):
 
 
 class Together(Record, tag="together"):
-    """Sums over the kernels that both tables hold; coverage: their part of each table's time."""
+    """Sums over the kernels that both tables hold; coverage: their part of each table's time.
+
+    other_calls: how many of them were called another number of times; other_share: their part of
+    the sums, which are then of different work.
+    """
 
     kernels: int
     other_calls: int
+    other_share: float
     a: float
     b: float
     ratio: float
@@ -174,11 +179,8 @@ def _part(
     rows: list[ForeignRow] = []
     for label in (each for each in a if each in b):
         (unit, how, mine), (their_unit, their_how, theirs) = a[label], b[label]
-        why = (
-            ""
-            if (unit, how) == (their_unit, their_how)
-            else f"{how} {unit}, {their_how} {their_unit}"
-        )
+        why = "" if how == their_how else f"{how}, {their_how}"
+        why = why if unit == their_unit else f"{unit}, {their_unit}"
         ratio = theirs / mine if mine > 0 else 0.0
         why = why if mine > 0 else "nothing to divide by"
         rows.append(ForeignRow(label=label, unit=unit, a=mine, b=theirs, ratio=ratio, why=why))
@@ -196,11 +198,13 @@ def _part(
 def _kernels(kind: str, a: KernelTable, b: KernelTable) -> ForeignPart:
     mine, theirs = ({row.name: row for row in table.rows} for table in (a, b))
     common = [name for name in mine if name in theirs]
-    other = sum(mine[n].calls != theirs[n].calls for n in common)
+    other = [n for n in common if mine[n].calls != theirs[n].calls]
     sums = [math.fsum(side[n].total for n in common) for side in (mine, theirs)]
+    of_other = math.fsum(side[n].total for n in other for side in (mine, theirs))
     together = Together(
         kernels=len(common),
-        other_calls=other,
+        other_calls=len(other),
+        other_share=of_other / sum(sums) if sum(sums) else 0.0,
         a=sums[0],
         b=sums[1],
         ratio=sums[1] / sums[0] if sums[0] else 0.0,
@@ -231,12 +235,20 @@ def _figures(a: Figures, b: Figures) -> ForeignPart:
 def _settings(a: Figures, b: Figures) -> Iterator[Difference]:
     for name in dict.fromkeys((*a.settings, *b.settings)):
         mine, theirs = a.settings.get(name, "not stated"), b.settings.get(name, "not stated")
-        if mine == theirs or name in _NO_SETTING or name.startswith("threshold"):
+        same = _setting(name, mine) == _setting(name, theirs)
+        if same or name in _NO_SETTING or name.startswith("threshold"):
             continue
         said = name in a.settings and name in b.settings
         voids = name in _VOID_UNSAID or (said and name.rpartition(".")[2].lower() in _VOID)
         mend = f"Measure both with one {name}." if voids else ""
         yield Difference(field=name, original=mine, again=theirs, voids=voids, mend=mend)
+
+
+def _setting(name: str, value: str) -> str:
+    """Return a setting as it is compared: a model's file is one model in whichever folder."""
+    if name != "model":
+        return value
+    return (value.rpartition("/")[2] if value.startswith("/") else value).partition(" (")[0]
 
 
 def _canary(found: Figures) -> dict[str, float]:

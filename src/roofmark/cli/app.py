@@ -13,6 +13,7 @@ from roofmark.cli import (
     export,
     import_,
     judge,
+    log,
     new,
     profile,
     report,
@@ -46,7 +47,7 @@ def _guarded(command: Callable[..., int]) -> Callable[..., int]:
 
 _COMMANDS = (
     run, judge, report, verify, rerun, profile, doctor, rules, new, import_, export, cite,
-    compare,
+    compare, log,
 )  # fmt: skip
 
 for module in _COMMANDS:

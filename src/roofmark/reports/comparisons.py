@@ -22,6 +22,7 @@ from roofmark.units import show, show_percent
 
 # Chosen: a screen; `--json` gives every row.
 _MOST_ROWS = 24
+_MOST_DIFFERENCES = 12
 _NAME = 60
 _FIELD = 70
 
@@ -76,10 +77,15 @@ def _spread(found: Compared) -> Iterable[str]:
 
 
 def _differences(differences: Sequence[Difference]) -> Iterable[str]:
-    for each in differences:
+    """Show what voids, then what else differs, as far as a screen goes."""
+    ordered = sorted(differences, key=lambda each: not each.voids)
+    shown = [d for i, d in enumerate(ordered) if d.voids or i < _MOST_DIFFERENCES]
+    for each in shown:
         mark = "voids" if each.voids else "differs"
         mine, theirs = (shorten(one_line(t), _FIELD) for t in (each.original, each.again))
         yield f"  {mark} {each.field}: {mine} -> {theirs}"
+    if len(shown) < len(ordered):
+        yield f"  ... {len(ordered) - len(shown)} more fields differ; --json gives every one"
 
 
 def _mends(differences: Sequence[Difference]) -> Iterable[str]:
@@ -147,11 +153,13 @@ def _part(part: ForeignPart, margin: float) -> Iterable[str]:
 def _together(found: Together, margin: float) -> Iterable[str]:
     change = (found.ratio - 1) * 100
     within = 1 / (1 + margin) <= found.ratio <= 1 + margin
-    size = "the same within" if within else "more than the margin of"
+    size = f"the same within {percent(margin)}" if within else f"beyond {percent(margin)}"
+    if found.other_share > margin:
+        size = f"of different work: {percent(found.other_share)} is in kernels with other calls"
     yield (
         f"{counted(found.kernels, 'row')} in common, {found.other_calls} of them with another "
         f"number of calls: {show(found.a, 's')} and {show(found.b, 's')} together, "
-        f"{change:+.2f} %, {size} {percent(margin)}"
+        f"{change:+.2f} %, {size}"
     )
     yield f"they are {percent(found.coverage_a)} of the time in A, {percent(found.coverage_b)} in B"
 
