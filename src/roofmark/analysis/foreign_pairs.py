@@ -25,6 +25,7 @@ MARGIN = 0.02
 # Chosen: in a published file one binary's reference moves by up to 13 % between runs on one host
 # and by 60 to 70 % on another; 20 % lies between.
 HOST_GAP = 1.2
+_UNSAID = "not stated"
 _CANARY = "reference latency"
 # What makes two numbers answers to different questions. A method that one side leaves unsaid voids
 # too: methods changed between pins before, and nobody wrote so.
@@ -49,7 +50,10 @@ _NO_SETTING = (
 
 
 class ForeignRow(Record):
-    """One figure in both files, in `unit`; ratio: B / A. why: it is not comparable, "" if it is."""
+    """One figure in both files, in `unit`; ratio: B / A.
+
+    why: it is not comparable, "" if it is. doubt: what one of the files leaves unsaid.
+    """
 
     label: str
     unit: str
@@ -57,6 +61,7 @@ class ForeignRow(Record):
     b: float
     ratio: float
     why: str
+    doubt: str
 
 
 class Together(Record, tag="together"):
@@ -179,11 +184,15 @@ def _part(
     rows: list[ForeignRow] = []
     for label in (each for each in a if each in b):
         (unit, how, mine), (their_unit, their_how, theirs) = a[label], b[label]
-        why = "" if how == their_how else f"{how}, {their_how}"
-        why = why if unit == their_unit else f"{unit}, {their_unit}"
+        other = "" if how == their_how else f"{how}, {their_how}"
+        unsaid = any(each.startswith(_UNSAID) for each in (how, their_how))
+        why = ("" if unsaid else other) if unit == their_unit else f"{unit}, {their_unit}"
         ratio = theirs / mine if mine > 0 else 0.0
         why = why if mine > 0 else "nothing to divide by"
-        rows.append(ForeignRow(label=label, unit=unit, a=mine, b=theirs, ratio=ratio, why=why))
+        doubt = other if unsaid else ""
+        rows.append(
+            ForeignRow(label=label, unit=unit, a=mine, b=theirs, ratio=ratio, why=why, doubt=doubt)
+        )
     return ForeignPart(
         name=name,
         differences=differences,
@@ -234,7 +243,7 @@ def _figures(a: Figures, b: Figures) -> ForeignPart:
 
 def _settings(a: Figures, b: Figures) -> Iterator[Difference]:
     for name in dict.fromkeys((*a.settings, *b.settings)):
-        mine, theirs = a.settings.get(name, "not stated"), b.settings.get(name, "not stated")
+        mine, theirs = a.settings.get(name, _UNSAID), b.settings.get(name, _UNSAID)
         same = _setting(name, mine) == _setting(name, theirs)
         if same or name in _NO_SETTING or name.startswith("threshold"):
             continue

@@ -96,7 +96,7 @@ def summarise_bundle(bundle: Bundle) -> RunSummary:
         dirty=not isinstance(git, Missing) and git.dirty,
         title=verdict.study,
         device_name=verdict.device_name,
-        host=_host(environment),
+        host=host_of(environment),
         conditions=conditions_of(verdict, environment, study),
         margin=study.protocol.margin,
         level=study.protocol.level,
@@ -110,7 +110,7 @@ def summarise_bundle(bundle: Bundle) -> RunSummary:
     )
 
 
-def _host(environment: Environment) -> str:
+def host_of(environment: Environment) -> str:
     """Name the host by what differs between hosts of one kind: the GPU, the memory in bytes."""
     cpu, gpu = environment.cpu, environment.gpu
     card = "" if isinstance(gpu, Missing) else gpu.uuid

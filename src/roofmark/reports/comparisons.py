@@ -6,7 +6,13 @@ In: `Compared`, `ForeignCompared`, `Replication`. Out: text for a terminal.
 from collections.abc import Iterable, Sequence
 
 from roofmark.analysis.between import Compared, ComparedCell
-from roofmark.analysis.foreign_pairs import ForeignCompared, ForeignPart, HostGroup, Together
+from roofmark.analysis.foreign_pairs import (
+    ForeignCompared,
+    ForeignPart,
+    ForeignRow,
+    HostGroup,
+    Together,
+)
 from roofmark.analysis.verdict import Decision, Difference, Replication
 from roofmark.records import Missing
 from roofmark.reports.wording import (
@@ -138,7 +144,7 @@ def _part(part: ForeignPart, margin: float) -> Iterable[str]:
         ["A", "B", "B / A", "figure"],
         [
             [_value(r.a, r.unit), _value(r.b, r.unit), "–" if r.why else show_percent(r.ratio),
-             shorten(one_line(r.label), _NAME) + (f" ({r.why})" if r.why else "")]
+             shorten(one_line(r.label), _NAME) + _remark(r)]
             for r in rows
         ],
     )  # fmt: skip
@@ -148,6 +154,10 @@ def _part(part: ForeignPart, margin: float) -> Iterable[str]:
         if only:
             shown = "; ".join(shorten(one_line(each), _NAME) for each in only[:5])
             yield f"only in {name}: {len(only)}: {shown}"
+
+
+def _remark(row: ForeignRow) -> str:
+    return f" ({row.why or row.doubt})" if row.why or row.doubt else ""
 
 
 def _together(found: Together, margin: float) -> Iterable[str]:
