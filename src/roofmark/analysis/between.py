@@ -175,7 +175,21 @@ def _differences(sides: Sides) -> tuple[Difference, ...]:
             found += find_differences(runs[0].conditions, run.conditions)
     for run in sides.b:
         found += find_differences(sides.a[0].conditions, run.conditions, commits=True)
+    if not set(_shared(sides)) - {sides.a[0].baseline}:
+        found.append(_nothing_shared(sides))
     return tuple(dict.fromkeys(found))
+
+
+def _nothing_shared(sides: Sides) -> Difference:
+    """Without a solution in every run there is nothing whose ratio could be taken."""
+    names = [sorted({n for run in side for n in run.solutions}) for side in (sides.a, sides.b)]
+    return Difference(
+        field="solutions",
+        original=", ".join(names[0]),
+        again=", ".join(names[1]),
+        voids=True,
+        mend="Keep a solution's name from commit to commit.",
+    )
 
 
 def _shared(sides: Sides) -> tuple[str, ...]:

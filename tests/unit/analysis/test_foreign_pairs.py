@@ -1,5 +1,6 @@
 """Files of other tools side by side: ratios that are reported, and no verdict from any of them."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,8 @@ from roofmark.analysis.foreign_pairs import compare_foreign
 from roofmark.errors import BundleError
 from roofmark.importers import read_foreign
 
-CASES = Path(__file__).parents[4] / "shared" / "cases"
+ROOT = Path(__file__).resolve().parents[3]
+CASES = Path(os.environ.get("ROOFMARK_CASES", ROOT.parent / "shared/cases"))
 KERNELS = "config_id,kernel_symbol,n_calls,mean_us,p50_us,p95_us,total_ms\n"
 PIN = """{{"model": "m.gguf", "gpu": "{gpu}", "reps": 5{method},
  "metrics": {{"decode_tps": {{"tg128": {rate}}}}}}}"""
