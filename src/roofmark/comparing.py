@@ -8,6 +8,8 @@ like `citing`, this stands above both.
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from msgspec import structs
+
 from roofmark.analysis.between import Compared, compare_sides
 from roofmark.analysis.foreign_pairs import ForeignCompared, compare_foreign
 from roofmark.analysis.replicate import replicate
@@ -66,8 +68,19 @@ def compare_files(
     """
     from roofmark.importers import read_foreign
 
-    first, *others = (read_foreign(path) for side in sides for path in side)
-    return tuple(compare_foreign(first, each, margin=margin) for each in others or [first])
+    paths = [path for side in sides for path in side]
+    first, *others = (read_foreign(path) for path in paths)
+    return tuple(
+        structs.replace(
+            compare_foreign(first, each, margin=margin), a=_name(paths[0]), b=_name(path)
+        )
+        for each, path in zip(others or [first], paths[1:] or paths, strict=True)
+    )
+
+
+def _name(path: Path) -> str:
+    """Tell a file from its like in another folder."""
+    return "/".join(path.absolute().parts[-2:])
 
 
 def _check_once(runs: Sequence[Sequence[RunSummary]], sides: Sequence[Side]) -> None:

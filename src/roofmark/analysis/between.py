@@ -3,31 +3,27 @@
 In: summaries of the runs of each side. Out: `Compared`: comparability first, then per workload and
 overall the ratio of times and of speed-ups (above 1 where side B is faster) and a decision.
 
-A run has an effect of its own (memory it was given, clocks, neighbours), and so has a host. Runs
-are therefore the samples, and hosts where there are several; processes only say how well each is
-known. With units u of side A and B, m their means, v their variances from processes:
-
-    enough units (two or more beyond one per side):  s^2 = max(pooled variance of m, mean of v),
-        error^2 = s^2 (1/a + 1/b), degrees of freedom a + b - 2
-    else:  error^2 = sum(v)/a^2 + sum(v)/b^2 + c^2 (1/a + 1/b), c a stated constant, degrees of
-        freedom after Welch and Satterthwaite
-
-Source: one-way random effects; B. L. Welch, Biometrika 34 (1947).
+Runs are the samples, hosts where there are several (effects.py says how).
 
 Neither ratio alone decides: a slow host makes times longer, and a baseline that waits for its host
 makes speed-ups larger on one. "faster" and "slower" need both to say so.
 """
 
 import math
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from scipy.special import stdtr, stdtrit
-
 from roofmark.analysis.comparable import find_differences
-from roofmark.analysis.stats import deviation, holm, mean, sig
+from roofmark.analysis.effects import (
+    Effect,
+    assume_effect,
+    interval_of,
+    measure_effect,
+    p_of,
+    units_of,
+)
+from roofmark.analysis.stats import holm, sig
 from roofmark.analysis.summaries import CellSummary, Level, RunSummary, SolutionSummary
 from roofmark.analysis.verdict import Decision, Difference, Estimate
 from roofmark.records import Missing, Record
@@ -66,7 +62,8 @@ class Compared(Record):
     """Two sides of runs; a, b: digests of their bundles.
 
     spread: whether the variance between runs (or hosts, `unit`) was measured, or is `assumed_at`
-    (a ratio minus one) because too few were made. changed: solutions whose sources differ.
+    (a ratio minus one) because too few were made. changed: solutions whose sources or options
+    differ; same_binary: those of them that were built to the same bytes all the same.
     """
 
     a: tuple[str, ...]
@@ -78,21 +75,11 @@ class Compared(Record):
     spread: Spread
     assumed_at: float | Missing
     changed: tuple[str, ...]
+    same_binary: tuple[str, ...]
     overall: tuple[ComparedCell, ...]
     cells: tuple[ComparedCell, ...]
     baseline: tuple[ComparedCell, ...]
     differences: tuple[Difference, ...]
-
-
-@dataclass(frozen=True)
-class Effect:
-    """A difference of mean logarithms, with what is needed for its interval."""
-
-    mean: float
-    error: float
-    blur: float
-    freedom: float
-    n: int
 
 
 @dataclass(frozen=True)
@@ -147,6 +134,7 @@ def compare_sides(
     names = () if void else tuple(n for n in _shared(sides) if solution in (None, n))
     solutions = tuple(name for name in names if name != a[0].baseline)
     overall = _family(sides, [(ALL, name) for name in solutions])
+    changed = tuple(n for n in _shared(sides) if _sources_differ(sides, n))
     controls = [(ALL, n) for n in _shared(sides) if n == a[0].baseline and not void]
     return Compared(
         a=tuple(run.bundle for run in a),
@@ -159,7 +147,8 @@ def compare_sides(
         assumed_at=sides.assumed
         if sides.spread == "assumed"
         else Missing(reason="it was measured"),
-        changed=tuple(n for n in _shared(sides) if _sources_differ(sides, n)),
+        changed=changed,
+        same_binary=tuple(n for n in changed if _same_binary(sides, n)),
         overall=overall,
         cells=_family(sides, [(w, n) for n in solutions for w in _workloads(sides)]),
         baseline=_family(sides, controls),
@@ -175,21 +164,24 @@ def _differences(sides: Sides) -> tuple[Difference, ...]:
             found += find_differences(runs[0].conditions, run.conditions)
     for run in sides.b:
         found += find_differences(sides.a[0].conditions, run.conditions, commits=True)
-    if not set(_shared(sides)) - {sides.a[0].baseline}:
-        found.append(_nothing_shared(sides))
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys((*found, *_other_solutions(sides))))
 
 
-def _nothing_shared(sides: Sides) -> Difference:
-    """Without a solution in every run there is nothing whose ratio could be taken."""
-    names = [sorted({n for run in side for n in run.solutions}) for side in (sides.a, sides.b)]
-    return Difference(
-        field="solutions",
-        original=", ".join(names[0]),
-        again=", ".join(names[1]),
-        voids=True,
-        mend="Keep a solution's name from commit to commit.",
+def _other_solutions(sides: Sides) -> Iterator[Difference]:
+    """Name solutions that are not in every run; without one that is, nothing has a ratio."""
+    shared = set(_shared(sides))
+    mine, theirs = (
+        sorted({n for run in side for n in run.solutions} - shared) for side in (sides.a, sides.b)
     )
+    if mine or theirs:
+        void = not shared - {sides.a[0].baseline}
+        yield Difference(
+            field="solutions",
+            original=", ".join(mine) or "none of its own",
+            again=", ".join(theirs) or "none of its own",
+            voids=void,
+            mend="Keep a solution's name from commit to commit." if void else "",
+        )
 
 
 def _shared(sides: Sides) -> tuple[str, ...]:
@@ -204,6 +196,11 @@ def _workloads(sides: Sides) -> tuple[str, ...]:
 
 def _sources_differ(sides: Sides, name: str) -> bool:
     return len({run.solutions[name].sources for run in sides.runs}) > 1
+
+
+def _same_binary(sides: Sides, name: str) -> bool:
+    binaries = {run.solutions[name].binary for run in sides.runs}
+    return len(binaries) == 1 and isinstance(binaries.pop(), str)
 
 
 def _agreement(overall: Sequence[ComparedCell]) -> Decision:
@@ -240,7 +237,7 @@ def _gain(sides: Sides, place: tuple[str, str]) -> Effect | Missing:
 
 def _zones(sides: Sides, effects: Sequence[Effect | Missing]) -> list[Decision]:
     known = [each for each in effects if isinstance(each, Effect)]
-    corrected = iter(holm([_p(each, sides.margin) for each in known]))
+    corrected = iter(holm([p_of(each, sides.margin) for each in known]))
     return [
         "undecided" if isinstance(each, Missing) else _zone(each, sides, next(corrected))
         for each in effects
@@ -253,19 +250,6 @@ def _zone(effect: Effect, sides: Sides, p: float) -> Decision:
     if abs(effect.mean) <= math.log1p(sides.margin):
         return "same"
     return "faster" if effect.mean > 0 else "slower"
-
-
-def _p(effect: Effect, margin: float) -> float:
-    """Return the least level at which the interval fits one zone.
-
-    It is not split over looks: the rule that stopped a run saw nothing of the other runs.
-    """
-    distance = abs(abs(effect.mean) - math.log1p(margin)) - effect.blur
-    if distance <= 0:
-        return 1.0
-    if effect.error == 0:
-        return 0.0
-    return 2 * float(stdtr(effect.freedom, -distance / effect.error))
 
 
 def _cell(
@@ -324,68 +308,24 @@ def _effect(
         lacking = [level.reason for _, level in levels if isinstance(level, Missing)]
         if lacking:
             return Missing(reason=lacking[0])
-        units.append(list(_units(levels, by_host=sides.unit == "host")))
+        units.append(list(units_of(levels, by_host=sides.unit == "host")))
     if sides.spread == "measured":
-        return _measured(units[0], units[1])
-    return _assumed(units[0], units[1], math.log1p(sides.assumed))
-
-
-def _units(levels: Sequence[tuple[str, Level | Missing]], *, by_host: bool) -> Iterator[Level]:
-    """Yield one level per run, or the mean of the runs of each host."""
-    grouped: dict[str, list[Level]] = defaultdict(list)
-    for index, (host, level) in enumerate(levels):
-        if isinstance(level, Level):
-            grouped[host if by_host else str(index)].append(level)
-    for group in grouped.values():
-        yield Level(
-            mean=mean([each.mean for each in group]),
-            error=math.sqrt(math.fsum(each.error**2 for each in group)) / len(group),
-            blur=max(each.blur for each in group),
-            n=sum(each.n for each in group),
-        )
-
-
-def _measured(a: Sequence[Level], b: Sequence[Level]) -> Effect:
-    freedom = len(a) + len(b) - 2
-    squares = math.fsum(deviation([u.mean for u in s]) ** 2 * (len(s) - 1) for s in (a, b))
-    # What the processes leave open is a floor: few runs that agree by chance are not precision.
-    variance = max(squares / freedom, mean([u.error**2 for u in (*a, *b)]))
-    error = math.sqrt(variance * (1 / len(a) + 1 / len(b)))
-    return _effect_of(a, b, error, freedom)
-
-
-def _assumed(a: Sequence[Level], b: Sequence[Level], constant: float) -> Effect:
-    parts = [(u.error**2 / len(side) ** 2, u.n - 1) for side in (a, b) for u in side]
-    variance = math.fsum(v for v, _ in parts) + constant**2 * (1 / len(a) + 1 / len(b))
-    doubt = math.fsum(v**2 / n for v, n in parts)
-    # Chosen: a normal quantile is met at any large number; the constant has no freedom to lose.
-    freedom = min(1e6, variance**2 / doubt) if doubt else 1e6
-    return _effect_of(a, b, math.sqrt(variance), freedom)
-
-
-def _effect_of(a: Sequence[Level], b: Sequence[Level], error: float, freedom: float) -> Effect:
-    return Effect(
-        mean=mean([u.mean for u in a]) - mean([u.mean for u in b]),
-        error=error,
-        blur=max(u.blur for u in a) + max(u.blur for u in b),
-        freedom=freedom,
-        n=len(a) + len(b),
-    )
+        return measure_effect(units[0], units[1])
+    return assume_effect(units[0], units[1], math.log1p(sides.assumed))
 
 
 def _estimate(sides: Sides, effect: Effect | Missing) -> Estimate | Missing:
     if isinstance(effect, Missing):
         return effect
     level = sides.a[0].level
-    quantile = float(stdtrit(effect.freedom, (1 + level) / 2))
-    half = quantile * effect.error + effect.blur
+    low, high = interval_of(effect, level)
     a, b = sides.counts()
     spread = f"spread between {sides.unit}s "
     spread += f"assumed {100 * sides.assumed:g} %" if sides.spread == "assumed" else "measured"
     return Estimate(
         value=sig(math.exp(effect.mean)),
-        low=sig(math.exp(max(-300.0, effect.mean - half))),
-        high=sig(math.exp(min(300.0, effect.mean + half))),
+        low=sig(math.exp(max(-300.0, low))),
+        high=sig(math.exp(min(300.0, high))),
         level=level,
         method=f"t interval over {a} and {b} {sides.unit}s, {spread}",
         n=effect.n,

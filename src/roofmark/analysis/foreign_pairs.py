@@ -307,8 +307,15 @@ def _groups(files: Sequence[Imported]) -> Iterator[HostGroup]:
             runs=tuple(name for name, _ in runs if name in names),
             canary=_ratio(_centre(chosen[0], _CANARY), _centre(group, _CANARY)),
             latency=_ratio(_centre(chosen[0], ": latency"), _centre(group, ": latency")),
-            speedup=_ratio(_centre(chosen[0], ": speed-up"), _centre(group, ": speed-up")),
+            speedup=_gain(chosen[0], group),
         )
+
+
+def _gain(first: Sequence[Figures], group: Sequence[Figures]) -> float | Missing:
+    mine, theirs = (_centre(runs, ": speed-up") for runs in (first, group))
+    if not mine.keys() & theirs.keys():
+        return Missing(reason="the runs name no speed-up")
+    return _ratio(mine, theirs)
 
 
 def _run_name(found: Figures, index: int) -> str:

@@ -26,7 +26,7 @@ from roofmark.analysis.stats import (
 from roofmark.analysis.verdict import Cell, Decision, Estimate, Overall, Verdict
 from roofmark.bundle import Bundle
 from roofmark.evidence import Environment
-from roofmark.records import Missing, Record, digest
+from roofmark.records import Missing, Record, digest, encode
 from roofmark.study import Study, twin_of
 
 
@@ -54,9 +54,13 @@ class CellSummary(Record):
 
 
 class SolutionSummary(Record):
-    """sources: digest over the names and bytes of its files."""
+    """One solution of a run.
+
+    sources: digest over its options and files. binary: digest of what was loaded in every process.
+    """
 
     sources: str
+    binary: str | Missing
     overall: CellSummary
     workloads: dict[str, CellSummary]
 
@@ -88,6 +92,7 @@ def summarise_bundle(bundle: Bundle) -> RunSummary:
     verdict = judge_bundle(bundle)
     scene = set_scene(study, run.device, list(bundle.traces()))
     comparisons = list(compare_cells(scene).values())
+    binaries = _binaries(bundle, scene)
     git = environment.git
     return RunSummary(
         bundle=bundle.digest,
@@ -103,7 +108,7 @@ def summarise_bundle(bundle: Bundle) -> RunSummary:
         processes=verdict.processes,
         baseline=study.baseline,
         solutions={
-            name: _solution(scene, verdict, comparisons, name)
+            name: _solution(scene, verdict, comparisons, name, binaries.get(name, _UNBUILT))
             for name in (study.baseline, *scene.names)
             if name != twin_of(study.baseline)
         },
@@ -118,14 +123,31 @@ def host_of(environment: Environment) -> str:
 
 
 def sources_of(study: Study, name: str) -> str:
-    """Return a digest over the names and contents of one solution's files, and how it is built."""
+    """Return a digest over how one solution is built and called, and the bytes of its files."""
     solution = study.solution(name)
-    files = [f"{path}:{study.files.get(path, 'absent')}" for path in solution.files]
-    return digest("\n".join([solution.entry, *solution.flags, *files]).encode())
+    files = [study.files.get(path, "absent").encode() for path in solution.files]
+    return digest(b"\n".join([encode(solution), *files]))
+
+
+def _binaries(bundle: Bundle, scene: Scene) -> dict[str, str | Missing]:
+    """Return solution -> digest of the one binary that all its processes loaded."""
+    builds: dict[str, set[str]] = {}
+    for (_, name), series in scene.series.items():
+        builds.setdefault(name, set()).update(passed.build for _, passed in series.passed())
+    found: dict[str, str | Missing] = {}
+    for name, digests in builds.items():
+        binaries = {b for b in (bundle.build(d).binary for d in digests) if isinstance(b, str)}
+        several = Missing(reason=f"{len(binaries)} binaries were loaded")
+        found[name] = binaries.pop() if len(binaries) == 1 else several
+    return found
 
 
 def _solution(
-    scene: Scene, verdict: Verdict, comparisons: Sequence[Comparison], name: str
+    scene: Scene,
+    verdict: Verdict,
+    comparisons: Sequence[Comparison],
+    name: str,
+    binary: str | Missing,
 ) -> SolutionSummary:
     own = [each for each in comparisons if each.solution == name]
     series = {w.id: scene.series.get((w.id, name)) for w in scene.workloads}
@@ -136,6 +158,7 @@ def _solution(
     twin = [c for c in comparisons if c.solution == twin_of(scene.study.baseline)]
     return SolutionSummary(
         sources=sources_of(scene.study, name),
+        binary=binary,
         overall=CellSummary(
             decision=overall.decision if overall else _BASELINE,
             time=Missing(reason="a time over several workloads has no meaning"),
@@ -158,6 +181,7 @@ def _solution(
 
 
 _BASELINE = Missing(reason="it is the baseline")
+_UNBUILT = Missing(reason="it never passed, so nothing was loaded")
 
 
 def _codes(verdict: Verdict, name: str, overall: Overall | None) -> tuple[str, ...]:

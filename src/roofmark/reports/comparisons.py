@@ -40,6 +40,9 @@ def compared_text(found: Compared) -> str:
     if found.outcome == "not comparable":
         return "\n".join([*lines, *_mends(found.differences)]) + "\n"
     lines += [f"sources differ: {joined(list(found.changed))}"] if found.changed else []
+    if found.same_binary:
+        names = joined(list(found.same_binary))
+        lines.append(f"but the binary is the same: {names}; what moved there is not its code")
     lines += ["", *aligned(_HEAD, [_row(c, "all workloads") for c in found.overall])]
     lines += [f"   {c.solution}: {c.why}{_codes(c)}" for c in found.overall]
     for each in found.baseline:

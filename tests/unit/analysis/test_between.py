@@ -7,9 +7,8 @@ from msgspec import structs
 from sample import make_environment
 from small import write_bundle
 
-from roofmark.analysis.between import BETWEEN_HOSTS, BETWEEN_RUNS, Effect, compare_sides
-from roofmark.analysis.between import _assumed as assumed
-from roofmark.analysis.between import _measured as measured
+from roofmark.analysis.between import BETWEEN_HOSTS, BETWEEN_RUNS, compare_sides
+from roofmark.analysis.effects import assume_effect, interval_of, measure_effect
 from roofmark.analysis.summaries import Level, RunSummary, host_of, summarise_bundle
 from roofmark.bundle import open_bundle
 from roofmark.records import Missing, decode, encode
@@ -108,6 +107,29 @@ def test_a_changed_baseline_leaves_times_alone_to_decide(runs):
     assert (found.outcome, only(found).why[:13]) == ("faster", "by time alone")
 
 
+def held_with(run, name, **changes):
+    solutions = run.solutions | {name: structs.replace(run.solutions[name], **changes)}
+    return structs.replace(run, solutions=solutions)
+
+
+def test_other_sources_that_build_to_the_same_binary_are_told(runs):
+    a = held_with(runs[0], "fast", binary="b" * 64)
+    b = held_with(runs[3], "fast", binary="b" * 64, sources="f" * 64)
+    assert compare_sides([a], [b]).same_binary == ("fast",)
+    assert compare_sides([a], [held_with(b, "fast", binary="c" * 64)]).same_binary == ()
+    unknown = [held_with(r, "fast", binary=Missing(reason="Python")) for r in (a, b)]
+    assert compare_sides(unknown[:1], unknown[1:]).same_binary == ()
+
+
+def test_a_solution_of_one_side_is_named_and_the_others_compared(runs):
+    extra = structs.replace(
+        runs[3], solutions=runs[3].solutions | {"new": runs[3].solutions["fast"]}
+    )
+    found = compare_sides(runs[:1], [extra])
+    assert [(d.field, d.again, d.voids) for d in found.differences] == [("solutions", "new", False)]
+    assert [c.solution for c in found.overall] == ["fast"]
+
+
 def test_findings_in_a_run_take_the_decision_back(runs):
     held = runs[3].solutions["fast"]
     held = structs.replace(held, overall=structs.replace(held.overall, codes=("RM301",)))
@@ -182,10 +204,9 @@ def draw(rng, between, error, count):
     ]
 
 
-def covers(effect: Effect, level=0.95):
-    from scipy.special import stdtrit
-
-    return abs(effect.mean) <= float(stdtrit(effect.freedom, (1 + level) / 2)) * effect.error
+def covers(effect):
+    low, high = interval_of(effect, 0.95)
+    return low <= 0 <= high
 
 
 @pytest.mark.parametrize("between", [0.0, 0.002, 0.02])
@@ -193,7 +214,7 @@ def test_the_interval_over_runs_covers_what_it_says(between):
     """2000 trials of 3 runs per side: 95 % +- 1.5 %, or more where processes are the floor."""
     rng = random.Random(7)
     kept = sum(
-        covers(measured(draw(rng, between, 0.002, 3), draw(rng, between, 0.002, 3)))
+        covers(measure_effect(draw(rng, between, 0.002, 3), draw(rng, between, 0.002, 3)))
         for _ in range(2000)
     )
     assert kept / 2000 > 0.935
@@ -202,7 +223,7 @@ def test_the_interval_over_runs_covers_what_it_says(between):
 def test_the_assumed_spread_covers_runs_that_differ_by_it():
     rng = random.Random(8)
     kept = sum(
-        covers(assumed(draw(rng, 0.015, 0.002, 1), draw(rng, 0.015, 0.002, 1), 0.015))
+        covers(assume_effect(draw(rng, 0.015, 0.002, 1), draw(rng, 0.015, 0.002, 1), 0.015))
         for _ in range(2000)
     )
     assert 0.935 < kept / 2000 < 0.975
