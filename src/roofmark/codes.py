@@ -218,6 +218,10 @@ ERRORS: dict[str, Code] = {
         "another tool's format has no counterpart",
         "What one format says the other cannot; the rest of it would pass for the whole.",
     ),
+    "RM425": Code(
+        "evidence cannot be set side by side",
+        "Both sides of a comparison hold the same kind of figures, each run once.",
+    ),
     "RM430": Code(
         "a bundle is not fit to be pinned",
         "Every later gate leans on a pin: one from a bad day lets slow-downs through, one from a "

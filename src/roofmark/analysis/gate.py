@@ -31,9 +31,9 @@ from roofmark.analysis.baseline import (
     PinnedCell,
     cell_name,
 )
+from roofmark.analysis.comparable import circumstances, models
 from roofmark.analysis.judge import judge_bundle, moving
 from roofmark.analysis.pinning import best_bandwidth, make_baseline
-from roofmark.analysis.replicate import circumstances, models
 from roofmark.analysis.shift import ALARM, derived_margins, run_spread, shift_between
 from roofmark.analysis.stats import sig
 from roofmark.analysis.verdict import Difference, Estimate, Verdict
@@ -355,7 +355,7 @@ def _differences(
         if now is not None and was != now:
             yield _void(f"workload {workload}", was, now)
     if pin.device == fresh.device:
-        yield from models(verdict, pin.environment, fresh.environment)
+        yield from models(verdict.device, pin.environment, fresh.environment)
 
 
 MENDS = {

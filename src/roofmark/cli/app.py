@@ -8,11 +8,13 @@ import typer
 from roofmark.cli import (
     Ended,
     cite,
+    compare,
     doctor,
     export,
     gate,
     import_,
     judge,
+    log,
     new,
     pin,
     profile,
@@ -47,7 +49,7 @@ def _guarded(command: Callable[..., int]) -> Callable[..., int]:
 
 _COMMANDS = (
     run, judge, report, verify, rerun, profile, doctor, rules, new, import_, export, cite,
-    pin, gate,
+    pin, gate, compare, log,
 )  # fmt: skip
 
 for module in _COMMANDS:
