@@ -169,10 +169,10 @@ class Referee:
     def _compare_exactly(self, request: Verify) -> list[OutputError]:
         """Compare with the solution's own reference; all who share it share its result."""
         pick = self._rows(request.slots)
-        key = f"{request.exact} {sorted(request.params.items())} {pick}"
+        function = self._function(request.exact)
+        params = chosen(function, request.exact, request.params)
+        key = f"{request.exact} {sorted(params.items())} {pick}"
         if key not in self.exact:
-            function = self._function(request.exact)
-            params = chosen(function, request.exact, request.params)
             own = functools.partial(function, **params)
             self.exact[key] = self._expect(range(pick.start, pick.stop), own, native=True)
         return [

@@ -111,3 +111,19 @@ def test_an_exact_reference_that_writes_its_inputs_blames_nobody(
     assert _right(bench.answer(0, exact))
     bench.draw("next")
     assert _right(bench.answer(0)) and _right(bench.answer(1, exact))
+
+
+def test_an_exact_reference_may_take_params_by_any_name(tmp_path: Path) -> None:
+    bench = _Bench(tmp_path, PRODUCT, "float64")
+    bench.draw("first", weights=True)
+    assert _right(bench.answer(0, "counts", SPLIT=2))
+
+
+def test_solutions_that_add_alike_share_one_exact_result(tmp_path: Path) -> None:
+    bench = _Bench(tmp_path, PRODUCT, "float64")
+    for seed in ("first", "next"):
+        bench.draw(seed, weights=seed == "first")
+        for unroll in (1, 2):
+            assert _right(bench.answer(0, "once", SPLIT=2, UNROLL=unroll))
+    # The file is executed once, whatever its functions are called for.
+    assert (tmp_path / "own.log").read_text() == "imported called called "
