@@ -252,7 +252,8 @@ class ProcessCrew:
         try:
             return self._referee.ask(request, stage=stage, limit=limit)
         except (ChildFailed, ReplyFailed) as failure:
-            raise _reference_failed(self._order.definition, failure) from failure
+            own = request.exact if isinstance(request, Verify) else ""
+            raise _reference_failed(own or self._order.definition.reference, failure) from failure
 
     def _open(self, arena: int) -> ArenaHandle:
         order = self._order
@@ -297,13 +298,13 @@ Recruit = Callable[[Order, list[Post], int], ProcessCrew]
 """Starts a crew for an order and posts, with an arena of that many bytes."""
 
 
-def _reference_failed(definition: Definition, failure: Failure) -> StudyError:
+def _reference_failed(entry: str, failure: Failure) -> StudyError:
     log = failure.reply.log if isinstance(failure, ReplyFailed) else failure.log
     return StudyError(
         Problem(
             code="RM112",
             fact=f"the reference failed while the referee was asked to {failure.stage}: {failure}",
-            where=f"{definition.reference}\n{log}".rstrip(),
+            where=f"{entry}\n{log}".rstrip(),
             meaning="Without a reference nothing can be checked, so nothing is measured.",
             mend="Run the reference by itself on inputs of these shapes and mend it.",
         )

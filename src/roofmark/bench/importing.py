@@ -16,8 +16,9 @@ _PLACES: list[str] = []
 def import_file(folder: Path, path: str) -> ModuleType:
     """Import `folder/path` once, under a name of its own; whatever it raises is passed on.
 
-    An entry and its `prepare` in one file share that module, as they would in any program. What was imported from another folder before is forgotten: a process that tries one solution
-    after the other must not give the second the first one's neighbours.
+    An entry and its `prepare` in one file share that module, as they would in any program. What was
+    imported from another folder before is forgotten: a process that tries one solution after the
+    other must not give the second the first one's neighbours.
     """
     file = folder / path
     _forget_others(folder)

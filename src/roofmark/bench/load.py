@@ -102,11 +102,12 @@ class Entry:
         made = self.prepare(**{name: inputs[name] for name in weights}, **params)
         reserved = {*rest, *self.outputs, *self.definition.scalars, *self.solution.params}
         if not isinstance(made, dict) or not all(
-            type(value) is torch.Tensor and name not in reserved for name, value in made.items()
+            isinstance(name, str) and type(value) is torch.Tensor and name not in reserved
+            for name, value in made.items()
         ):
             raise BuildError(
                 f"{self.solution.prepare} returned {_describe(made)}; it returns a dict of plain "
-                f"tensors whose names are none of {', '.join(sorted(reserved))}"
+                f"tensors by name; no name may be {', '.join(sorted(reserved))}"
             )
         return rest | made
 

@@ -204,7 +204,8 @@ def test_prepared_weights_stand_in_for_the_weights(tmp_path: Path) -> None:
     [
         ("def pack(w): return w\ndef scale(x, w, factor, TIMES): ...", "returned Tensor"),
         ("def pack(w): return {'w': 1.0}\ndef scale(x, w, factor, TIMES): ...", "a dict of w"),
-        ("def pack(w): return {'x': w}\ndef scale(x, factor, TIMES): ...", "names are none of"),
+        ("def pack(w): return {'x': w}\ndef scale(x, factor, TIMES): ...", "no name may be TIMES"),
+        ("def pack(w): return {0: w}\ndef scale(x, w, factor, TIMES): ...", "a dict of 0"),
         ("def pack(w): return {'p': w}\ndef scale(x, w, factor, TIMES): ...", "lacks p and has w"),
         ("def pack(w): return {'p': w}\ndef scale(x, p, factor): ...", "lacks TIMES"),
     ],

@@ -1,4 +1,4 @@
-"""The referee, in this process: what a study's own references may do and what becomes of weights."""
+"""The referee, in this process: what references may do, and what becomes of weights."""
 
 import os
 from pathlib import Path
