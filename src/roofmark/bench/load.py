@@ -99,7 +99,8 @@ class Entry:
         weights = self.definition.weights
         rest = {name: tensor for name, tensor in inputs.items() if name not in weights}
         params = chosen(self.prepare, str(self.solution.prepare), self.solution.params)
-        made = self.prepare(**{name: inputs[name] for name in weights}, **params)
+        # Copies: the arena is everybody's, and others may be preparing from these very weights.
+        made = self.prepare(**{name: inputs[name].clone() for name in weights}, **params)
         reserved = {*rest, *self.outputs, *self.definition.scalars, *self.solution.params}
         if not isinstance(made, dict) or not all(
             isinstance(name, str) and type(value) is torch.Tensor and name not in reserved

@@ -52,7 +52,7 @@ class FakeCrew:
         self.log.append(("prepare", ",".join(requests)))
         replies: dict[str, Prepared | Failure] = {}
         for name, request in requests.items():
-            self.owner[request.warm] = name
+            self.owner[request.bind.warm] = name
             fault = self.faults.get(("prepare", name))
             good = not isinstance(fault, ChildFailed | ReplyFailed)
             replies[name] = Prepared(absent={}, build=None) if good else fault
