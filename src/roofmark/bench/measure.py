@@ -93,17 +93,23 @@ def prove_solutions(crew: Crew, task: Task) -> dict[str, Ledger]:
 def _waves(task: Task, ledgers: dict[str, Ledger]) -> Iterator[list[str]]:
     """Yield who is tried at once: first those that wait for nobody, then those that may follow."""
     waiting = list(task.names)
-    done: set[str] = set()
     while waiting:
-        wave = [n for n in waiting if task.after.get(n, "") in done or n not in task.after]
-        if not wave:
-            break
+        wave = [name for name in waiting if task.after.get(name) not in waiting]
         waiting = [name for name in waiting if name not in wave]
-        yield wave
-        done |= {name for name in wave if ledgers[name].alive}
-    for name in waiting:
-        reason = f"not tried: it comes after {task.after[name]}, which was not found right"
-        ledgers[name].failure = ChildFailed("order", reason, "")
+        for name in wave:
+            ledgers[name].failure = _refusal(task, ledgers, name)
+        if tried := [name for name in wave if ledgers[name].alive]:
+            yield tried
+
+
+def _refusal(task: Task, ledgers: dict[str, Ledger], name: str) -> ChildFailed | None:
+    """Return why a solution is not tried. One time-out may be the machine's: it stays one here."""
+    first = task.after.get(name)
+    before = ledgers.get(first or "", Ledger())
+    if first is None or (first in ledgers and before.alive):
+        return None
+    reason = f"not tried: it comes after {first}, which was not found right"
+    return ChildFailed("order", reason, "", late=getattr(before.failure, "late", 0.0))
 
 
 def _prepare(task: Task, name: str) -> Prepare:
