@@ -25,6 +25,8 @@ CacheState = Literal["cold", "warm"]
 Language = Literal["python", "cpp", "cuda"]
 
 Positive = Annotated[float, Meta(gt=0)]
+# Source: what msgpack, a C++ macro and torch all take for an integer.
+Whole = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 Name = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9][A-Za-z0-9._+-]{0,63}\Z")]
 
 LANGUAGES: dict[str, Language] = {".py": "python", ".cpp": "cpp", ".cc": "cpp", ".cu": "cuda"}
@@ -186,7 +188,7 @@ class Solution(Record, kw_only=False):
     flags: tuple[str, ...] = ()
     devices: tuple[Device, ...] | UnsetType = UNSET
     requires: tuple[str, ...] = ()
-    params: dict[str, int] = {}
+    params: dict[str, Whole] = {}
     prepare: str | UnsetType = UNSET
     exact: str | UnsetType = UNSET
     after: Name | UnsetType = UNSET
