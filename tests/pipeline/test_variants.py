@@ -36,7 +36,9 @@ study = rm.Study(
     definition=rm.Definition(
         name="dot",
         axes={{"K": 64}},
-        inputs={{"x": rm.Tensor("K", "float32"), "w": rm.Tensor("K", "float32")}},
+        # Positive, because a sum that nearly cancels is far from any reference.
+        inputs={{"x": rm.Tensor("K", "float32", rm.Uniform()),
+                "w": rm.Tensor("K", "float32", rm.Uniform())}},
         weights=("w",),
         outputs={{"y": rm.Tensor("1", "float32")}},
         reference="reference.py::dot",
@@ -150,7 +152,8 @@ def test_weights_stay_and_inputs_change(tmp_path: Path) -> None:
     )
     study = _write(tmp_path / "study", dot=watching)
     bundle = api.run(study, tmp_path / "out", options=_only("dot-split4"))
-    assert all(isinstance(each, Passed) for each in _outcomes(bundle, "dot-split4"))
+    found = _outcomes(bundle, "dot-split4")
+    assert all(isinstance(each, Passed) for each in found), found
     changed = DOT.replace(
         "def dot(x, packed, SPLIT):",
         "seen = {}\n\ndef dot(x, packed, SPLIT):\n"
