@@ -74,7 +74,7 @@ ERRORS: dict[str, Code] = {
     "RM116": Code(
         "`mutable` or `weights` do not name inputs",
         "Only an input can be changed by a solution, or stay the same from call to call; one that "
-        "is changed does not stay the same.",
+        "is changed does not stay the same, and one at least has to change.",
     ),
     "RM117": Code(
         "an entry is not `file::function`",
@@ -131,6 +131,10 @@ ERRORS: dict[str, Code] = {
     "RM133": Code(
         "a contrast does not name two solutions",
         "A contrast is the ratio between two different solutions of the study.",
+    ),
+    "RM134": Code(
+        "an exact reference is a solution's own code",
+        "It says what is right, so it runs where no solution's code does.",
     ),
     "RM330": Code(
         "the baseline is not there",
