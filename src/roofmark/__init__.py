@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from roofmark.bundle import verify_bundle as verify
     from roofmark.errors import BenchError, BundleError, RoofmarkError, StudyError
     from roofmark.evidence import Trace
+    from roofmark.gating import gate, pin
     from roofmark.looping import loop
     from roofmark.options import LoopOptions, ProfileOptions, RunOptions
     from roofmark.profiling import profile
@@ -64,9 +65,11 @@ __all__ = [
     "Uniform",
     "Verdict",
     "Workload",
+    "gate",
     "judge",
     "loop",
     "open_bundle",
+    "pin",
     "profile",
     "report",
     "rerun",
@@ -82,6 +85,7 @@ _HOMES = {
     "roofmark.bundle": ("Bundle", "open_bundle"),
     "roofmark.errors": ("BenchError", "BundleError", "RoofmarkError", "StudyError"),
     "roofmark.evidence": ("Trace",),
+    "roofmark.gating": ("gate", "pin"),
     "roofmark.looping": ("loop",),
     "roofmark.options": ("LoopOptions", "ProfileOptions", "RunOptions"),
     "roofmark.profiling": ("profile",),

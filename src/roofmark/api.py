@@ -219,14 +219,14 @@ def _collect(device: Device, folder: Path) -> Environment:
 
 
 def _new_run(study: Study, device: Device, options: RunOptions) -> Run:
-    from roofmark.bench.workshop import skip_reason
+    from roofmark.bench.workshop import skip_reasons
 
-    reasons = {s.name: skip_reason(s, device) for s in (*study.solutions, *study.wrong)}
+    skipped = skip_reasons(study, device)
     return Run(
         device=device,
         entropy=secrets.token_hex(16),
         confirmation=options.confirm,
-        skipped=tuple(Skipped(solution=n, reason=why) for n, why in reasons.items() if why),
+        skipped=tuple(Skipped(solution=name, reason=why) for name, why in skipped.items()),
         sessions=(_new_session(),),
     )
 

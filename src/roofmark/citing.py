@@ -11,14 +11,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
 from roofmark.analysis.cite.records import Unread
 from roofmark.analysis.cite.subjects import Evidence
 from roofmark.api import judge
 from roofmark.bundle import MANIFEST, open_bundle
 from roofmark.codes import problem
 from roofmark.errors import BundleError, ImportFailed
-from roofmark.foreign import Complete, Imported, Profiles, Source
+from roofmark.foreign import Complete, Imported, Profile, Profiles, Source
 from roofmark.profiled import Profiled
+from roofmark.records import Missing
 
 if TYPE_CHECKING:
     from roofmark.analysis.cite import Citations
@@ -85,7 +88,7 @@ def _judged(path: Path) -> Iterator[Evidence]:
     for pair in bundle.profiles():
         if isinstance(pair.outcome, Profiled):
             name = f"profiles/{pair.workload}/{pair.solution}.json"
-            launches = tuple(each.profile for each in pair.outcome.launches)
+            launches = tuple(_untimed(each.profile) for each in pair.outcome.launches)
             source = Source(
                 name=name, format="bundle", size=0, sha256=bundle.digest, tool=pair.outcome.tool
             )
@@ -96,6 +99,13 @@ def _judged(path: Path) -> Iterator[Evidence]:
                 notes=(),
             )
             yield Evidence(f"{_name(path)}/{name}", counted)
+
+
+def _untimed(profile: Profile) -> Profile:
+    """Return the counters alone: beside samples, a time under a profiler is no evidence."""
+    untimed = {n: metric for n, metric in profile.metrics.items() if "time_duration" not in n}
+    reason = Missing(reason="the bundle has samples")
+    return structs.replace(profile, duration=reason, metrics=untimed)
 
 
 def _try(path: Path, warm_up: int | None, read: list[Evidence], unread: list[Unread]) -> None:

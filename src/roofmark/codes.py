@@ -74,7 +74,7 @@ ERRORS: dict[str, Code] = {
     "RM116": Code(
         "`mutable` or `weights` do not name inputs",
         "Only an input can be changed by a solution, or stay the same from call to call; one that "
-        "is changed does not stay the same.",
+        "is changed does not stay the same, and one at least has to change.",
     ),
     "RM117": Code(
         "an entry is not `file::function`",
@@ -133,6 +133,10 @@ ERRORS: dict[str, Code] = {
         "A contrast is the ratio between two different solutions of the study.",
     ),
     "RM134": Code(
+        "an exact reference is a solution's own code",
+        "It says what is right, so it runs where no solution's code does.",
+    ),
+    "RM135": Code(
         "a loop cannot change this solution",
         "A proposer changes the solution's own text files; nothing that judges it may be in them.",
     ),
@@ -233,6 +237,33 @@ ERRORS: dict[str, Code] = {
     "RM422": Code(
         "another loop is in this folder",
         "A loop goes on with the study, the solution and the error budget that it began with.",
+    ),
+    "RM425": Code(
+        "evidence cannot be set side by side",
+        "Both sides of a comparison hold the same kind of figures, each run once.",
+    ),
+    "RM430": Code(
+        "a bundle is not fit to be pinned",
+        "Every later gate leans on a pin: one from a bad day lets slow-downs through, one from a "
+        "lucky day fails ordinary days.",
+    ),
+    "RM431": Code(
+        "a bundle was measured on a depressed device",
+        "The device reached less of its datasheet than a healthy one does, so what was measured "
+        "on it is no yardstick.",
+    ),
+    "RM432": Code(
+        "a pin is replaced without a reason",
+        "Whoever moves the yardstick says why; the reason and the change stay in the file.",
+    ),
+    "RM433": Code(
+        "a file is not a pin",
+        "It is none that `roofmark pin` wrote, or it was changed since.",
+    ),
+    "RM434": Code(
+        "a bundle and a pin cannot be compared",
+        "They answer different questions or come from different kinds of device; a ratio between "
+        "them would say nothing about the code.",
     ),
 }
 

@@ -213,11 +213,14 @@ def _line_in(file: Path, error: BaseException) -> str:
 def _named_files(study: Study) -> dict[str, tuple[str, str]]:
     """Every file that the study names -> who names it first, and the key of that line."""
     named: dict[str, tuple[str, str]] = {}
-    for entry in study.references if _is_study(study) else ():
-        named[entry.partition("::")[0]] = ("definition.reference", "Definition.reference")
-    for solution in (*study.solutions, *study.wrong) if _is_study(study) else ():
+    if not _is_study(study):
+        return named
+    reference = study.definition.reference.partition("::")[0]
+    named[reference] = ("definition.reference", "Definition.reference")
+    for solution in (*study.solutions, *study.wrong):
         place = (f"solution {solution.name!r}", f"Solution:{solution.name}")
-        for path in solution.files:
+        exact = solution.exact.partition("::")[:1] if isinstance(solution.exact, str) else ()
+        for path in (*solution.files, *exact):
             named.setdefault(path, place)
     return named
 

@@ -25,6 +25,8 @@ CacheState = Literal["cold", "warm"]
 Language = Literal["python", "cpp", "cuda"]
 
 Positive = Annotated[float, Meta(gt=0)]
+# Source: what msgpack, a C++ macro and torch all take for an integer.
+Whole = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 Name = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9][A-Za-z0-9._+-]{0,63}\Z")]
 
 LANGUAGES: dict[str, Language] = {".py": "python", ".cpp": "cpp", ".cc": "cpp", ".cu": "cuda"}
@@ -112,7 +114,8 @@ class Definition(Record):
     reference_dtype: floating inputs are converted to this before the reference sees them.
     flops, traffic: cost of one call over the axes; traffic counts compulsory bytes only.
     mutable: inputs that a solution may change.
-    weights: inputs that stay the same from call to call, as a model's do; drawn once per process.
+    weights: inputs that stay the same from call to call, as a model's do; drawn once for each
+        workload in each set of processes.
     """
 
     name: Name
@@ -167,9 +170,10 @@ class Solution(Record, kw_only=False):
     requires: importable packages without which it is skipped, not failed.
     params: name -> integer: a macro (-DNAME=value) of a C++ or CUDA file, an argument of a Python
         entry, of `prepare` and of `exact`.
-    prepare: "file.py::function", called once before anything is timed with the weights by name; it
-        returns a dict of tensors (repacked weights, workspaces) that the entry takes in place of
-        the weights, after the other inputs.
+    prepare: "file.py::function", called before anything is timed with copies of the weights by
+        name, once for each set of tensors that calls rotate through; it returns a dict of tensors
+        (repacked weights, workspaces) that the entry takes in place of the weights, after the other
+        inputs.
     exact: "file.py::function", a second reference in this solution's own order of operations, which
         its outputs must equal bit for bit; it sees the inputs in their own dtypes.
     after: the solution that must be found right first; without it this one is not tried.
@@ -184,7 +188,7 @@ class Solution(Record, kw_only=False):
     flags: tuple[str, ...] = ()
     devices: tuple[Device, ...] | UnsetType = UNSET
     requires: tuple[str, ...] = ()
-    params: dict[str, int] = {}
+    params: dict[str, Whole] = {}
     prepare: str | UnsetType = UNSET
     exact: str | UnsetType = UNSET
     after: Name | UnsetType = UNSET
@@ -307,7 +311,7 @@ def twin_of(baseline: str) -> str:
     return f"{baseline}~twin"
 
 
-def sweep(solution: Solution, **values: Sequence[int]) -> tuple[Solution, ...]:
+def sweep(solution: Solution, /, **values: Sequence[int]) -> tuple[Solution, ...]:
     """Return one solution for each combination of these params, such as "wo-split4".
 
     >>> [each.name for each in sweep(Solution("wo", "wo.cu::wo"), SPLIT=(1, 2))]

@@ -6,6 +6,7 @@ that is asked before the first file is written.
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 from roofmark.codes import problem
 from roofmark.errors import BundleError
@@ -26,10 +27,16 @@ def write_files(folder: Path, files: Mapping[str, str], *, force: bool = False) 
         _write(folder / name, text)
 
 
-def _write(path: Path, text: str) -> None:
+def append_text(path: Path, text: str) -> None:
+    """Append to a UTF-8 file, or begin it. Raises: BundleError RM408 when writing fails."""
+    _write(path, text, mode="a")
+
+
+def _write(path: Path, text: str, *, mode: Literal["w", "a"] = "w") -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8", newline="\n")
+        with path.open(mode, encoding="utf-8", newline="\n") as stream:
+            stream.write(text)
     except OSError as error:
         mend = "Name a folder that can be written."
         fact = f"cannot write: {error.strerror}"

@@ -36,7 +36,9 @@ study = rm.Study(
     definition=rm.Definition(
         name="dot",
         axes={{"K": 64}},
-        inputs={{"x": rm.Tensor("K", "float32"), "w": rm.Tensor("K", "float32")}},
+        # Positive, because a sum that nearly cancels is far from any reference.
+        inputs={{"x": rm.Tensor("K", "float32", rm.Uniform()),
+                "w": rm.Tensor("K", "float32", rm.Uniform())}},
         weights=("w",),
         outputs={{"y": rm.Tensor("1", "float32")}},
         reference="reference.py::dot",
@@ -134,7 +136,8 @@ def test_contrasts_say_what_differs_and_what_confounds(bundle: rm.Bundle) -> Non
     verdict = api.judge(bundle)
     parts, both = verdict.contrasts
     assert parts.changed == ("SPLIT 1 -> 4",) and not parts.confounded
-    assert isinstance(parts.speedup, rm.Estimate) and parts.speedup.value < 1.2
+    # More parts are no less work; how much more is not to be told from two short processes.
+    assert isinstance(parts.speedup, rm.Estimate) and parts.decision != "faster"
     assert both.confounded and both.decision == "invalid"
     for page in (render_terminal(verdict, bundle), render_markdown(verdict, bundle)):
         assert "confounded" in page and "SPLIT 1" in page
@@ -149,7 +152,8 @@ def test_weights_stay_and_inputs_change(tmp_path: Path) -> None:
     )
     study = _write(tmp_path / "study", dot=watching)
     bundle = api.run(study, tmp_path / "out", options=_only("dot-split4"))
-    assert all(isinstance(each, Passed) for each in _outcomes(bundle, "dot-split4"))
+    found = _outcomes(bundle, "dot-split4")
+    assert all(isinstance(each, Passed) for each in found), found
     changed = DOT.replace(
         "def dot(x, packed, SPLIT):",
         "seen = {}\n\ndef dot(x, packed, SPLIT):\n"
@@ -163,7 +167,9 @@ def test_weights_stay_and_inputs_change(tmp_path: Path) -> None:
 
 
 def test_who_waits_for_a_wrong_one_is_not_tried(tmp_path: Path) -> None:
-    study = _write(tmp_path / "study", after="backwards")
+    # Adding backwards alone gives the same bits now and then.
+    wrong = DOT.replace("return own.reshape(1)", "return (own + 1).reshape(1)")
+    study = _write(tmp_path / "study", after="backwards", dot=wrong)
     bundle = api.run(study, tmp_path / "out", options=_only("later"))
     assert {s.name for s in bundle.study.solutions} == {"plain", "later", "backwards"}
     assert bundle.study.contrasts == ()
@@ -181,6 +187,8 @@ def test_who_waits_for_a_wrong_one_is_not_tried(tmp_path: Path) -> None:
         ({"prepare": "dot.py::absent"}, "RM118", "absent"),
         ({"exact": "reference.py::dot", "params": {"w": 2}}, "RM113", "param 'w'"),
         ({"traffic": "4*Q"}, "RM109", "traffic"),
+        ({"exact": "dot.py::dot"}, "RM134", "a file of solution 'dot-split1'"),
+        ({"params": {"SPLIT": 2**63}}, "RM103", "params['SPLIT'] is 9223372036854775808"),
     ],
 )
 def test_a_variant_that_cannot_be_is_told(
@@ -207,6 +215,13 @@ def test_contrasts_and_weights_name_what_is_there(tmp_path: Path) -> None:
     with pytest.raises(StudyError) as refused:
         _reload(tmp_path, wrong)
     assert {each.code for each in refused.value.problems} >= {"RM133", "RM116", "RM104"}
+
+
+def test_something_has_to_change_from_call_to_call(tmp_path: Path) -> None:
+    study = load_study(_write(tmp_path / "study")).study
+    still = replace(study, definition=replace(study.definition, weights=("w", "x")))
+    with pytest.raises(StudyError, match="every input is a weight"):
+        _reload(tmp_path, still)
 
 
 def _reload(folder: Path, study: rm.Study) -> None:

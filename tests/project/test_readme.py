@@ -1,5 +1,6 @@
-"""The README's figures follow from the evidence."""
+"""The READMEs' figures follow from the evidence."""
 
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -12,14 +13,59 @@ NOISY = "2026-11-21-gdn-decode-cpu"  # a shared virtual machine with two cores
 HOST_TIME = "2026-11-21-w4a16-gemm-call-tier-h200"
 
 
-def test_the_table_is_what_the_bundle_gives():
+def test_every_table_is_what_the_bundles_give():
     checked = subprocess.run(
         [sys.executable, ROOT / "tools/readme_table.py"],
         capture_output=True,
         text=True,
         check=False,
     )
-    assert checked.returncode == 0, checked.stderr or "run: python tools/readme_table.py --write"
+    assert checked.returncode == 0, checked.stderr + "run: python tools/readme_table.py --write"
+
+
+def test_every_table_that_is_made_stands_in_a_readme(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.syspath_prepend(ROOT / "tools")
+    tables = importlib.import_module("readme_table")
+    shown = "".join(each.read_text() for each in (ROOT / "studies").glob("**/README.md"))
+    assert {name for _, name, _ in tables.MARKED.findall(shown)} == set(tables.TABLES)
+    start, end = "<!-- table: launch-overhead-tiers -->\n", "<!-- end of table -->\n"
+    filled = tables.fill(f"{start}| D2048 | graph | 1 µs |\n{end}")
+    assert filled.removeprefix(start) in shown and "592.6 µs" in filled
+    with pytest.raises(ValueError, match="no table is called 'none'"):
+        tables.fill(f"<!-- table: none -->\n{end}")
+
+
+def test_what_w4a16_says_of_its_targets_follows_from_the_bundle():
+    import roofmark as rm
+
+    verdict = rm.judge(ROOT / "evidence/2026-11-21-w4a16-gemm-h200")
+    cuda = {c.workload: c for c in verdict.cells if c.solution == "cuda"}
+    lines = (ROOT / "studies/w4a16_gemm/README.md").read_text().splitlines()
+    few = {name: [cuda[f"{name}-b{m}"] for m in (1, 4, 8)] for name in ("8b", "70b-tp2")}
+    for start, target, reached in (
+        ("| 2.5x cuBLAS", 2.5, [c.speedup.value for c in few["8b"]]),
+        ("| 3x cuBLAS", 3.0, [c.speedup.value for c in few["70b-tp2"]]),
+        ("| 1.4x of", 1.4, [c.roof.headroom for c in few["70b-tp2"]]),
+        ("| no worse at M = 128", 1.0, [cuda[f"{n}-b128"].speedup.value for n in few]),
+    ):
+        line = next(each for each in lines if each.startswith(start))
+        digits = 3 if target == 1.0 else 2
+        assert ", ".join(f"{each:.{digits}f}x" for each in reached) in line
+        for each in reached:
+            missed = each / target - 1 if target == 1.4 else 1 - each / target
+            assert missed < 0 or f"{100 * missed:.0f} %" in line
+
+
+@pytest.mark.parametrize("name", ["w4a16-gemm", "nvfp4-wo", "launch-overhead"])
+def test_no_number_of_a_study_is_contradicted_by_its_bundle(name: str):
+    readme = ROOT / "studies" / name.replace("-", "_") / "README.md"
+    bundles = sorted((ROOT / "evidence").glob(f"*-{name}-*h200"))
+    command = ["-c", "from roofmark.cli import console; console()", "cite", "--faults"]
+    done = subprocess.run(
+        [sys.executable, *command, readme, *bundles], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert bundles and " 0 contradicted" in done.stdout
 
 
 def test_every_bundle_of_the_evidence_is_intact_and_decided():

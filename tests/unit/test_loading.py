@@ -87,6 +87,13 @@ def test_missing_files_are_told_together_with_everything_else(tmp_path):
     assert "solution 'zeros', study.py:24" in {p.where for p in found}
 
 
+def test_a_missing_exact_reference_is_told_at_its_solution(tmp_path):
+    change = ('"eager.py::scale"', '"eager.py::scale", exact="own.py::scale"')
+    (found,) = problems(write_study(tmp_path, change))
+    assert found.code == "RM102" and "'own.py'" in found.fact
+    assert "solution 'eager'" in found.where
+
+
 def test_what_is_no_source(tmp_path):
     write_study(tmp_path / "s")
     for name in ("eager.py", "kernel.cpp", "wrong/zeros.py", "reference.py"):
@@ -232,11 +239,13 @@ def test_a_study_py_that_a_stranger_put_into_a_bundle_does_not_run(tmp_path, sea
     assert not (tmp_path / "ran").exists()
 
 
+@pytest.mark.parametrize("field", ["sources", "prepare", "exact"])
 @pytest.mark.parametrize("path", ["../../out.py", "/tmp/out.py", "a/../../out.py", "a\nb.py"])
-def test_a_path_in_a_bundle_does_not_lead_out(tmp_path, path):
+def test_a_path_in_a_bundle_does_not_lead_out(tmp_path, path, field):
     loaded = load_study(write_study(tmp_path / "s"))
     data = FUNCTION.encode()
-    eager = msgspec.structs.replace(loaded.study.solutions[0], sources=(path,))
+    change = {field: (path,) if field == "sources" else f"{path}::scale"}
+    eager = msgspec.structs.replace(loaded.study.solutions[0], **change)
     study = msgspec.structs.replace(
         loaded.study,
         solutions=(eager, *loaded.study.solutions[1:]),

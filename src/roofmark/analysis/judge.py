@@ -98,7 +98,7 @@ def judge_traces(
         bundle=digest,
         study=study.title or study.definition.name,
         device=run.device,
-        device_name=_device_name(environment),
+        device_name=device_name(environment),
         tier=scene.tier,
         cache=study.protocol.cache,
         margin=study.protocol.margin,
@@ -116,7 +116,8 @@ def judge_traces(
     )
 
 
-def _device_name(environment: Environment) -> str:
+def device_name(environment: Environment) -> str:
+    """Return the product that was measured, as its driver or its system names it."""
     if environment.device == "cuda" and not isinstance(environment.gpu, Missing):
         return environment.gpu.name
     return environment.cpu.model if isinstance(environment.cpu.model, str) else "unknown CPU"

@@ -29,6 +29,9 @@ class Flusher:
 def warm(tensors: Iterable[torch.Tensor]) -> None:
     """Read every byte of `tensors`, so that the cache holds what of them fits."""
     for tensor in tensors:
-        flat = tensor.reshape(-1).view(torch.uint8)
-        # A reduction has to read each element; max of bytes cannot overflow.
-        flat.max()
+        if tensor.layout is torch.strided and tensor.is_contiguous() and tensor.numel():
+            # A reduction has to read each element; max of bytes cannot overflow.
+            tensor.reshape(-1).view(torch.uint8).max()
+        else:
+            # What `prepare` returns may be empty, strided or sparse; a copy reads all of those.
+            tensor.clone()

@@ -7,7 +7,7 @@ nothing else, so tests can put one in place that never starts a process.
 import math
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol as Interface
@@ -15,7 +15,9 @@ from typing import cast
 
 from roofmark.bench.messages import (
     ArenaHandle,
+    Bind,
     Draw,
+    IsBound,
     Load,
     Loaded,
     Open,
@@ -41,7 +43,9 @@ _KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**62)}
 # The referee's threads must sleep when it is done: spinning, they would take the cores of the
 # worker that is visited next. Workers keep their runtime's own way of waiting.
 _SLEEP = {"OMP_WAIT_POLICY": "PASSIVE"}
-Answer = Loaded | Prepared | Timed | Failure
+Answer = Loaded | IsBound | Prepared | Timed | Failure
+
+_REPLIES = {"load": Loaded, "bind": IsBound, "prepare": Prepared, "time": Timed}
 
 
 @dataclass(frozen=True)
@@ -154,14 +158,15 @@ class ProcessCrew:
         return cast(Verified, self._ask_referee(request, "verify"))
 
     def prepare(self, requests: dict[str, Prepare]) -> dict[str, Prepared | Failure]:
-        """Have workers prepare, all at once."""
-        replies: dict[str, Prepared | Failure] = {}
-        for name, request in requests.items():
-            failure = self._send(name, request, stage="prepare")
-            if failure is not None:
-                replies[name] = failure
-        waiting = [name for name in requests if name not in replies]
-        return replies | cast("dict[str, Prepared]", self._gather(waiting, stage="prepare"))
+        """Have workers bind, all at once, then call.
+
+        Weights are copied while nobody calls: a call that writes them must not be what others copy.
+        """
+        bound = self._ask({name: each.bind for name, each in requests.items()}, stage="bind")
+        ready = {
+            name: requests[name] for name, reply in bound.items() if isinstance(reply, IsBound)
+        }
+        return cast("dict[str, Prepared | Failure]", bound | self._ask(ready, stage="prepare"))
 
     def time(self, name: str, request: Time) -> tuple[Timed, float] | Failure:
         """Have one worker time a visit."""
@@ -198,11 +203,19 @@ class ProcessCrew:
             os.close(self._descriptor)
             self._descriptor = -1
 
+    def _ask(self, requests: Mapping[str, Bind | Prepare], *, stage: str) -> dict[str, Answer]:
+        """Return everybody's reply to these requests, sent to all at once."""
+        sent = {name: self._send(name, each, stage=stage) for name, each in requests.items()}
+        failed: dict[str, Answer] = {name: why for name, why in sent.items() if why is not None}
+        return failed | self._gather([name for name in sent if name not in failed], stage=stage)
+
     def _fail(self, name: str, failure: Failure) -> None:
         self.failed[name] = failure
         self.dismiss(name)
 
-    def _send(self, name: str, request: Load | Prepare | Time, *, stage: str) -> Failure | None:
+    def _send(
+        self, name: str, request: Load | Bind | Prepare | Time, *, stage: str
+    ) -> Failure | None:
         try:
             self._workers[name].send(request, stage=stage)
         except ChildFailed as failure:
@@ -234,7 +247,7 @@ class ProcessCrew:
     def _receive(
         self, name: str, *, stage: str, limit: float, start: float | None = None
     ) -> Answer:
-        expected = {"load": Loaded, "prepare": Prepared, "time": Timed}[stage]
+        expected = _REPLIES[stage]
         try:
             reply = self._workers[name].receive(stage=stage, limit=limit, start=start)
         except (ChildFailed, ReplyFailed) as failure:
@@ -252,7 +265,8 @@ class ProcessCrew:
         try:
             return self._referee.ask(request, stage=stage, limit=limit)
         except (ChildFailed, ReplyFailed) as failure:
-            raise _reference_failed(self._order.definition, failure) from failure
+            own = request.exact if isinstance(request, Verify) else ""
+            raise _reference_failed(own or self._order.definition.reference, failure) from failure
 
     def _open(self, arena: int) -> ArenaHandle:
         order = self._order
@@ -297,13 +311,13 @@ Recruit = Callable[[Order, list[Post], int], ProcessCrew]
 """Starts a crew for an order and posts, with an arena of that many bytes."""
 
 
-def _reference_failed(definition: Definition, failure: Failure) -> StudyError:
+def _reference_failed(entry: str, failure: Failure) -> StudyError:
     log = failure.reply.log if isinstance(failure, ReplyFailed) else failure.log
     return StudyError(
         Problem(
             code="RM112",
             fact=f"the reference failed while the referee was asked to {failure.stage}: {failure}",
-            where=f"{definition.reference}\n{log}".rstrip(),
+            where=f"{entry}\n{log}".rstrip(),
             meaning="Without a reference nothing can be checked, so nothing is measured.",
             mend="Run the reference by itself on inputs of these shapes and mend it.",
         )

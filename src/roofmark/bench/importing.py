@@ -14,10 +14,11 @@ _PLACES: list[str] = []
 
 
 def import_file(folder: Path, path: str) -> ModuleType:
-    """Import `folder/path` under a name of its own; whatever it raises is passed on.
+    """Import `folder/path` once, under a name of its own; whatever it raises is passed on.
 
-    What was imported from another folder before is forgotten: a process that tries one solution
-    after the other must not give the second the first one's neighbours.
+    An entry and its `prepare` in one file share that module, as they would in any program. What was
+    imported from another folder before is forgotten: a process that tries one solution after the
+    other must not give the second the first one's neighbours.
     """
     file = folder / path
     _forget_others(folder)
@@ -26,13 +27,20 @@ def import_file(folder: Path, path: str) -> ModuleType:
             sys.path.append(place)
             _PLACES.append(place)
     name = "roofmark_source_" + path.removesuffix(".py").replace("/", "_").replace("-", "_")
+    known = sys.modules.get(name)
+    if known is not None and getattr(known, "__file__", None) == str(file):
+        return known
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
         raise ImportError(f"{path} is not a Python source file")
     module = importlib.util.module_from_spec(spec)
     # Before execution: dataclasses and Triton look their own module up by name.
     sys.modules[name] = module
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        sys.modules.pop(name, None)
+        raise
     return module
 
 

@@ -99,14 +99,16 @@ class Entry:
         weights = self.definition.weights
         rest = {name: tensor for name, tensor in inputs.items() if name not in weights}
         params = chosen(self.prepare, str(self.solution.prepare), self.solution.params)
-        made = self.prepare(**{name: inputs[name] for name in weights}, **params)
+        # Copies: the arena is everybody's, and others may be preparing from these very weights.
+        made = self.prepare(**{name: inputs[name].clone() for name in weights}, **params)
         reserved = {*rest, *self.outputs, *self.definition.scalars, *self.solution.params}
         if not isinstance(made, dict) or not all(
-            type(value) is torch.Tensor and name not in reserved for name, value in made.items()
+            isinstance(name, str) and type(value) is torch.Tensor and name not in reserved
+            for name, value in made.items()
         ):
             raise BuildError(
                 f"{self.solution.prepare} returned {_describe(made)}; it returns a dict of plain "
-                f"tensors whose names are none of {', '.join(sorted(reserved))}"
+                f"tensors by name; no name may be {', '.join(sorted(reserved))}"
             )
         return rest | made
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from roofmark.bench.crew import Crew
 from roofmark.bench.ledger import Ledger, Reading
-from roofmark.bench.messages import Draw, Prepare, Prepared, Time, Timed
+from roofmark.bench.messages import Bind, Draw, Prepare, Prepared, Time, Timed
 from roofmark.bench.plan import Block, plan_blocks, tiers_on
 from roofmark.bench.process import ChildFailed
 from roofmark.evidence import Visit
@@ -66,24 +66,25 @@ def prove_solutions(crew: Crew, task: Task) -> dict[str, Ledger]:
     """Return ledgers after one verified call each and no timing: enough for negative controls."""
     ledgers = {name: Ledger() for name in task.names}
     seed = f"{task.seed}/first-call"
-    # The timed slots are filled too: what prepares a tier may run over them, and must find values.
-    crew.draw(
-        Draw(
-            workload=task.workload,
-            first=0,
-            slots=task.first + task.slots,
-            expect=task.first,
-            seed=seed,
-            weights=True,
+    for wave, names in enumerate(_waves(task, ledgers)):
+        # The timed slots are filled too: what prepares a tier may run over them, and must find
+        # values; whoever comes later finds them as they were, whatever the first ones wrote.
+        crew.draw(
+            Draw(
+                workload=task.workload,
+                first=0,
+                slots=task.first + task.slots,
+                expect=task.first,
+                seed=seed,
+                weights=wave == 0,
+            )
         )
-    )
-    for names in _waves(task, ledgers):
         requests = {name: _prepare(task, name) for name in names}
         for name, reply in crew.prepare(requests).items():
             ledger = ledgers[name]
             if isinstance(reply, Prepared):
                 ledger.proof, ledger.absent = reply.build, dict(reply.absent)
-                ledger.take(crew.verify(name, [requests[name].warm]), 1, timed=False)
+                ledger.take(crew.verify(name, [requests[name].bind.warm]), 1, timed=False)
             else:
                 ledger.failure = reply
     return ledgers
@@ -92,27 +93,29 @@ def prove_solutions(crew: Crew, task: Task) -> dict[str, Ledger]:
 def _waves(task: Task, ledgers: dict[str, Ledger]) -> Iterator[list[str]]:
     """Yield who is tried at once: first those that wait for nobody, then those that may follow."""
     waiting = list(task.names)
-    done: set[str] = set()
     while waiting:
-        wave = [n for n in waiting if task.after.get(n, "") in done or n not in task.after]
-        if not wave:
-            break
+        wave = [name for name in waiting if task.after.get(name) not in waiting]
         waiting = [name for name in waiting if name not in wave]
-        yield wave
-        done |= {name for name in wave if ledgers[name].alive}
-    for name in waiting:
-        reason = f"not tried: it comes after {task.after[name]}, which was not found right"
-        ledgers[name].failure = ChildFailed("order", reason, "")
+        for name in wave:
+            ledgers[name].failure = _refusal(task, ledgers, name)
+        if tried := [name for name in wave if ledgers[name].alive]:
+            yield tried
+
+
+def _refusal(task: Task, ledgers: dict[str, Ledger], name: str) -> ChildFailed | None:
+    """Return why a solution is not tried. One time-out may be the machine's: it stays one here."""
+    first = task.after.get(name)
+    before = ledgers.get(first or "", Ledger())
+    if first is None or (first in ledgers and before.alive):
+        return None
+    reason = f"not tried: it comes after {first}, which was not found right"
+    return ChildFailed("order", reason, "", late=getattr(before.failure, "late", 0.0))
 
 
 def _prepare(task: Task, name: str) -> Prepare:
-    return Prepare(
-        axes=task.axes,
-        first=task.first,
-        slots=task.slots,
-        warm=task.names.index(name),
-        tiers=tiers_on(task.device),
-    )
+    warm = task.names.index(name)
+    bind = Bind(axes=task.axes, first=task.first, slots=task.slots, warm=warm)
+    return Prepare(bind=bind, tiers=tiers_on(task.device))
 
 
 def _run_block(

@@ -116,13 +116,19 @@ class Load(Record, tag="load"):
     cores: tuple[int, ...]
 
 
-class Prepare(Record, tag="prepare"):
-    """Bind the timed slots, call once on slot `warm` (no other worker's), make the tiers ready."""
+class Bind(Record, tag="bind"):
+    """Prepare weights for the timed slots and for slot `warm` (no other worker's); call nothing."""
 
     axes: dict[str, int]
     first: int
     slots: int
     warm: int
+
+
+class Prepare(Record, tag="prepare"):
+    """Call once on the warm slot of `bind`, which was answered before; make the tiers ready."""
+
+    bind: Bind
     tiers: tuple[Tier, ...]
 
 
@@ -138,6 +144,10 @@ class Loaded(Record, tag="loaded"):
     """The solution can be called; a build is proved here only for interpreted ones."""
 
     build: Build | None
+
+
+class IsBound(Record, tag="bound"):
+    """Every slot has its call."""
 
 
 class Prepared(Record, tag="prepared"):
@@ -171,5 +181,5 @@ class Failed(Record, tag="failed"):
     log: str
 
 
-Request = Open | Draw | Verify | Load | Prepare | Time
-Reply = Ready | Opened | Drawn | Verified | Loaded | Prepared | Timed | Failed
+Request = Open | Draw | Verify | Load | Bind | Prepare | Time
+Reply = Ready | Opened | Drawn | Verified | Loaded | IsBound | Prepared | Timed | Failed

@@ -133,7 +133,7 @@ class Referee:
         found: dict[str, list[torch.Tensor]] = {name: [] for name in names}
         for row in rows:
             inputs = {
-                name: stack[row].contiguous() if native else self._upcast(stack[row])
+                name: self._copied(stack[row], native=native)
                 for name, stack in self.pristine.items()
             }
             result = reference(**inputs, **self.definition.scalars)
@@ -153,10 +153,12 @@ class Referee:
                 found[place.name].append(value)
         return {name: torch.stack(stack) for name, stack in found.items() if stack}
 
-    def _upcast(self, tensor: torch.Tensor) -> torch.Tensor:
-        if self.definition.reference_dtype == "native" or not tensor.is_floating_point():
-            return tensor.contiguous()
-        return tensor.to(getattr(torch, self.definition.reference_dtype)).contiguous()
+    def _copied(self, tensor: torch.Tensor, *, native: bool) -> torch.Tensor:
+        """Return a copy for a reference: one that writes its inputs must not write what we keep."""
+        own = native or self.definition.reference_dtype == "native"
+        upcast = tensor.is_floating_point() and not own
+        dtype = getattr(torch, self.definition.reference_dtype) if upcast else tensor.dtype
+        return tensor.to(dtype, copy=True, memory_format=torch.contiguous_format)
 
     def _compare(self, place: Place, slots: tuple[int, ...]) -> OutputError:
         tolerance = self._tolerance(place.name)
@@ -167,10 +169,10 @@ class Referee:
     def _compare_exactly(self, request: Verify) -> list[OutputError]:
         """Compare with the solution's own reference; all who share it share its result."""
         pick = self._rows(request.slots)
-        key = f"{request.exact} {sorted(request.params.items())} {pick}"
+        function = self._function(request.exact)
+        params = chosen(function, request.exact, request.params)
+        key = f"{request.exact} {sorted(params.items())} {pick}"
         if key not in self.exact:
-            function = self._function(request.exact)
-            params = chosen(function, request.exact, request.params)
             own = functools.partial(function, **params)
             self.exact[key] = self._expect(range(pick.start, pick.stop), own, native=True)
         return [

@@ -46,7 +46,8 @@ Role = Literal["baseline", "solution", "twin", "wrong"]
 # Chosen: a solution that died on three workloads of one process set dies, it was not unlucky; to
 # start it again for each of many more would cost the time of those that live.
 _MOST_DEATHS = 3
-_CONTROL = "control"
+# Chosen: no solution can have this name; one called "control" might.
+_CONTROL = "~control"
 
 
 def _recruit(order: Order, posts: list[Post], arena: int) -> ProcessCrew:

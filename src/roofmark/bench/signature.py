@@ -45,16 +45,16 @@ def read_convention(
 
 
 def chosen(function: Callable[..., Any], entry: str, params: Mapping[str, int]) -> dict[str, int]:
-    """Return those params that a function names."""
-    return {n: params[n] for n in read_parameters(function, entry) if n in params}
+    """Return those params that a function takes by name. Raises: BuildError without a signature."""
+    found = _signature(function, entry)
+    if any(each.kind is inspect.Parameter.VAR_KEYWORD for each in found.values()):
+        return dict(params)
+    return {name: params[name] for name in found if name in params}
 
 
 def read_parameters(function: Callable[..., Any], entry: str) -> dict[str, inspect.Parameter]:
     """Return the parameters by name. Raises: BuildError when they cannot be told."""
-    try:
-        found = dict(inspect.signature(function).parameters)
-    except (TypeError, ValueError) as error:
-        raise BuildError(f"{entry} has no signature that Python can read: {error}") from error
+    found = _signature(function, entry)
     starred = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     loose = [str(each) for each in found.values() if each.kind in starred]
     if loose:
@@ -62,6 +62,13 @@ def read_parameters(function: Callable[..., Any], entry: str) -> dict[str, inspe
             f"{entry} takes {', '.join(loose)}; name its parameters as the definition does"
         )
     return found
+
+
+def _signature(function: Callable[..., Any], entry: str) -> dict[str, inspect.Parameter]:
+    try:
+        return dict(inspect.signature(function).parameters)
+    except (TypeError, ValueError) as error:
+        raise BuildError(f"{entry} has no signature that Python can read: {error}") from error
 
 
 def _mismatch(

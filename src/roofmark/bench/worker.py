@@ -1,8 +1,8 @@
 """A worker: the one process in which one solution's code runs.
 
-In: `Load`, `Prepare`, `Time`. Out: `Loaded`, `Prepared`, `Timed`. It knows addresses, shapes and
-how often to call; it does not know what is expected, which seed made the inputs, or when the run
-stops.
+In: `Load`, `Bind`, `Prepare`, `Time`. Out: `Loaded`, `IsBound`, `Prepared`, `Timed`. It knows
+addresses, shapes and how often to call; it does not know what is expected, which seed made the
+inputs, or when the run stops.
 """
 
 import os
@@ -16,6 +16,8 @@ from roofmark.bench.cache import Flusher
 from roofmark.bench.layout import Layout, plan_layout
 from roofmark.bench.load import Bound, Entry, load_entry
 from roofmark.bench.messages import (
+    Bind,
+    IsBound,
     Load,
     Loaded,
     Prepare,
@@ -44,7 +46,7 @@ class Worker:
         self.layout: Layout
         self.first = 0
         self.flusher: Flusher
-        self.slots: Slots
+        self.slots = _no_slots()
         self.timers: dict[Tier, Timer] = {}
 
     def answer(self, request: Request) -> Reply:
@@ -52,6 +54,8 @@ class Worker:
         match request:
             case Load():
                 return self.load(request)
+            case Bind():
+                return self.bind(request)
             case Prepare():
                 return self.prepare(request)
             case Time():
@@ -76,16 +80,22 @@ class Worker:
         )
         return Loaded(build=self.entry.build)
 
-    def prepare(self, request: Prepare) -> Prepared:
-        """Bind every slot and call once; what that call needs to compile, it compiles here."""
+    def bind(self, request: Bind) -> IsBound:
+        """Bind every slot; what was prepared for the last workload goes before more is made."""
         self.timers.clear()
+        self.slots = _no_slots()
         self.layout = plan_layout(self.load_request.definition, request.axes)
         self.first = request.first
         timed = range(request.first, request.first + request.slots)
         bound = [self._bind(slot) for slot in timed]
         warm = self._bind(request.warm)
         self.slots = Slots([b.call for b in bound], [b.reads for b in bound], warm.call)
-        self._store([self.slots.warm_up()], [request.warm])
+        self._synchronize()
+        return IsBound()
+
+    def prepare(self, request: Prepare) -> Prepared:
+        """Call once; what that call needs to compile, it compiles here."""
+        self._store([self.slots.warm_up()], [request.bind.warm])
         self._synchronize()
         absent = {tier: why for tier in request.tiers if (why := self._ready(tier))}
         return Prepared(absent=absent, build=self._proof())
@@ -155,6 +165,10 @@ class Worker:
     def _synchronize(self) -> None:
         if self.arena.data.is_cuda:
             torch.cuda.synchronize()
+
+
+def _no_slots() -> Slots:
+    return Slots((), (), lambda: None)
 
 
 def start() -> Answer:

@@ -24,6 +24,18 @@ def skip_reason(solution: Solution, device: Device) -> str:
     return f"not installed: {', '.join(missing)}" if missing else ""
 
 
+def skip_reasons(study: Study, device: Device) -> dict[str, str]:
+    """Return solution or control -> why it is not run; who waits for one that is not, is not."""
+    reasons = {s.name: skip_reason(s, device) for s in (*study.solutions, *study.wrong)}
+    for solution in study.solutions:
+        first = solution
+        while not reasons[solution.name] and isinstance(first.after, str):
+            first = study.solution(first.after)
+            if reasons[first.name]:
+                reasons[solution.name] = f"it comes after {first.name}; {reasons[first.name]}"
+    return {name: why for name, why in reasons.items() if why}
+
+
 def _installed(package: str) -> bool:
     try:
         return importlib.util.find_spec(package) is not None

@@ -8,12 +8,16 @@ import typer
 from roofmark.cli import (
     Ended,
     cite,
+    compare,
     doctor,
     export,
+    gate,
     import_,
     judge,
+    log,
     loop,
     new,
+    pin,
     profile,
     report,
     rerun,
@@ -45,7 +49,8 @@ def _guarded(command: Callable[..., int]) -> Callable[..., int]:
 
 
 _COMMANDS = (
-    run, judge, report, verify, rerun, profile, doctor, rules, new, import_, export, cite, loop,
+    run, judge, report, verify, rerun, profile, doctor, rules, new, import_, export, cite,
+    pin, gate, compare, log, loop,
 )  # fmt: skip
 
 for module in _COMMANDS:

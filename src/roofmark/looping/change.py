@@ -25,7 +25,7 @@ Contents = Mapping[str, str | bytes]
 def changeable_files(loaded: LoadedStudy, solution: str) -> tuple[str, ...]:
     """Return the files of a solution that a proposer may change: its own, but no reference's.
 
-    Raises: StudyError RM134 when there is none, or one is no text.
+    Raises: StudyError RM135 when there is none, or one is no text.
     """
     study = loaded.study
     references = {entry.partition("::")[0] for entry in study.references}
@@ -33,12 +33,12 @@ def changeable_files(loaded: LoadedStudy, solution: str) -> tuple[str, ...]:
     mend = "Give the solution a UTF-8 source file of its own."
     if not files:
         fact = f"every file of solution {solution!r} holds a reference"
-        raise StudyError(problem("RM134", fact, str(loaded.folder), mend))
+        raise StudyError(problem("RM135", fact, str(loaded.folder), mend))
     for name in files:
         try:
             loaded.contents[name].decode()
         except UnicodeDecodeError as error:
-            raise StudyError(problem("RM134", f"{name} is no text: {error}", name, mend)) from error
+            raise StudyError(problem("RM135", f"{name} is no text: {error}", name, mend)) from error
     return files
 
 

@@ -26,7 +26,7 @@ from roofmark.foreign import (
     Series,
 )
 from roofmark.records import Missing
-from roofmark.reports.wording import NOTHING, counted, shorten
+from roofmark.reports.wording import NOTHING, aligned, counted, shorten
 from roofmark.units import Seconds, show
 
 _NOUNS: dict[Kind, str] = {
@@ -65,7 +65,7 @@ def _kernels(table: KernelTable) -> Iterable[str]:
     rows = sorted(table.rows, key=lambda row: -row.total)
     calls = sum(row.calls for row in rows)
     yield f"{len(rows)} {what}, {calls:,} calls, {_time(table.total)} together"
-    yield from _aligned(
+    yield from aligned(
         ["share", "total", "calls", "median", "mean", "p95", "name"],
         [
             [f"{100 * row.total / (table.total or 1):.1f} %", _time(row.total), f"{row.calls:,}",
@@ -131,7 +131,7 @@ def _samples(column: Samples) -> Iterable[str]:
 
 def _figures(found: Figures) -> Iterable[str]:
     yield from (f"{name}: {shorten(value, _NAME)}" for name, value in found.settings.items())
-    yield from _aligned(
+    yield from aligned(
         ["value", "unit", "estimator", "figure"],
         [
             [f"{f.value:.10g}", f.unit, f.estimator, shorten(f.label, _NAME)]
@@ -186,12 +186,3 @@ def _time(value: Seconds | Missing) -> str:
 
 def _sizes(sizes: tuple[int, ...] | Missing) -> str:
     return "unknown" if isinstance(sizes, Missing) else "x".join(map(str, sizes))
-
-
-def _aligned(head: list[str], rows: list[list[str]]) -> Iterable[str]:
-    """Yield lines whose columns stand below one another; numbers right, the last column left."""
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    for row in (head, *rows):
-        *numbers, name = row
-        cells = [f"{text:>{width}}" for text, width in zip(numbers, widths, strict=False)]
-        yield "  ".join([*cells, name])

@@ -6,6 +6,7 @@ written with as many decimals as its interval can carry, and no more.
 
 import math
 import re
+from collections.abc import Iterable
 
 from roofmark.analysis.verdict import Estimate, Roof
 from roofmark.records import Missing
@@ -70,6 +71,11 @@ def headroom(roof: Roof | Missing) -> str:
     return NOTHING if isinstance(roof, Missing) else f"{roof.headroom:.2f}x {roof.limit}"
 
 
+def percent(part: float) -> str:
+    """Return a part of 1 as "2.0 %"."""
+    return f"{100 * part:.1f} %"
+
+
 def counted(number: int, noun: str) -> str:
     """Return "1 finding", "2 findings", "2 processes"."""
     plural = "es" if noun.endswith(("s", "ch")) else "s"
@@ -90,3 +96,12 @@ def shape_of(workload: str) -> str:
 def sentence(text: str) -> str:
     """Return the text with a capital at its beginning."""
     return text[:1].upper() + text[1:]
+
+
+def aligned(head: list[str], rows: list[list[str]]) -> Iterable[str]:
+    """Yield lines whose columns stand below one another; numbers right, the last column left."""
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    for row in (head, *rows):
+        *numbers, name = row
+        cells = [f"{text:>{width}}" for text, width in zip(numbers, widths, strict=False)]
+        yield "  ".join([*cells, name])

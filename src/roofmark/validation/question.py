@@ -152,7 +152,8 @@ def _solution(solution: Solution, study: Study, where: str) -> Iterator[Problem]
         mend = 'Write entry="file.py::function".'
         yield problem("RM117", f"entry {solution.entry!r}", where, mend)
         return
-    for path in solution.files:
+    exact = (solution.exact,) if isinstance(solution.exact, str) else ()
+    for path in (*solution.files, *exact):
         yield from _path(path, where)
     yield from _devices(solution, where)
     yield from _language(solution, where)

@@ -44,6 +44,9 @@ def _weights(study: Study, places: Places) -> Iterator[Problem]:
         if name in definition.mutable:
             mend = "What changes from call to call is no weight."
             yield problem("RM116", f"weight {name!r} is mutable", where, mend)
+    if definition.weights and not set(definition.inputs) - set(definition.weights):
+        mend = "Leave out those that change: else a result could be kept from call to call."
+        yield problem("RM116", "every input is a weight", where, mend)
 
 
 def _solution(solution: Solution, study: Study, where: str) -> Iterator[Problem]:
@@ -58,11 +61,22 @@ def _solution(solution: Solution, study: Study, where: str) -> Iterator[Problem]
         if isinstance(entry, str) and not _PYTHON_ENTRY.fullmatch(entry):
             mend = f'Write {what}="file.py::function".'
             yield problem("RM117", f"{what} {entry!r}", where, mend)
+    yield from _exact(solution, study, where)
     if isinstance(solution.prepare, str) and not definition.weights:
         mend = "Name the inputs that stay the same: Definition(weights=...)."
         yield problem("RM116", "it prepares weights and there are none", where, mend)
     if isinstance(solution.traffic, str):
         yield from _traffic(solution.traffic, study, where)
+
+
+def _exact(solution: Solution, study: Study, where: str) -> Iterator[Problem]:
+    """Check that no solution's own code would say what is right."""
+    path = solution.exact.partition("::")[0] if isinstance(solution.exact, str) else ""
+    owners = [s.name for s in (*study.solutions, *study.wrong) if path in s.files]
+    if owners and path != study.definition.reference.partition("::")[0]:
+        fact = f"exact is in {path!r}, a file of solution {owners[0]!r}"
+        mend = "Move it to the definition's reference, or to a file of its own."
+        yield problem("RM134", fact, where, mend)
 
 
 def _traffic(traffic: str, study: Study, where: str) -> Iterator[Problem]:

@@ -204,7 +204,8 @@ def test_prepared_weights_stand_in_for_the_weights(tmp_path: Path) -> None:
     [
         ("def pack(w): return w\ndef scale(x, w, factor, TIMES): ...", "returned Tensor"),
         ("def pack(w): return {'w': 1.0}\ndef scale(x, w, factor, TIMES): ...", "a dict of w"),
-        ("def pack(w): return {'x': w}\ndef scale(x, factor, TIMES): ...", "names are none of"),
+        ("def pack(w): return {'x': w}\ndef scale(x, factor, TIMES): ...", "no name may be TIMES"),
+        ("def pack(w): return {0: w}\ndef scale(x, w, factor, TIMES): ...", "a dict of 0"),
         ("def pack(w): return {'p': w}\ndef scale(x, w, factor, TIMES): ...", "lacks p and has w"),
         ("def pack(w): return {'p': w}\ndef scale(x, p, factor): ...", "lacks TIMES"),
     ],
@@ -221,3 +222,22 @@ def test_the_next_solution_of_a_process_gets_its_own_neighbours(tmp_path: Path) 
         (tmp_path / name).mkdir()
         entry = _load(tmp_path / name, text, neighbour=f"def times(a, b): return {result}")
         assert torch.equal(_run(entry), TRIPLED * (1 if name == "one" else 2))
+
+
+def test_an_entry_and_its_prepare_share_one_module(tmp_path: Path) -> None:
+    text = (
+        "made = []\n"
+        "def pack(x):\n    made.append(len(made))\n    return {'packed': x.clone()}\n"
+        "def scale(packed, factor):\n    assert made == [0]\n    return packed * factor\n"
+    )
+    (tmp_path / "entry.py").write_text(text)
+    weighty = replace(CONTRACT, weights=("x",))
+    solution = Solution("mine", "entry.py::scale", prepare="entry.py::pack")
+    assert torch.equal(_run(load_entry(solution, weighty, tmp_path, None, None)), TRIPLED)
+
+
+def test_a_file_that_failed_to_import_fails_again(tmp_path: Path) -> None:
+    (tmp_path / "entry.py").write_text("def scale(x, factor): return x * factor\nraise KeyError(1)")
+    for _ in range(2):
+        with pytest.raises(BuildError, match="KeyError: 1"):
+            load_entry(Solution("mine", "entry.py::scale"), CONTRACT, tmp_path, None, None)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace as replace_record
 
 from roofmark.bench.crew import Failure
 from roofmark.bench.ledger import Ledger
@@ -52,7 +53,7 @@ class FakeCrew:
         self.log.append(("prepare", ",".join(requests)))
         replies: dict[str, Prepared | Failure] = {}
         for name, request in requests.items():
-            self.owner[request.warm] = name
+            self.owner[request.bind.warm] = name
             fault = self.faults.get(("prepare", name))
             good = not isinstance(fault, ChildFailed | ReplyFailed)
             replies[name] = Prepared(absent={}, build=None) if good else fault
@@ -206,3 +207,29 @@ def test_the_watch_looks_at_the_process_that_is_visited() -> None:
     crew, looked = FakeCrew(), list[int]()
     measure_workload(crew, _task(), _watch(looked.append))
     assert looked == [crew.pid(name) for what, name in crew.log if what == "time"]
+
+
+# --- who waits for whom --------------------------------------------------------------------------
+def test_who_comes_later_finds_the_values_as_they_were_drawn() -> None:
+    crew = FakeCrew()
+    prove_solutions(crew, _task(after={"other": BASE}))
+    assert [what for what, _ in crew.log if what != "verify"] == ["draw", "prepare"] * 2
+    first, again = crew.draws
+    assert first.weights and not again.weights
+    assert replace_record(first, weights=False) == again
+
+
+def test_who_waits_for_one_that_is_late_is_late_too() -> None:
+    late = ChildFailed("prepare", "late", "", late=7.0)
+    crew = FakeCrew({("prepare", "other"): late})
+    ledgers = prove_solutions(crew, _task(after={TWIN: BASE, BASE: "other"}))
+    for name in (BASE, TWIN):
+        assert ledgers[name].outcome(PROTOCOL, "b") == TimedOut(stage="order", limit=7.0)
+    assert [names for what, names in crew.log if what == "prepare"] == ["other"]
+
+
+def test_who_waits_for_nobody_there_is_told() -> None:
+    ledgers = prove_solutions(FakeCrew(), _task(after={"other": "gone"}))
+    outcome = ledgers["other"].outcome(PROTOCOL, "b")
+    assert isinstance(outcome, Crashed) and "comes after gone" in outcome.reason
+    assert ledgers[BASE].alive

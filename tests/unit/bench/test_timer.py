@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from roofmark.bench.cache import Flusher
+from roofmark.bench.cache import Flusher, warm
 from roofmark.bench.timer import CallTimer, Slots
 
 
@@ -67,3 +67,18 @@ def test_the_collector_is_back_after_a_call_that_raises() -> None:
     with pytest.raises(ValueError, match="no"):
         CallTimer(_Flusher([]), cuda=False).take(slots, 1, "cold")
     assert gc.isenabled()
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        torch.empty(0),
+        torch.ones(4, 3).t(),
+        torch.ones(1).expand(5),
+        torch.eye(3).to_sparse(),
+        torch.ones((), requires_grad=True),
+    ],
+    ids=["empty", "strided", "expanded", "sparse", "scalar"],
+)
+def test_whatever_weights_were_made_into_can_be_read_into_a_cache(tensor: torch.Tensor) -> None:
+    warm([tensor])

@@ -231,6 +231,11 @@ def _verdict(place: str, verdict: Verdict) -> Iterator[Subject]:
     context = f"{place} {verdict.study} {verdict.device_name}"
     for overall in verdict.overall:
         yield Subject("cell", overall.solution, place, context, tuple(_of_overall(overall)))
+    for each in verdict.contrasts:
+        if not isinstance(each.speedup, Missing):
+            name = f"{each.name} {each.of} {each.against}"
+            values = tuple(_speedup("ratio of two solutions", each.speedup))
+            yield Subject("cell", name, place, context, values)
     baselines: set[str] = set()
     for cell in verdict.cells:
         name = f"{cell.solution} {cell.workload}"

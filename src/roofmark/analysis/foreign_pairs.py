@@ -1,0 +1,336 @@
+"""Foreign pairs: two files of other tools side by side, row by row, without a verdict.
+
+In: two `Imported` files of one kind, or one that holds several runs. Out: `ForeignCompared`: per
+row the ratio B / A of what the files say, as `reported`: it has no interval, so it decides nothing.
+Settings that change the question void a part, another estimator or number of calls a row.
+
+Where a file holds the time of a reference that every run measured, that time is the canary: runs
+between which it jumps were on different hosts, and are groups, not samples of one thing.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from statistics import fmean, median
+from typing import Literal
+
+from roofmark.analysis.verdict import Difference
+from roofmark.codes import problem
+from roofmark.errors import BundleError
+from roofmark.foreign import Content, Figures, Imported, KernelRow, KernelTable, Series
+from roofmark.records import Missing, Record
+
+# Chosen: the margin of a Protocol that names none.
+MARGIN = 0.02
+# Chosen: in a published file one binary's reference moves by up to 13 % between runs on one host
+# and by 60 to 70 % on another; 20 % lies between.
+HOST_GAP = 1.2
+_UNSAID = "not stated"
+_CANARY = "reference latency"
+# What makes two numbers answers to different questions. A method that one side leaves unsaid voids
+# too: methods changed between pins before, and nobody wrote so.
+_VOID = (
+    "model", "architecture", "shape", "kv_cache", "gpu", "device", "hardware", "host", "hostname",
+    "num_prompts", "request_rate", "max_concurrency", "n_prompt", "n_gen", "n_batch",
+)  # fmt: skip
+_VOID_UNSAID = ("methodology",)
+# What names a part of a file; parts of the same name are set side by side.
+_NAMES = ("run", "benchmark", "role", "leg", "definition", "solution")
+_NO_SETTING = (
+    *_NAMES,
+    "timestamp",
+    "date",
+    "log",
+    "label",
+    "_note",
+    "note",
+    "comment",
+    "summary_md",
+)
+
+
+class ForeignRow(Record):
+    """One figure in both files, in `unit`; ratio: B / A.
+
+    why: it is not comparable, "" if it is. doubt: what one of the files leaves unsaid.
+    """
+
+    label: str
+    unit: str
+    a: float
+    b: float
+    ratio: float
+    why: str
+    doubt: str
+
+
+class Together(Record, tag="together"):
+    """Sums over the kernels that both tables hold; coverage: their part of each table's time.
+
+    other_calls: how many of them were called another number of times; other_share: their part of
+    the sums, which are then of different work.
+    """
+
+    kernels: int
+    other_calls: int
+    other_share: float
+    a: float
+    b: float
+    ratio: float
+    coverage_a: float
+    coverage_b: float
+
+
+class ForeignPart(Record):
+    """One table or set of figures in both files. only_a, only_b: rows that the other one lacks."""
+
+    name: str
+    differences: tuple[Difference, ...]
+    rows: tuple[ForeignRow, ...]
+    only_a: tuple[str, ...]
+    only_b: tuple[str, ...]
+    together: Together | Missing
+
+    @property
+    def void(self) -> bool:
+        """Whether a setting makes it not comparable."""
+        return any(each.voids for each in self.differences)
+
+
+class HostGroup(Record):
+    """Runs whose canary agrees; the ratios are geometric means to the first group's."""
+
+    runs: tuple[str, ...]
+    canary: float
+    latency: float
+    speedup: float | Missing
+
+
+class ForeignCompared(Record):
+    """Two files; `reported`: ratios without an interval, which no decision follows from."""
+
+    a: str
+    b: str
+    outcome: Literal["reported", "not comparable"]
+    margin: float
+    parts: tuple[ForeignPart, ...]
+    groups: tuple[HostGroup, ...]
+    notes: tuple[str, ...]
+
+
+def compare_foreign(a: Imported, b: Imported, *, margin: float | None = None) -> ForeignCompared:
+    """Set two files side by side, or (the same one twice) the runs inside one.
+
+    Raises: BundleError RM425 where they hold nothing of one kind.
+    """
+    parts = () if a is b else tuple(_parts(a, b))
+    files = (a,) if a is b else (a, b)
+    groups = tuple(_groups(files))
+    if not parts and not groups:
+        raise _nothing_shared(a, b)
+    void = len(groups) > 1 or (bool(parts) and all(part.void for part in parts))
+    return ForeignCompared(
+        a=a.source.name,
+        b=b.source.name,
+        outcome="not comparable" if void else "reported",
+        margin=MARGIN if margin is None else margin,
+        parts=parts,
+        groups=groups,
+        notes=tuple(f"{each.source.name}: {note}" for each in files for note in each.notes),
+    )
+
+
+def _nothing_shared(a: Imported, b: Imported) -> BundleError:
+    if a is b:
+        fact = f"{a.source.name} ({a.source.format}) holds no runs with a reference of their own"
+    else:
+        fact = f"{a.source.format} and {b.source.format} hold nothing of one kind"
+    mend = "Name two files of one kind: tables of kernels, figures of an engine, or timings."
+    return BundleError(problem("RM425", fact, f"{a.source.name}, {b.source.name}", mend))
+
+
+def _parts(a: Imported, b: Imported) -> Iterator[ForeignPart]:
+    for kind in ("gpu", "copies", "api", "regions"):
+        tables = [
+            [c for c in f.contents if isinstance(c, KernelTable) and c.kind == kind] for f in (a, b)
+        ]
+        if len(tables[0]) == len(tables[1]):
+            yield from (_kernels(kind, *pair) for pair in zip(*tables, strict=True))
+    figures = [[c for c in f.contents if isinstance(c, Figures)] for f in (a, b)]
+    # One set has no need of a name: it is compared with every one of the other file.
+    alone = 1 in (len(figures[0]), len(figures[1]))
+    for one in figures[0]:
+        for two in figures[1]:
+            if alone or _name(one) == _name(two):
+                yield _figures(one, two)
+    columns = [[s for c in f.contents if isinstance(c, Series) for s in c.columns] for f in (a, b)]
+    if all(columns):
+        medians = [
+            {s.label: ("s", "median", median(s.seconds[s.warm_up :])) for s in side}
+            for side in columns
+        ]
+        yield _part("samples of one process", (), medians[0], medians[1])
+
+
+def _part(
+    name: str,
+    differences: tuple[Difference, ...],
+    a: dict[str, tuple[str, str, float]],
+    b: dict[str, tuple[str, str, float]],
+    *,
+    together: Together | None = None,
+) -> ForeignPart:
+    """Pair rows by label; a, b: label -> unit, estimator (or number of calls), value."""
+    rows: list[ForeignRow] = []
+    for label in (each for each in a if each in b):
+        (unit, how, mine), (their_unit, their_how, theirs) = a[label], b[label]
+        other = "" if how == their_how else f"{how}, {their_how}"
+        unsaid = any(each.startswith(_UNSAID) for each in (how, their_how))
+        why = ("" if unsaid else other) if unit == their_unit else f"{unit}, {their_unit}"
+        ratio = theirs / mine if mine > 0 else 0.0
+        why = why if mine > 0 else "nothing to divide by"
+        doubt = other if unsaid else ""
+        rows.append(
+            ForeignRow(label=label, unit=unit, a=mine, b=theirs, ratio=ratio, why=why, doubt=doubt)
+        )
+    return ForeignPart(
+        name=name,
+        differences=differences,
+        rows=tuple(rows),
+        only_a=tuple(each for each in a if each not in b),
+        only_b=tuple(each for each in b if each not in a),
+        together=together or Missing(reason="figures do not add up"),
+    )
+
+
+# --- tables of kernels ---------------------------------------------------------------------------
+def _kernels(kind: str, a: KernelTable, b: KernelTable) -> ForeignPart:
+    mine, theirs = ({row.name: row for row in table.rows} for table in (a, b))
+    common = [name for name in mine if name in theirs]
+    other = [n for n in common if mine[n].calls != theirs[n].calls]
+    sums = [math.fsum(side[n].total for n in common) for side in (mine, theirs)]
+    of_other = math.fsum(side[n].total for n in other for side in (mine, theirs))
+    together = Together(
+        kernels=len(common),
+        other_calls=len(other),
+        other_share=of_other / sum(sums) if sum(sums) else 0.0,
+        a=sums[0],
+        b=sums[1],
+        ratio=sums[1] / sums[0] if sums[0] else 0.0,
+        coverage_a=sums[0] / a.total if a.total else 0.0,
+        coverage_b=sums[1] / b.total if b.total else 0.0,
+    )
+    rows = [{n: _per_call(row) for n, row in side.items() if row.calls} for side in (mine, theirs)]
+    return _part(f"{kind}: time per call", (), rows[0], rows[1], together=together)
+
+
+def _per_call(row: KernelRow) -> tuple[str, str, float]:
+    return "s", f"{row.calls} calls", row.total / row.calls
+
+
+# --- figures -------------------------------------------------------------------------------------
+def _name(found: Figures) -> tuple[str, ...]:
+    return tuple(f"{key} {found.settings[key]}" for key in _NAMES if key in found.settings)
+
+
+def _figures(a: Figures, b: Figures) -> ForeignPart:
+    values = [{f.label: (f.unit, f.estimator, f.value) for f in side.figures} for side in (a, b)]
+    named = [", ".join(_name(each)) for each in (a, b)]
+    name = named[0] if named[0] == named[1] else " against ".join(n or "all of it" for n in named)
+    differences = (*_settings(a, b), *_canary_differs(a, b))
+    return _part(name or "figures", differences, values[0], values[1])
+
+
+def _settings(a: Figures, b: Figures) -> Iterator[Difference]:
+    for name in dict.fromkeys((*a.settings, *b.settings)):
+        mine, theirs = a.settings.get(name, _UNSAID), b.settings.get(name, _UNSAID)
+        same = _setting(name, mine) == _setting(name, theirs)
+        if same or name in _NO_SETTING or name.startswith("threshold"):
+            continue
+        said = name in a.settings and name in b.settings
+        voids = name in _VOID_UNSAID or (said and name.rpartition(".")[2].lower() in _VOID)
+        mend = f"Measure both with one {name}." if voids else ""
+        yield Difference(field=name, original=mine, again=theirs, voids=voids, mend=mend)
+
+
+def _setting(name: str, value: str) -> str:
+    """Return a setting as it is compared: a model's file is one model in whichever folder."""
+    if name != "model":
+        return value
+    return (value.rpartition("/")[2] if value.startswith("/") else value).partition(" (")[0]
+
+
+def _canary(found: Figures) -> dict[str, float]:
+    return {f.label: f.value for f in found.figures if f.label.endswith(_CANARY) and f.value > 0}
+
+
+def _canary_differs(a: Figures, b: Figures) -> Iterator[Difference]:
+    mine, theirs = _canary(a), _canary(b)
+    moved = _ratio(mine, theirs)
+    if mine and theirs and not 1 / HOST_GAP < moved < HOST_GAP:
+        yield Difference(
+            field="host",
+            original="the reference's own latency",
+            again=f"{moved:.2f} times that",
+            voids=True,
+            mend="Measure both on one host; what is additive cancels in no ratio.",
+        )
+
+
+def _ratio(a: dict[str, float], b: dict[str, float]) -> float:
+    """Return the geometric mean of b / a over the labels of both; 1 where there are none."""
+    both = [label for label in a if label in b]
+    return math.exp(fmean([math.log(b[n] / a[n]) for n in both])) if both else 1.0
+
+
+# --- hosts ---------------------------------------------------------------------------------------
+def _groups(files: Sequence[Imported]) -> Iterator[HostGroup]:
+    """Yield groups of runs between which the canary does not jump, the first run's group first."""
+    runs: list[tuple[str, Figures]] = []
+    for file in files:
+        prefix = f"{file.source.name} " if len(files) > 1 else ""
+        runs += [(prefix + _run_name(c, i), c) for i, c in enumerate(_with_canary(file.contents))]
+    if len(runs) < 2:
+        return
+    first = _canary(runs[0][1])
+    at = sorted((_ratio(first, _canary(run)), name) for name, run in runs)
+    grouped = [[at[0]]]
+    for before, each in pairwise(at):
+        if each[0] / before[0] >= HOST_GAP:
+            grouped.append([])
+        grouped[-1].append(each)
+    named = [{name for _, name in group} for group in grouped]
+    named.sort(key=lambda names: runs[0][0] not in names)
+    chosen = [[run for name, run in runs if name in names] for names in named]
+    for names, group in zip(named, chosen, strict=True):
+        yield HostGroup(
+            runs=tuple(name for name, _ in runs if name in names),
+            canary=_ratio(_centre(chosen[0], _CANARY), _centre(group, _CANARY)),
+            latency=_ratio(_centre(chosen[0], ": latency"), _centre(group, ": latency")),
+            speedup=_gain(chosen[0], group),
+        )
+
+
+def _gain(first: Sequence[Figures], group: Sequence[Figures]) -> float | Missing:
+    mine, theirs = (_centre(runs, ": speed-up") for runs in (first, group))
+    if not mine.keys() & theirs.keys():
+        return Missing(reason="the runs name no speed-up")
+    return _ratio(mine, theirs)
+
+
+def _run_name(found: Figures, index: int) -> str:
+    return ", ".join(_name(found)) or f"run {index + 1}"
+
+
+def _with_canary(contents: Sequence[Content]) -> list[Figures]:
+    return [c for c in contents if isinstance(c, Figures) and _canary(c)]
+
+
+def _centre(runs: Sequence[Figures], ending: str) -> dict[str, float]:
+    """Return label -> median over runs, of the labels with that ending."""
+    values: dict[str, list[float]] = {}
+    for run in runs:
+        for figure in run.figures:
+            if figure.label.endswith(ending) and figure.value > 0:
+                values.setdefault(figure.label, []).append(figure.value)
+    return {label: median(found) for label, found in values.items()}

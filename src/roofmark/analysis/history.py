@@ -1,0 +1,191 @@
+"""History: bundles of one folder in the order of time, in lines of comparable ones.
+
+In: summaries of bundles. Out: `Line`s of `Step`s. A bundle joins the newest line to whose last
+bundle it may be compared; one that may not starts a line of its own and says why. A change point is
+a step whose decision against the step before is faster or slower: the interval of the ratio, which
+includes what two runs differ by, lies outside the margin.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+from roofmark.analysis.between import compare_sides
+from roofmark.analysis.comparable import find_differences
+from roofmark.analysis.summaries import RunSummary
+from roofmark.analysis.verdict import Decision, Difference, Estimate
+from roofmark.records import Missing, Record
+
+
+class Entry(Record):
+    """One solution in one bundle.
+
+    times: workload -> seconds. codes: findings that moved it. since: the ratio of times to the
+    bundle before it in its line (above 1: faster now). change: the change point, if it is one.
+    best: no other bundle of its line has a larger speed-up.
+    """
+
+    solution: str
+    speedup: Estimate | Missing
+    decision: Decision | Missing
+    times: dict[str, Estimate | Missing]
+    codes: tuple[str, ...]
+    since: Estimate | Missing
+    change: Literal["", "faster", "slower"]
+    best: bool
+
+
+class Step(Record):
+    """One bundle in a line. name: its folder. started: UTC, seconds since 1970."""
+
+    name: str
+    bundle: str
+    started: float | Missing
+    commit: str | Missing
+    dirty: bool
+    device_name: str
+    entries: tuple[Entry, ...]
+
+
+class Line(Record):
+    """Bundles of which each may be compared with the one before.
+
+    because: what voids the comparison with the line of this study before it; empty for the first.
+    """
+
+    study: str
+    because: tuple[Difference, ...]
+    steps: tuple[Step, ...]
+
+
+class Damaged(Record):
+    """A bundle that cannot be read, and why."""
+
+    name: str
+    reason: str
+
+
+class History(Record):
+    """Everything below a folder, oldest first in every line."""
+
+    lines: tuple[Line, ...]
+    damaged: tuple[Damaged, ...]
+
+
+Named = tuple[str, RunSummary]
+
+
+def trace_history(
+    runs: Iterable[Named],
+    damaged: Sequence[Damaged] = (),
+    *,
+    solution: str | None = None,
+    workload: str | None = None,
+) -> History:
+    """Put runs into lines, oldest first. solution, workload: show these alone."""
+    lines: list[tuple[list[Named], tuple[Difference, ...]]] = []
+    for run in sorted(runs, key=_when):
+        if not _join(run, lines):
+            lines.append(([run], _why_new(run, lines)))
+    return History(
+        lines=tuple(
+            Line(
+                study=members[0][1].title,
+                because=because,
+                steps=_steps(members, solution, workload),
+            )
+            for members, because in lines
+        ),
+        damaged=tuple(damaged),
+    )
+
+
+def _when(run: Named) -> tuple[float, str]:
+    """Sort what has no date first: nothing says that it is new."""
+    started = run[1].started
+    return (0.0 if isinstance(started, Missing) else started, run[0])
+
+
+def _join(run: Named, lines: Sequence[tuple[list[Named], tuple[Difference, ...]]]) -> bool:
+    for members, _ in reversed(lines):
+        if not _void(members[-1], run):
+            members.append(run)
+            return True
+    return False
+
+
+def _void(before: Named, run: Named) -> tuple[Difference, ...]:
+    found = find_differences(before[1].conditions, run[1].conditions, commits=True)
+    return tuple(each for each in found if each.voids)
+
+
+def _why_new(
+    run: Named, lines: Sequence[tuple[list[Named], tuple[Difference, ...]]]
+) -> tuple[Difference, ...]:
+    """Return what keeps it from the newest line of the same study; nothing for a new study."""
+    for members, _ in reversed(lines):
+        if members[-1][1].title == run[1].title:
+            return _void(members[-1], run)
+    return ()
+
+
+def _steps(
+    members: Sequence[Named], solution: str | None, workload: str | None
+) -> tuple[Step, ...]:
+    best = _best(members)
+    steps: list[Step] = []
+    for index, (name, run) in enumerate(members):
+        before = members[index - 1][1] if index else None
+        steps.append(
+            Step(
+                name=name,
+                bundle=run.bundle,
+                started=run.started,
+                commit=run.commit,
+                dirty=run.dirty,
+                device_name=run.device_name,
+                entries=_entries(run, before, solution, workload, best),
+            )
+        )
+    return tuple(steps)
+
+
+def _best(members: Sequence[Named]) -> dict[str, str]:
+    """Return solution -> the bundle with its largest speed-up; one alone is no best."""
+    found: dict[str, tuple[float, str]] = {}
+    for _, run in members if len(members) > 1 else ():
+        for name, held in run.solutions.items():
+            speedup = held.overall.speedup
+            # What a finding moved is no record to beat.
+            if isinstance(speedup, Estimate) and not held.overall.codes:
+                found[name] = max(found.get(name, (0.0, "")), (speedup.value, run.bundle))
+    return {name: bundle for name, (_, bundle) in found.items()}
+
+
+def _entries(
+    run: RunSummary,
+    before: RunSummary | None,
+    solution: str | None,
+    workload: str | None,
+    best: dict[str, str],
+) -> tuple[Entry, ...]:
+    compared = compare_sides([before], [run], solution=solution) if before else None
+    since = {cell.solution: cell for cell in compared.overall} if compared else {}
+    entries: list[Entry] = []
+    for name, held in run.solutions.items():
+        if name == run.baseline or solution not in (None, name):
+            continue
+        cell = since.get(name)
+        times = {w: c.time for w, c in held.workloads.items() if workload in (None, w)}
+        entries.append(
+            Entry(
+                solution=name,
+                speedup=held.overall.speedup,
+                decision=held.overall.decision,
+                times=times,
+                codes=held.overall.codes,
+                since=cell.times if cell else Missing(reason="nothing comparable came before"),
+                change=cell.decision if cell and cell.decision in ("faster", "slower") else "",
+                best=best.get(name) == run.bundle,
+            )
+        )
+    return tuple(entries)

@@ -1,0 +1,107 @@
+"""Comparing: two or more sides, each one or several bundles, or each a file of another tool.
+
+In: paths. Out: `Compared` or `ForeignCompared` of the first side with each other one, or the
+`Replication`s of the first bundle by the others. Bundles are judged and foreign files imported;
+like `citing`, this stands above both.
+"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from msgspec import structs
+
+from roofmark.analysis.between import Compared, compare_sides
+from roofmark.analysis.foreign_pairs import ForeignCompared, compare_foreign
+from roofmark.analysis.replicate import replicate
+from roofmark.analysis.summaries import RunSummary, summarise_bundle
+from roofmark.analysis.verdict import Replication
+from roofmark.api import judge
+from roofmark.bundle import open_bundle
+from roofmark.codes import problem
+from roofmark.errors import BundleError, StudyError
+
+Side = Sequence[Path]
+
+
+def compare_bundles(
+    sides: Sequence[Side], *, solution: str | None = None, margin: float | None = None
+) -> tuple[Compared, ...]:
+    """Compare the first side with each other one; every side holds bundles.
+
+    Raises: BundleError for a damaged bundle, StudyError RM130 for a solution that a bundle does not
+        hold, BundleError RM425 for a bundle that is named twice.
+    """
+    runs = [[summarise_bundle(open_bundle(path)) for path in side] for side in sides]
+    _check_once(runs, sides)
+    if solution is not None:
+        _check_solution(runs, sides, solution)
+    return tuple(
+        compare_sides(runs[0], other, solution=solution, margin=margin) for other in runs[1:]
+    )
+
+
+def replicate_bundles(sides: Sequence[Side]) -> tuple[Replication, ...]:
+    """Say of every bundle after the first whether it says what the first one said.
+
+    Raises: BundleError for a damaged bundle.
+    """
+    first, *others = (open_bundle(path) for side in sides for path in side)
+    verdict = judge(first)
+    return tuple(
+        replicate(
+            verdict,
+            judge(each),
+            first.environment,
+            each.environment,
+            studies=(first.study, each.study),
+        )
+        for each in others
+    )
+
+
+def compare_files(
+    sides: Sequence[Side], *, margin: float | None = None
+) -> tuple[ForeignCompared, ...]:
+    """Compare the first foreign file with each other one, or the runs inside a single file.
+
+    Raises: ImportFailed RM415 to RM419, BundleError RM425 for files that hold different things.
+    """
+    from roofmark.importers import read_foreign
+
+    paths = [path for side in sides for path in side]
+    first, *others = (read_foreign(path) for path in paths)
+    return tuple(
+        structs.replace(
+            compare_foreign(first, each, margin=margin), a=_name(paths[0]), b=_name(path)
+        )
+        for each, path in zip(others or [first], paths[1:] or paths, strict=True)
+    )
+
+
+def _name(path: Path) -> str:
+    """Tell a file from its like in another folder."""
+    return "/".join(path.absolute().parts[-2:])
+
+
+def _check_once(runs: Sequence[Sequence[RunSummary]], sides: Sequence[Side]) -> None:
+    seen: set[str] = set()
+    for run, path in zip((r for s in runs for r in s), (p for s in sides for p in s), strict=True):
+        if run.bundle in seen:
+            fact = f"bundle {run.bundle[:12]} is named twice"
+            mend = "Name each run once; a copy of a run is no second run."
+            raise BundleError(problem("RM425", fact, str(path), mend))
+        seen.add(run.bundle)
+
+
+def _check_solution(
+    runs: Sequence[Sequence[RunSummary]], sides: Sequence[Side], solution: str
+) -> None:
+    for run, path in zip((r for s in runs for r in s), (p for s in sides for p in s), strict=True):
+        if solution not in run.solutions:
+            raise unknown_solution(solution, run.solutions, path)
+
+
+def unknown_solution(solution: str, known: Iterable[str], path: Path) -> StudyError:
+    """Return the error for a solution that a bundle does not hold."""
+    fact = f"there is no solution {solution!r}"
+    return StudyError(problem("RM130", fact, str(path), f"Name one of: {', '.join(known)}."))
