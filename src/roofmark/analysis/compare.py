@@ -8,7 +8,7 @@ count. Nothing here decides.
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import median, median_low
@@ -72,8 +72,16 @@ def collect_series(study: Study, traces: Iterable[Trace]) -> dict[Place, Series]
     for trace in traces:
         grouped[trace.workload, trace.solution][trace.process] = trace
     order = {workload.id: index for index, workload in enumerate(study.workloads)}
+    whole = {
+        place[0]: found.keys() for place, found in grouped.items() if place[1] == study.baseline
+    }
     return {
-        place: _series(place, [by_process[p] for p in sorted(by_process)], study.protocol)
+        place: _series(
+            place,
+            [by_process[p] for p in sorted(by_process)],
+            study.protocol,
+            whole.get(place[0], by_process.keys()),
+        )
         for place, by_process in sorted(
             grouped.items(), key=lambda item: (order.get(item[0][0], len(order)), item[0])
         )
@@ -81,11 +89,19 @@ def collect_series(study: Study, traces: Iterable[Trace]) -> dict[Place, Series]
     }
 
 
-def _series(place: Place, traces: Sequence[Trace], protocol: Protocol) -> Series:
-    """Take no more processes than were planned: a look that was not planned has no level."""
+def _series(
+    place: Place, traces: Sequence[Trace], protocol: Protocol, whole: Collection[int]
+) -> Series:
+    """Take no more processes than were planned: a look that was not planned has no level.
+
+    whole: sets that have the baseline's trace, which is written last. One that was killed before
+    it has no pair, and must not take the place of one that has.
+    """
     most = protocol.processes[1]
     series = Series(*place, traces=tuple(traces))
     for process, passed in series.passed():
+        if process not in whole:
+            continue
         for measurement in passed.measurements:
             if measurement.cache != protocol.cache:
                 continue

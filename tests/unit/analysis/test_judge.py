@@ -83,6 +83,17 @@ def test_processes_beyond_the_plan_do_not_count():
     assert cell(verdict, "fast").speedup.n == 6
 
 
+def test_a_process_set_that_a_kill_cut_takes_no_place_of_a_whole_one():
+    study = make_study(processes=(4, 4))
+    # The baseline's trace comes last: without it the set was cut, and has no pair.
+    traces = [t for t in make_traces(study, processes=5) if (t.process, t.solution) != (1, "base")]
+    series = collect_series(study, traces)
+    for name in ("fast", "base", "base~twin"):
+        assert sorted(series["n1", name].tiers["graph"]) == [0, 2, 3, 4]
+    assert [process for process, _ in series["n1", "fast"].passed()] == [0, 1, 2, 3, 4]
+    assert cell(judge(study, traces), "fast").speedup.n == 4
+
+
 def test_pairs_are_made_by_process_and_block():
     study = make_study()
     traces = [
