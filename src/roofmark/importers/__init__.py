@@ -35,6 +35,10 @@ FORMATS = (
     "flashinfer_workload",
     "flashinfer_bench",
     "nvbench",
+    "stream_json",
+    "lm_eval_samples",
+    "answers",
+    "memory_log",
     "timing_csv",
 )
 

@@ -1,0 +1,137 @@
+"""memory_log: a watchdog's log of memory: a time stamp, `free -h`, a line per container, a rule.
+
+In: blocks such as
+
+    2026-01-31T10:00:00+00:00
+                   total        used        free ...
+    Mem:           119Gi        41Gi        46Gi ...
+    docker: NAME cpu=101.9% mem=3.151GiB / 119.6GiB
+    ---
+
+Out: `Timelines` in bytes: what the host used and had available, what each container used. `free -h`
+rounds to a GiB above ten, which each timeline says; a block without its figures is named.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from roofmark.foreign import Imported, Timeline, Timelines
+from roofmark.importers.reported import MOST_ROWS, Gathered, imported, plain, too_many
+from roofmark.importers.source import ForeignFile
+from roofmark.records import Missing
+
+_STAMP = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?(?:Z|[+-]\d{2}:?\d{2})?")
+_ROW = re.compile(r"(Mem|Swap):\s+\S")
+_CONTAINER = re.compile(r"docker:\s*(?P<name>\S{1,100})\s.*?\bmem=(?P<used>[\d.]+\s*[KMGT]?i?B)\b")
+_AMOUNT = re.compile(r"(?P<digits>\d{1,15}(?P<decimals>\.\d{1,6})?)\s*(?P<unit>[KMGT]?)i?B?")
+_UNITS = {"": 1.0, "K": 2.0**10, "M": 2.0**20, "G": 2.0**30, "T": 2.0**40}
+_COLUMNS = {"used": "host used", "available": "host available"}
+# Chosen: a host has a handful of containers; a log with more names is another log.
+_MOST_LINES = 100
+
+
+@dataclass
+class _Line:
+    seconds: list[float] = field(default_factory=list[float])
+    values: list[float] = field(default_factory=list[float])
+    step: float = 0.0
+
+
+def recognises(head: bytes) -> bool:
+    """Whether a time stamp is followed by `free`'s table."""
+    first = head.decode("utf-8-sig", "replace").splitlines()[:4]
+    stamped = any(_STAMP.fullmatch(each.strip()) for each in first[:2])
+    return stamped and any(each.startswith("Mem:") for each in first)
+
+
+def read(file: ForeignFile) -> Imported:
+    """Return every amount over time. Raises: ImportFailed RM416, RM417, RM419."""
+    gathered = Gathered()
+    lines: dict[str, _Line] = {}
+    begin, last, count = "", 0.0, 0
+    first: datetime | None = None
+    for number, stamp, block in _blocks(file):
+        count += 1
+        if count > MOST_ROWS:
+            raise too_many(file, "readings")
+        at = datetime.fromisoformat(stamp)
+        first, begin = first or at, begin or stamp
+        if (at.tzinfo is None) != (first.tzinfo is None):
+            raise file.malformed(f"line {number}: the time zone is named here and not elsewhere")
+        seconds = (at - first).total_seconds()
+        if seconds < last:
+            gathered.reasons.append(f"line {number}: the time goes back by {last - seconds:g} s")
+            continue
+        last = seconds
+        found = dict(_amounts(file, block))
+        if not found:
+            gathered.reasons.append(f"line {number}: a reading without any figure")
+        for label, (value, step) in found.items():
+            _keep(file, lines, label, (seconds, value, step))
+    timelines = tuple(
+        Timeline(
+            label=label, unit="B", seconds=tuple(each.seconds), values=tuple(each.values),
+            step=each.step,
+        )
+        for label, each in lines.items()
+    )  # fmt: skip
+    contents = [Timelines(begin=begin, lines=timelines)] if timelines else []
+    tool = Missing(reason="the log names no tool; `free` and `docker stats` write such lines")
+    return imported(file, "memory_log", tool, contents, gathered)
+
+
+def _blocks(file: ForeignFile) -> Iterator[tuple[int, str, list[str]]]:
+    """Yield each time stamp with its line number and the lines up to the next one."""
+    stamp, at, block = "", 0, list[str]()
+    for number, line in enumerate(file.lines(), 1):
+        if _STAMP.fullmatch(line.strip()):
+            if stamp:
+                yield at, stamp, block
+            stamp, at, block = line.strip(), number, []
+        elif stamp and len(block) < _MOST_LINES:
+            block.append(line)
+    if stamp:
+        yield at, stamp, block
+
+
+def _amounts(file: ForeignFile, block: list[str]) -> Iterator[tuple[str, tuple[float, float]]]:
+    """Yield label -> (bytes, rounding step) of one reading."""
+    header: list[str] = []
+    for line in block:
+        words = line.split()
+        if "used" in words and "total" in words:
+            header = words
+        elif (row := _ROW.match(line)) and header:
+            cells = dict(zip(header, words[1:], strict=False))
+            for column, label in _COLUMNS.items():
+                if row[1] == "Mem" and column in cells and (found := _bytes(file, cells[column])):
+                    yield label, found
+            if row[1] == "Swap" and (found := _bytes(file, cells.get("used", ""))):
+                yield "swap used", found
+        elif (container := _CONTAINER.match(line)) and (found := _bytes(file, container["used"])):
+            yield f"container {plain(container['name'], 100)}", found
+
+
+def _bytes(file: ForeignFile, text: str) -> tuple[float, float] | None:
+    """Return bytes and what the last digit is worth. Raises: ImportFailed RM419 without a unit."""
+    found = _AMOUNT.fullmatch(text.strip())
+    if found is None:
+        return None
+    if not found["unit"] and not text.endswith("B") and float(found["digits"]) > 0:
+        raise file.unclear(f"{text!r} bears no unit", "Write the log with `free -h` or `free -b`.")
+    decimals = len(found["decimals"] or ".") - 1
+    scale = _UNITS[found["unit"]]
+    return float(found["digits"]) * scale, scale * 10.0**-decimals
+
+
+def _keep(
+    file: ForeignFile, lines: dict[str, _Line], label: str, reading: tuple[float, float, float]
+) -> None:
+    if label not in lines and len(lines) >= _MOST_LINES:
+        raise file.malformed(f"over {_MOST_LINES} amounts are logged")
+    line = lines.setdefault(label, _Line())
+    line.seconds.append(reading[0])
+    line.values.append(reading[1])
+    line.step = max(line.step, reading[2])
