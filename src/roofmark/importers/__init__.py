@@ -38,6 +38,7 @@ FORMATS = (
     "stream_json",
     "lm_eval_samples",
     "answers",
+    "answers_text",
     "memory_log",
     "timing_csv",
 )

@@ -28,6 +28,8 @@ _CONTAINER = re.compile(r"docker:\s*(?P<name>\S{1,100})\s.*?\bmem=(?P<used>[\d.]
 _AMOUNT = re.compile(r"(?P<digits>\d{1,15}(?P<decimals>\.\d{1,6})?)\s*(?P<unit>[KMGT]?)i?B?")
 _UNITS = {"": 1.0, "K": 2.0**10, "M": 2.0**20, "G": 2.0**30, "T": 2.0**40}
 _COLUMNS = {"used": "host used", "available": "host available"}
+# Source: docker's go-units writes sizes with "%.4g", without the zeros at their end.
+_FOUR_DIGITS = 1e-3
 # Chosen: a host has a handful of containers; a log with more names is another log.
 _MOST_LINES = 100
 
@@ -111,7 +113,8 @@ def _amounts(file: ForeignFile, block: list[str]) -> Iterator[tuple[str, tuple[f
             if row[1] == "Swap" and (found := _bytes(file, cells.get("used", ""))):
                 yield "swap used", found
         elif (container := _CONTAINER.match(line)) and (found := _bytes(file, container["used"])):
-            yield f"container {plain(container['name'], 100)}", found
+            value = found[0]
+            yield f"container {plain(container['name'], 100)}", (value, value * _FOUR_DIGITS)
 
 
 def _bytes(file: ForeignFile, text: str) -> tuple[float, float] | None:
