@@ -54,10 +54,11 @@ Kind = Literal["gpu", "copies", "api", "regions"]
 
 
 class KernelTable(Record, tag="kernels"):
-    """Calls grouped by symbol."""
+    """Calls grouped by symbol. name: of the configuration, "" where the file names none."""
 
     kind: Kind
     rows: tuple[KernelRow, ...]
+    name: str = ""
 
     @property
     def total(self) -> Seconds:

@@ -14,10 +14,12 @@ from itertools import pairwise
 from statistics import fmean, median
 from typing import Literal
 
+from roofmark.analysis.kernel_sums import same_work, steps_between
+from roofmark.analysis.rules.step import find_regimes
 from roofmark.analysis.verdict import Difference
 from roofmark.codes import problem
 from roofmark.errors import BundleError
-from roofmark.foreign import Content, Figures, Imported, KernelRow, KernelTable, Series
+from roofmark.foreign import Content, Figures, Imported, KernelRow, KernelTable, Samples, Series
 from roofmark.records import Missing, Record
 
 # Chosen: the margin of a Protocol that names none.
@@ -25,6 +27,9 @@ MARGIN = 0.02
 # Chosen: in a published file one binary's reference moves by up to 13 % between runs on one host
 # and by 60 to 70 % on another; 20 % lies between.
 HOST_GAP = 1.2
+# Chosen: kernels of 1 % of the time and more are nearly all of it. Three or more of different kinds
+# that move alike, within 5 %, have a cause that they share: the clock, the host, another device.
+SMALL, FEWEST_ALIKE, ALIKE = 0.01, 3, 0.05
 _UNSAID = "not stated"
 _CANARY = "reference latency"
 # What makes two numbers answers to different questions. A method that one side leaves unsaid voids
@@ -67,11 +72,14 @@ class ForeignRow(Record):
 class Together(Record, tag="together"):
     """Sums over the kernels that both tables hold; coverage: their part of each table's time.
 
-    other_calls: how many of them were called another number of times; other_share: their part of
-    the sums, which are then of different work.
+    steps: how many steps B has for one of A; every ratio is per step. other_calls: how many kernels
+    were called another number of times per step; other_share: their part of the sums, which are
+    then of different work. whole: the ratio over all kernels of each table.
+    uniform: the ratio of each kernel that takes time, where all of them moved by about the same.
     """
 
     kernels: int
+    steps: float
     other_calls: int
     other_share: float
     a: float
@@ -79,6 +87,8 @@ class Together(Record, tag="together"):
     ratio: float
     coverage_a: float
     coverage_b: float
+    whole: float
+    uniform: float | Missing
 
 
 class ForeignPart(Record):
@@ -166,10 +176,19 @@ def _parts(a: Imported, b: Imported) -> Iterator[ForeignPart]:
     columns = [[s for c in f.contents if isinstance(c, Series) for s in c.columns] for f in (a, b)]
     if all(columns):
         medians = [
-            {s.label: ("s", "median", median(s.seconds[s.warm_up :])) for s in side}
+            {s.label: ("s", _regime(s), median(s.seconds[s.warm_up :])) for s in side}
             for side in columns
         ]
         yield _part("samples of one process", (), medians[0], medians[1])
+
+
+def _regime(column: Samples) -> str:
+    """Return how a column's time was taken; where its level steps, a median hides one of two."""
+    found = find_regimes(column.seconds[column.warm_up :])
+    if found is None:
+        return "median"
+    at, size = found
+    return f"{_UNSAID} of which level: times step by {100 * size:+.1f} % from sample {at + 1} on"
 
 
 def _part(
@@ -206,26 +225,50 @@ def _part(
 # --- tables of kernels ---------------------------------------------------------------------------
 def _kernels(kind: str, a: KernelTable, b: KernelTable) -> ForeignPart:
     mine, theirs = ({row.name: row for row in table.rows} for table in (a, b))
+    steps = steps_between(a, b)
     common = [name for name in mine if name in theirs]
-    other = [n for n in common if mine[n].calls != theirs[n].calls]
+    other = {n for n in common if not same_work(mine[n].calls, theirs[n].calls, steps)}
     sums = [math.fsum(side[n].total for n in common) for side in (mine, theirs)]
     of_other = math.fsum(side[n].total for n in other for side in (mine, theirs))
     together = Together(
         kernels=len(common),
+        steps=steps,
         other_calls=len(other),
         other_share=of_other / sum(sums) if sum(sums) else 0.0,
         a=sums[0],
         b=sums[1],
-        ratio=sums[1] / sums[0] if sums[0] else 0.0,
+        ratio=sums[1] / sums[0] / steps if sums[0] else 0.0,
         coverage_a=sums[0] / a.total if a.total else 0.0,
         coverage_b=sums[1] / b.total if b.total else 0.0,
+        whole=b.total / a.total / steps if a.total else 0.0,
+        uniform=_uniform([(mine[n], theirs[n]) for n in common if n not in other]),
     )
-    rows = [{n: _per_call(row) for n, row in side.items() if row.calls} for side in (mine, theirs)]
+    rows = [
+        {n: _per_call(row, named=n in other) for n, row in side.items() if row.calls}
+        for side in (mine, theirs)
+    ]
     return _part(f"{kind}: time per call", (), rows[0], rows[1], together=together)
 
 
-def _per_call(row: KernelRow) -> tuple[str, str, float]:
-    return "s", f"{row.calls} calls", row.total / row.calls
+def _per_call(row: KernelRow, *, named: bool) -> tuple[str, str, float]:
+    """Return a row's time per call; how often it ran is named where that is other work."""
+    return "s", f"{row.calls} calls" if named else "", row.total / row.calls
+
+
+def _uniform(pairs: Sequence[tuple[KernelRow, KernelRow]]) -> float | Missing:
+    """Return by what all kernels moved, where those that take nearly all time moved alike."""
+    total = math.fsum(a.total for a, _ in pairs)
+    ratios = [
+        (b.total / b.calls) / (a.total / a.calls)
+        for a, b in pairs
+        if a.total > SMALL * total and a.calls and b.calls
+    ]
+    if len(ratios) < FEWEST_ALIKE:
+        return Missing(reason="too few kernels take a part of the time")
+    moved = min(ratios) > 1 + MARGIN or max(ratios) < 1 / (1 + MARGIN)
+    if not moved or max(ratios) > min(ratios) * (1 + ALIKE):
+        return Missing(reason="the kernels moved by different amounts, or not at all")
+    return median(ratios)
 
 
 # --- figures -------------------------------------------------------------------------------------
@@ -251,6 +294,16 @@ def _settings(a: Figures, b: Figures) -> Iterator[Difference]:
         voids = name in _VOID_UNSAID or (said and name.rpartition(".")[2].lower() in _VOID)
         mend = f"Measure both with one {name}." if voids else ""
         yield Difference(field=name, original=mine, again=theirs, voids=voids, mend=mend)
+
+
+def setting_differences(a: Imported, b: Imported) -> Iterator[Difference]:
+    """Yield in which settings the first figures of two files differ."""
+    sides = [[c for c in file.contents if isinstance(c, Figures)] for file in (a, b)]
+    if all(sides):
+        yield from (
+            *_settings(sides[0][0], sides[1][0]),
+            *_canary_differs(sides[0][0], sides[1][0]),
+        )
 
 
 def _setting(name: str, value: str) -> str:

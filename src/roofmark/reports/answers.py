@@ -138,10 +138,10 @@ def _told(told: Told | Missing, margin: float) -> Iterable[str]:
         f"What {counted(told.n, 'question')} can tell: {told.flips} flips, all one way, are the "
         f"fewest that decide{_percent_of(told.flips, told.n)};"
     )
-    if isinstance(told.smallest, float):
-        yield f"  a true difference of {percent(told.smallest)}{churn} shows four times in five;"
-    else:
+    if isinstance(told.smallest, Missing):
         yield f"  no difference shows four times in five, {told.smallest.reason};"
+    else:
+        yield f"  a true difference of {percent(told.smallest)}{churn} shows four times in five;"
     enough = told.enough
     needs = enough.reason if isinstance(enough, Missing) else f"takes about {enough:,} questions"
     yield f"  to show one of {percent(margin)} {needs}."

@@ -11,6 +11,7 @@ from typing import Any
 
 from roofmark.analysis.bounds import classify, loads_of_profile
 from roofmark.analysis.kernel_sums import per_step
+from roofmark.analysis.rules.step import find_regimes
 from roofmark.analysis.trends import Course, follow
 from roofmark.answers import OUTCOMES, Answers
 from roofmark.foreign import (
@@ -130,6 +131,12 @@ def _samples(column: Samples) -> Iterable[str]:
         f"{_time(median(kept))}, mean {_time(mean(kept))}, from {_time(min(kept))} to "
         f"{_time(max(kept))}"
     )
+    if regimes := find_regimes(kept):
+        at, size = column.warm_up + regimes[0] + 1, 100 * regimes[1]
+        yield (
+            f"   times step by {size:+.1f} % from sample {at} on: a mean over both levels is a "
+            "time of neither"
+        )
 
 
 def _figures(found: Figures) -> Iterable[str]:

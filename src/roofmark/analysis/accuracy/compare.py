@@ -187,7 +187,7 @@ def _decide(
     """Return what both ways of counting say, or that they do not agree."""
     if isinstance(answered, Missing) or isinstance(asked, Missing):
         return "undecided", "no question was answered by both"
-    one, other = (_word(each, margin, level) for each in (answered, asked))
+    one, other = _word(answered, margin, level), _word(asked, margin, level)
     if one == other:
         return one, _because(one, answered, margin)
     return "undecided", (
@@ -220,12 +220,12 @@ def _ship(
         return Missing(reason="no largest loss was given")
     if void or isinstance(answered, Missing) or isinstance(asked, Missing):
         return Gate(limit=limit, decision="undecided", because="the legs cannot be compared")
-    words = [_keeps(each.difference, limit) for each in (answered, asked)]
+    one, other = _keeps(answered.difference, limit), _keeps(asked.difference, limit)
     because = (
         f"B - A is above {_points(answered.difference.low, sign=True)} over the {answered.n} that "
         f"both answered, above {_points(asked.difference.low, sign=True)} over all {asked.n}"
     )
-    decision = words[0] if words[0] == words[1] else "undecided"
+    decision = one if one == other else "undecided"
     return Gate(limit=limit, decision=decision, because=because)
 
 
