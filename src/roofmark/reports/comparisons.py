@@ -9,11 +9,11 @@ from itertools import pairwise
 from typing import Literal
 
 from roofmark.analysis.between import Compared, ComparedCell
+from roofmark.analysis.foreign_hosts import HostGroup
 from roofmark.analysis.foreign_pairs import (
     ForeignCompared,
     ForeignPart,
     ForeignRow,
-    HostGroup,
     Together,
 )
 from roofmark.analysis.foreign_replicate import ForeignReplication, ReplicatedFigure
@@ -134,6 +134,10 @@ def foreign_compared_text(found: ForeignCompared) -> str:
         lines += ["", *_groups(found.groups)]
     for part in found.parts:
         lines += ["", *_part(part, found.margin)]
+    beyond = [row for part in found.parts for row in part.rows if row.limit and not part.void]
+    if beyond:
+        failed = counted(len(beyond), "figure")
+        lines += ["", f"fails: {failed} of B beyond the limits that the files themselves state"]
     lines += ["", "Single numbers without an interval: reported, and no verdict follows from them."]
     return "\n".join([*lines, *(f"note: {note}" for note in found.notes)]) + "\n"
 
@@ -165,7 +169,8 @@ def _part(part: ForeignPart, margin: float) -> Iterable[str]:
 
 
 def _remark(row: ForeignRow) -> str:
-    return f" ({row.why or row.doubt})" if row.why or row.doubt else ""
+    said = "; ".join(each for each in (row.why or row.doubt, row.limit) if each)
+    return f" ({said})" if said else ""
 
 
 def _together(found: Together, margin: float) -> Iterable[str]:
