@@ -62,8 +62,9 @@ def read(file: ForeignFile) -> Imported:
 
 def _flat(sample: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parts of a sample that are about its answer, under names of our own."""
-    doc, text = mapping(sample.get("doc")), _first(sample.get("resps"))
+    doc, text = mapping(sample.get("doc")), _first(_first(sample.get("resps")))
     answer = _first(sample.get("filtered_resps"))
+    # Where choices are scored, a response is a pair of a likelihood and a mark, no text.
     written = isinstance(text, str)
     metric = next((sample[name] for name in _METRICS if name in sample), None)
     return {
@@ -77,7 +78,6 @@ def _flat(sample: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _first(value: object) -> object:
-    """Return the first of nested lists: one response of one request."""
-    while found := sequence(value):
-        value = found[0]
-    return value
+    """Return the first of a list, anything else as it is."""
+    found = sequence(value)
+    return found[0] if found else value

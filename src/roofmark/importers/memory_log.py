@@ -50,38 +50,59 @@ def recognises(head: bytes) -> bool:
 
 def read(file: ForeignFile) -> Imported:
     """Return every amount over time. Raises: ImportFailed RM416, RM417, RM419."""
-    gathered = Gathered()
-    lines: dict[str, _Line] = {}
-    begin, last, count = "", 0.0, 0
-    first: datetime | None = None
-    for number, stamp, block in _blocks(file):
-        count += 1
+    log = _Log(file)
+    for count, (number, stamp, block) in enumerate(_blocks(file)):
         if count > MOST_ROWS:
             raise too_many(file, "readings")
-        at = datetime.fromisoformat(stamp)
-        first, begin = first or at, begin or stamp
-        if (at.tzinfo is None) != (first.tzinfo is None):
-            raise file.malformed(f"line {number}: the time zone is named here and not elsewhere")
-        seconds = (at - first).total_seconds()
-        if seconds < last:
-            gathered.reasons.append(f"line {number}: the time goes back by {last - seconds:g} s")
-            continue
-        last = seconds
-        found = dict(_amounts(file, block))
-        if not found:
-            gathered.reasons.append(f"line {number}: a reading without any figure")
-        for label, (value, step) in found.items():
-            _keep(file, lines, label, (seconds, value, step))
+        log.take(number, stamp, block)
     timelines = tuple(
         Timeline(
             label=label, unit="B", seconds=tuple(each.seconds), values=tuple(each.values),
             step=each.step,
         )
-        for label, each in lines.items()
+        for label, each in log.lines.items()
     )  # fmt: skip
-    contents = [Timelines(begin=begin, lines=timelines)] if timelines else []
+    contents = [Timelines(begin=log.begin, lines=timelines)] if timelines else []
     tool = Missing(reason="the log names no tool; `free` and `docker stats` write such lines")
-    return imported(file, "memory_log", tool, contents, gathered)
+    return imported(file, "memory_log", tool, contents, log.gathered)
+
+
+@dataclass
+class _Log:
+    """Readings in the order of the file; time only goes forward in it."""
+
+    file: ForeignFile
+    gathered: Gathered = field(default_factory=Gathered)
+    lines: dict[str, _Line] = field(default_factory=dict[str, _Line])
+    begin: str = ""
+    last: float = 0.0
+
+    def take(self, number: int, stamp: str, block: list[str]) -> None:
+        """Keep one reading, or the reason why not."""
+        at = _seconds_since(self.begin or stamp, stamp)
+        if at is None or at < self.last:
+            why = "is no time" if at is None else f"goes back by {self.last - at:g} s"
+            self.gathered.reasons.append(f"line {number}: the time {stamp} {why}")
+            return
+        self.begin, self.last = self.begin or stamp, at
+        found = dict(_amounts(self.file, block))
+        if not found:
+            self.gathered.reasons.append(f"line {number}: a reading without any figure")
+        for label, (value, step) in found.items():
+            if label not in self.lines and len(self.lines) >= _MOST_LINES:
+                raise self.file.malformed(f"over {_MOST_LINES} amounts are logged")
+            line = self.lines.setdefault(label, _Line())
+            line.seconds.append(at)
+            line.values.append(value)
+            line.step = max(line.step, step)
+
+
+def _seconds_since(begin: str, stamp: str) -> float | None:
+    """Return the seconds between two time stamps; None where they are none or of two kinds."""
+    try:
+        return (datetime.fromisoformat(stamp) - datetime.fromisoformat(begin)).total_seconds()
+    except (ValueError, TypeError):
+        return None
 
 
 def _blocks(file: ForeignFile) -> Iterator[tuple[int, str, list[str]]]:
@@ -127,14 +148,3 @@ def _bytes(file: ForeignFile, text: str) -> tuple[float, float] | None:
     decimals = len(found["decimals"] or ".") - 1
     scale = _UNITS[found["unit"]]
     return float(found["digits"]) * scale, scale * 10.0**-decimals
-
-
-def _keep(
-    file: ForeignFile, lines: dict[str, _Line], label: str, reading: tuple[float, float, float]
-) -> None:
-    if label not in lines and len(lines) >= _MOST_LINES:
-        raise file.malformed(f"over {_MOST_LINES} amounts are logged")
-    line = lines.setdefault(label, _Line())
-    line.seconds.append(reading[0])
-    line.values.append(reading[1])
-    line.step = max(line.step, reading[2])

@@ -73,7 +73,7 @@ class Paired(Record, tag="paired"):
     mid_p: float
 
 
-class Told(Record):
+class Told(Record, tag="told"):
     """What so many questions could have told. churn: part of them that flips either way.
 
     flips: fewest that decide, all one way. smallest: true difference shown four times in five.
