@@ -4,7 +4,8 @@ In: what a model wrote. Out: the answer in one spelling, or Missing. Rules:
 
 gsm8k/1   the number right behind the first `####` that has one; else the last number in the last
           `\boxed{}`; else the last number of the text. `####` before words, or before a number that
-          a dot and words follow, is a heading.
+          a dot and words follow, is a heading. Of a longer text the last two look at its last
+          20,000 characters.
 exact/1   the text itself, without space around it and upper and lower case alike.
 
 A number has digits, perhaps in groups of three ("1,234", LaTeX "1{,}234"), perhaps decimals and a
@@ -30,6 +31,8 @@ _BOXED = re.compile(r"\\boxed\s*\{([^{}]{0,200}(?:\{[^{}]{0,200}\}[^{}]{0,200}){
 _LATEX_GROUPS = re.compile(r"(?<=[0-9])(?:\{,\}|\\[,!]|\\ |\u202f|\u00a0)(?=[0-9]{3})")
 # Chosen: no answer has more digits; a run of thousands of them is a broken model.
 _MOST_DIGITS = 40
+# Chosen: no honest answer is longer, and a search through a megabyte would take seconds.
+_LONGEST_END = 20_000
 # What stands between the mark and its number.
 _MARK = re.compile(r"####[ \t*:\\]*")
 _HEADING = re.compile(r"[.):][ \t*]*[^\W\d]")
@@ -46,8 +49,9 @@ def extract_number(text: str) -> str | Missing:
     for each in marked:
         if each and _is_number(each) and not _HEADING.match(text, each.end()):
             return _spelled(each)
-    boxed = [numbers[-1] for each in _BOXED.findall(text) if (numbers := _numbers(each))]
-    found = boxed or _numbers(text)
+    end = text[-_LONGEST_END:]
+    boxed = [numbers[-1] for each in _BOXED.findall(end) if (numbers := _numbers(each))]
+    found = boxed or _numbers(end)
     return found[-1] if found else Missing(reason="the text holds no number")
 
 

@@ -39,6 +39,8 @@ HONEST = {
     "a matrix of zeros": "\n".join("[" + ", ".join(["0"] * 16) + "]," for _ in range(16)),
     "a number": "1000000",
     "binary": "0b" + "0" * 60 + "1",
+    "a marked answer": "#### 7",
+    "a heading": "#### A\n---\nb",
     "one word": "Yes.",
     "one mark": "?",
     "Chinese": "春眠不觉晓，处处闻啼鸟。夜来风雨声，花落知多少。"
@@ -62,6 +64,7 @@ BROKEN = {
     "The answer is" + "!" * 64: {"RM605"},
     "! ! ! ! ! ! ! !": {"RM605"},
     "So we have 12 apples and we take 3 of them away." + "!" * 13: {"RM605"},
+    "-" * 60 + "\nThe answer" + "!" * 20 + "\nmore words behind it, and more of them": {"RM605"},
     "": {"RM601"},
     " \n\t\u3000": {"RM601"},
     "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa": {"RM605"},
@@ -113,8 +116,17 @@ def test_a_run_of_tokens_that_the_text_explains_is_forgiven():
     assert look_at(Output(tokens=(220,) * 40, text="if x:\n        return"))
 
 
+def test_numbers_and_lists_are_forgiven_where_the_text_was_kept():
+    zeros = Output(tokens=(15, 11) * 20, text="0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,")
+    assert look_at(zeros) == ()
+    assert look_at(Output(tokens=(1, *((15,) * 9)), text="cpu 0 0 0 0 0 0 0 0 0")) == ()
+    listed = tuple(range(10)) * 9
+    assert {f.code for f in look_at(Output(tokens=listed))} == {"RM604"}
+    assert look_at(Output(tokens=listed, text=HONEST["JSON"])) == ()
+
+
 def test_long_outputs_take_no_long_time():
-    for text in ("ab" * 100_000, "!" * 200_000, "a phrase of words again " * 8_000):
+    for text in ("ab" * 50_000, "!" * 100_000, "a phrase of words again " * 4_000):
         assert look_at(Output(text=text))
 
 

@@ -21,6 +21,9 @@ LEAST, MOST = 2, 8
 def output_few_tokens(output: Output) -> str | Missing:
     """The last 32 tokens hold fewer than 8 different ones (a quarter of them, at least 2).
 
+    Where the text was kept, too, rows of numbers are forgiven: an end of 32 visible characters
+    without a letter, a quarter of them digits.
+
     Why it matters: a model that fell into a loop stays in it to the token limit, so the end of an
     output shows it, also where no token follows itself.
     What to do: compare with a leg that is known to be right, on the same prompt and greedily; a
@@ -33,4 +36,11 @@ def output_few_tokens(output: Output) -> str | Missing:
         return ""
     least = max(LEAST, min(MOST, len(tail) // 4))
     found = len(set(tail))
-    return f"{found} different tokens among the last {len(tail)}" if found < least else ""
+    if found >= least or _numbers(output.visible[-WINDOW:]):
+        return ""
+    return f"{found} different tokens among the last {len(tail)}"
+
+
+def _numbers(end: str) -> bool:
+    """Whether the end of a text is rows of numbers."""
+    return not any(map(str.isalpha, end)) and 4 * sum(map(str.isdigit, end)) >= WINDOW

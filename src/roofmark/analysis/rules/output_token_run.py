@@ -11,7 +11,9 @@ MOST = 4
 # Chosen: what tokenizers cut into equal pieces in honest text: the indentation of code, a line that
 # is drawn, the zeros of a number of up to 24 digits.
 _HONEST = re.compile(r"[ \t]{5,}|\n{5,}|([-=_*~.#+|:\u2500-\u259f])\1{4,}|(?<!\d)\d{5,24}(?!\d)")
-_LONGEST_LINE = 200
+# The same for a row of one digit, a space or a comma between: as many pieces as digits.
+_ROW = re.compile(r"(?:(?<!\d)(\d)[ ,\t]{1,2}(?=\1(?!\d))){4,}")
+_LONGEST_LINE, _LONGEST_ROW = 200, 24
 
 
 @rule(
@@ -27,7 +29,8 @@ def output_token_run(output: Output) -> str | Missing:
 
     Why it matters: NaN in the logits makes the largest one the first, often id 0 ("!"), and a
     broken cache repeats its last token; both decode at full speed. Where the text was kept, too, a
-    run is forgiven that is no longer than an indentation, a drawn line or a number in it.
+    run is forgiven that is no longer than an indentation, a drawn line, a number or a row of one
+    digit in it.
     What to do: find the first step at which it begins and compare its logits with a leg that is
     known to be right. Not to be accepted.
     """
@@ -41,4 +44,6 @@ def output_token_run(output: Output) -> str | Missing:
 
 def _forgiven(text: str) -> int:
     """Return the longest run of equal pieces that honest text explains."""
-    return min(max((len(each[0]) for each in _HONEST.finditer(text)), default=0), _LONGEST_LINE)
+    run = max((len(each[0]) for each in _HONEST.finditer(text)), default=0)
+    row = max((sum(map(str.isdigit, each[0])) + 1 for each in _ROW.finditer(text)), default=0)
+    return max(min(run, _LONGEST_LINE), min(row, _LONGEST_ROW))
