@@ -6,6 +6,7 @@ leg under a label of its own. Like `comparing`, this stands above importers and 
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from msgspec import structs
@@ -16,13 +17,12 @@ from roofmark.errors import ImportFailed
 from roofmark.foreign import Partial
 
 
+@dataclass
 class Legs:
     """Every leg of some files. notes: what their reader has to know, losses first."""
 
-    def __init__(self) -> None:
-        """Begin without any."""
-        self.legs: list[Answers] = []
-        self.notes: list[str] = []
+    legs: list[Answers] = field(default_factory=list[Answers])
+    notes: list[str] = field(default_factory=list[str])
 
 
 def read_legs(

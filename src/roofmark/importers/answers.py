@@ -48,10 +48,12 @@ def recognises(head: bytes) -> bool:
 
 
 def read(file: ForeignFile) -> Imported:
-    """Return every answer. Raises: ImportFailed RM416, RM417, RM419."""
+    """Return every answer. Raises: ImportFailed RM416 to RM419."""
     objects = read_objects(file)
     gathered = Gathered(reasons=list(objects.reasons), notes=list(objects.notes))
     rows, top = _rows([each.values for each in objects.found])
+    if not rows:
+        raise file.failed("the file holds no row: nothing was answered")
     reader = Reader(_keys(file, rows), _rule(file))
     legs: dict[str, list[Answer]] = {}
     for number, row in enumerate(rows):

@@ -21,18 +21,6 @@ KERNELS = "config_id,kernel_symbol,n_calls,mean_us,p50_us,p95_us,total_ms\n"
 LEG = {"decode": (100, 900.0), "gemm": (800, 30.0), "norm": (1600, 2.0), "copy": (1600, 1.0)}
 
 
-@pytest.fixture
-def read(tmp_path):
-    """Return a function: text -> what an importer reads in a file of it."""
-
-    def write(text, name="a"):
-        path = tmp_path / name
-        path.write_text(text)
-        return read_foreign(path)
-
-    return write
-
-
 def table(rows, name="x", *, steps=1.0, slower=1.0):
     """A harness's table of LEG-like rows over so many steps, every kernel slower."""
     lines = [

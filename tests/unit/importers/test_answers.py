@@ -122,6 +122,11 @@ def test_errors_and_time_outs_of_rows(tmp_path):
     ]  # fmt: skip
 
 
+def test_no_row_is_no_result(tmp_path):
+    with pytest.raises(ImportFailed, match="RM418"):
+        read(tmp_path, "[]")
+
+
 def test_a_file_that_was_cut_is_partial(tmp_path):
     text = lines({"id": 1, "output": "7"}, {"id": 2, "output": "8"})[:-10]
     found = read_as("answers", write(tmp_path, text))
