@@ -2,7 +2,7 @@
 
 In: nothing. Out: `ERRORS`, which `roofmark rules RM104` and docs/reference/errors.md show, and from
 which problems take their meaning. Rules (RM110, RM111, most of
-RM3xx, RM5xx) explain themselves in analysis/rules.
+RM3xx, RM5xx, RM6xx) explain themselves in analysis/rules.
 """
 
 from typing import NamedTuple

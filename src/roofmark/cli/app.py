@@ -7,8 +7,10 @@ import typer
 
 from roofmark.cli import (
     Ended,
+    accuracy,
     cite,
     compare,
+    degenerate,
     doctor,
     export,
     gate,
@@ -50,7 +52,7 @@ def _guarded(command: Callable[..., int]) -> Callable[..., int]:
 
 _COMMANDS = (
     run, judge, report, verify, rerun, profile, doctor, rules, new, import_, export, cite,
-    pin, gate, compare, log, loop,
+    pin, gate, compare, log, accuracy, degenerate, loop,
 )  # fmt: skip
 
 for module in _COMMANDS:

@@ -43,12 +43,14 @@ class Declared:
     """What the caller says about a file that does not say it itself.
 
     column: which column holds times. unit: "s", "ms", "us" or "ns". warm_up: how many of the first
-    samples do not count.
+    samples do not count. fields: what a key holds ("text", "reply"). rule: how an answer is taken.
     """
 
     column: str | None = None
     unit: str | None = None
     warm_up: int | None = None
+    fields: tuple[tuple[str, str], ...] = ()
+    rule: str | None = None
 
 
 @dataclass(frozen=True)
