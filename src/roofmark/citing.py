@@ -17,6 +17,7 @@ from roofmark.analysis.cite.records import Unread
 from roofmark.analysis.cite.subjects import Evidence
 from roofmark.api import judge
 from roofmark.bundle import MANIFEST, open_bundle
+from roofmark.bundle_files import read_named, reason_of
 from roofmark.codes import problem
 from roofmark.errors import BundleError, ImportFailed
 from roofmark.foreign import Complete, Imported, Profile, Profiles, Source
@@ -68,9 +69,13 @@ def _gather(
 
 
 def _read_text(path: Path) -> str:
-    """Return a text. Raises: ImportFailed RM417 when it is larger than any text, OSError."""
-    with path.open("rb") as stream:
-        data = stream.read(LARGEST_TEXT + 1)
+    """Return a text. Raises: ImportFailed RM415 for no file, RM417 when it is larger than any."""
+    try:
+        data = read_named(path)
+    except OSError as error:
+        mend = "Name a Markdown file."
+        fact = f"the text cannot be read: {reason_of(error)}"
+        raise ImportFailed(problem("RM415", fact, str(path), mend)) from error
     if len(data) > LARGEST_TEXT:
         fact, mend = f"the text has more than {LARGEST_TEXT:,} bytes", "Cite a part of it."
         raise ImportFailed(problem("RM417", fact, str(path), mend))
