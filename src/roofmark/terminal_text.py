@@ -26,6 +26,11 @@ def plain(text: str) -> str:
     return quiet(_VARIANTS.sub("", _HIDDEN.sub(_MARK, text)))
 
 
+def plain_line(text: str) -> str:
+    """Return `plain` on one line: a second one could say anything."""
+    return plain(text).replace("\n", _MARK)
+
+
 def quiet(text: str) -> str:
     """Return `text` with a blank in each thing that a CI system would take for a command."""
     return _COMMAND.sub("# ", _LINE_COMMAND.sub(r"\1: ", text))

@@ -12,7 +12,7 @@ from roofmark.bundle_files import SIGNATURES
 from roofmark.cli import DAMAGED, HOLDS
 from roofmark.cli.speak import print_json
 from roofmark.records import Missing
-from roofmark.terminal_text import plain
+from roofmark.terminal_text import plain_line
 
 if TYPE_CHECKING:
     from roofmark.signing import Signed
@@ -34,7 +34,7 @@ def main(
         if as_json:
             print_json({"intact": False, "digest": "", "wrong": wrong, "signatures": []})
         else:
-            typer.echo("damaged:\n" + "\n".join(f"  {plain(each)}" for each in wrong))
+            typer.echo("damaged:\n" + "\n".join(f"  {plain_line(each)}" for each in wrong))
         return DAMAGED
     opened = open_bundle(bundle)
     signatures = _signatures(opened, signer)
@@ -48,7 +48,7 @@ def main(
         return HOLDS
     typer.echo(f"intact: {opened.digest}")
     for each in signatures:
-        typer.echo(plain(_line(each)))
+        typer.echo(plain_line(_line(each)))
     if verdict is not None:
         typer.echo("the verdict follows from it")
     return HOLDS

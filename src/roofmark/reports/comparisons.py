@@ -19,6 +19,7 @@ from roofmark.reports.wording import (
     aligned,
     counted,
     joined,
+    lines_text,
     one_line,
     percent,
     ratio_and_interval,
@@ -38,7 +39,7 @@ def compared_text(found: Compared) -> str:
     lines = [f"{found.outcome}: {_runs(found.a)} (A) and {_runs(found.b)} (B)"]
     lines += _differences(found.differences)
     if found.outcome == "not comparable":
-        return "\n".join([*lines, *_mends(found.differences)]) + "\n"
+        return lines_text([*lines, *_mends(found.differences)])
     lines += [f"sources differ: {joined(list(found.changed))}"] if found.changed else []
     if found.same_binary:
         names = joined(list(found.same_binary))
@@ -51,7 +52,7 @@ def compared_text(found: Compared) -> str:
     lines += ["", *aligned(_HEAD, [_row(c, c.workload) for c in cells[:_MOST_ROWS]])]
     if len(cells) > _MOST_ROWS:
         lines.append(f"... {len(cells) - _MOST_ROWS} more; --json gives every one")
-    return "\n".join([*lines, "", *_spread(found)]) + "\n"
+    return lines_text([*lines, "", *_spread(found)])
 
 
 _HEAD = ["time A / B", "speed-up B / A", "decision", "where"]
@@ -113,7 +114,7 @@ def replication_text(found: Replication) -> str:
     for each in found.differences:
         mend = f" ({each.mend})" if each.mend else ""
         lines.append(f"  {each.field}: {each.original} -> {each.again}{mend}")
-    return "\n".join(lines) + "\n"
+    return lines_text(lines)
 
 
 def _decision(decision: Decision | Missing) -> str:
@@ -130,7 +131,7 @@ def foreign_compared_text(found: ForeignCompared) -> str:
     for part in found.parts:
         lines += ["", *_part(part, found.margin)]
     lines += ["", "Single numbers without an interval: reported, and no verdict follows from them."]
-    return "\n".join([*lines, *(f"note: {note}" for note in found.notes)]) + "\n"
+    return lines_text([*lines, *(f"note: {note}" for note in found.notes)])
 
 
 def _part(part: ForeignPart, margin: float) -> Iterable[str]:
