@@ -2,9 +2,9 @@
 
 In: a folder with `cheats/` and `honest/`, one file for each candidate, whose docstring names its
 class and the device it is for. Out: a table, one row for each candidate: what each procedure says
-of it, the speed-up that it would report, and whether the candidate is right afterwards. Each runs in
-a process of its own with a time limit. What a candidate does, it does to this machine: run it in a
-container or on a machine that holds nothing. The corpus attacks its harness alone.
+of it, the speed-up that it would report, and whether the candidate is right afterwards. Each runs
+in a process of its own with a time limit. What a candidate does, it does to this machine: run it in
+a container or on a machine that holds nothing. The corpus attacks its harness alone.
 
     python benchmarks/peers.py --corpus tests/adversarial/corpus --device cpu
     python benchmarks/peers.py --corpus tests/adversarial/corpus --device cuda
@@ -15,9 +15,10 @@ pydantic safetensors docstring-parser`); peers_procedures.py says what the other
 
 import argparse
 import json
+import os
 import re
+import secrets
 import shutil
-import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -25,6 +26,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 HERE = Path(__file__).parent
+sys.path[0] = str(HERE.parent / "src")
+
+from roofmark.bench.descendants import MARK  # noqa: E402
+from roofmark.bench.tool import run_tool  # noqa: E402
+
 PROCEDURES = ("flashinfer-bench", "KernelBench")
 # Chosen: ten times what an honest candidate takes; a compiled one has to be built first.
 LIMIT = 180
@@ -67,7 +73,8 @@ def main():
     print("\n" + _summary(results))
     if chosen.json:
         found = [
-            {"candidate": c.path.stem, "honest": c.honest, "class": c.kind} | s for c, s in results
+            {"candidate": c.path.stem, "honest": c.honest, "aimed": c.aimed, "class": c.kind} | s
+            for c, s in results
         ]
         chosen.json.write_text(json.dumps(found, indent=1) + "\n")
     return 0
@@ -105,17 +112,20 @@ def _try(candidate, procedure, chosen):
             shutil.copy(each, place)
         result = Path(folder) / "result.json"
         words = [str(place), candidate.path.name, procedure, chosen.device, str(result)]
-        try:
-            done = subprocess.run(
-                # -P: a benchmark beside it has the name of a standard module.
-                [sys.executable, "-P", str(HERE / "peers_procedures.py"), *words],
-                cwd=place, capture_output=True, text=True, errors="replace", timeout=LIMIT,
-            )  # fmt: skip
-        except subprocess.TimeoutExpired:
+        # -P: a benchmark beside it has the name of a standard module. Whatever a candidate leaves
+        # behind, in whichever session, is ended with it.
+        done = run_tool(
+            (sys.executable, "-P", str(HERE / "peers_procedures.py"), *words),
+            folder=place,
+            environment=os.environ | {MARK: f"{os.getpid()}-{secrets.token_hex(8)}"},
+            limit=LIMIT,
+            memory=None,
+        )
+        if done.timed_out:
             return {"accepted": False, "why": f"no answer within {LIMIT} s"}
         if not result.is_file():
-            last = (done.stderr.strip().splitlines() or ["no word"])[-1][:120]
-            return {"accepted": False, "why": f"ended with {done.returncode}: {last}"}
+            last = (done.output.strip().splitlines() or ["no word"])[-1][:120]
+            return {"accepted": False, "why": f"ended with {done.status}: {last}"}
         return json.loads(result.read_text())
 
 
@@ -141,7 +151,7 @@ def _summary(results):
         wrong = sum(not s["right"] for s in passed)
         honest = [s for c, s in tried if c.honest]
         lines.append(
-            f"{name}: of {len(cheats)} cheats that it could meet {len(cheats) - len(passed)} refused, "
+            f"{name}: of {len(cheats)} cheats {len(cheats) - len(passed)} refused, "
             f"{len(passed)} accepted ({sum(s.get('flagged', False) for s in passed)} with a flag), "
             f"{wrong} of those wrong on new values afterwards; "
             f"of {len(honest)} honest ones {sum(not s['accepted'] for s in honest)} refused"

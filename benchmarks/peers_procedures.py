@@ -4,13 +4,14 @@ In: a folder with the candidate's files, the procedure's name, a device. Out: on
 RESULT: whether the procedure accepts the candidate, what it said, the speed-up that it would
 report, and whether calls with new values, made afterwards, are right.
 
-`flashinfer-bench` is that package's own evaluator (DefaultEvaluator with its default configuration),
+`flashinfer-bench` is that package's own evaluator (DefaultEvaluator, its default configuration),
 driven through its own builders. `KernelBench` is no package: what is here is a small copy of its
-*procedure*, written from its documentation and source at commit 423217d (EVAL.md, eval.py,
-timing.py, kernel_static_checker.py): the static checks that it calls strict, five correctness
-trials from fixed seeds on inputs that reference and candidate share, allclose at 1e-4 for float32,
-three warm-up calls and a hundred timed ones on one set of inputs, the first dropped, an event pair
-around each, the mean, and a flag above a speed-up of ten.
+*procedure*, written by us from its documentation and source of early 2026 (EVAL.md, eval.py at
+0d12226, timing.py at 0de4ce8, kernel_static_checker.py at 0ba2054, all of
+github.com/ScalingIntelligence/KernelBench): the static checks that it calls strict, five
+correctness trials from fixed seeds on inputs that reference and candidate share, allclose at 1e-4
+for float32, three warm-up calls and a hundred timed ones on one set of inputs, the first dropped,
+an event pair around each, the mean, and a flag above a speed-up of ten.
 
 Both time with CUDA events. On a CPU, where there are none, the host's clock stands in for them and
 the flushed buffer is small; nothing else of the procedures is changed.
@@ -198,10 +199,10 @@ def _code_of(path):
     tree = ast.parse(text)
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
-        if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
-            if isinstance(body[0].value, ast.Constant):
-                # Something else without effect; `pass` is one of the things that are looked for.
-                body[0] = ast.Expr(ast.Constant(0))
+        first = body[0] if isinstance(body, list) and body else None
+        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
+            # Something else without effect; `pass` is one of the things that are looked for.
+            body[0] = ast.Expr(ast.Constant(0))
     return ast.unparse(ast.fix_missing_locations(tree))
 
 

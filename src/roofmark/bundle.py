@@ -50,6 +50,7 @@ from roofmark.evidence import Build, Environment, Run, Trace
 from roofmark.profiled import PairProfile
 from roofmark.records import FORMAT, Record, decode, digest, encode, encode_pretty
 from roofmark.study import Study
+from roofmark.terminal_text import file_name
 from roofmark.units import Bytes
 
 # Chosen: 40 times the largest bundle that was measured. As Python values it takes 16 times as much
@@ -387,5 +388,5 @@ def _read_files(path: Path, manifest: Manifest) -> tuple[dict[str, bytes], list[
         else:
             files[name] = data
     added = set(list_files(path)) - set(manifest.files)
-    wrong += [f"{name} was added" for name in sorted(added)]
+    wrong += [f"{file_name(name)} was added" for name in sorted(added)]
     return files, wrong

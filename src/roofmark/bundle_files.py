@@ -24,6 +24,8 @@ BESIDE = (MANIFEST, SIGNATURES, LOCK)
 # Chosen: a study of 1,000 workloads and 10 solutions stays below this; a folder with more is not
 # a bundle and would only make a reader slow.
 MAX_FILES = 50_000
+# Source: bundle.py; the deepest file it knows is profiles/<workload>/<solution>.json.
+MAX_DEPTH = 8
 PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~-]{0,127}")
 
 
@@ -35,6 +37,8 @@ def list_files(path: Path) -> list[str]:
     found: list[str] = []
     folders_seen = 0
     for folder, folders, names in os.walk(path, onerror=_closed(path)):
+        if len(Path(folder).parts) - len(path.parts) > MAX_DEPTH:
+            raise not_a_bundle(path, f"the folder is nested more than {MAX_DEPTH} deep")
         links = [name for name in folders if (Path(folder) / name).is_symlink()]
         folders_seen += len(folders)
         for name in (*names, *links):

@@ -23,12 +23,15 @@ from roofmark.errors import BundleError, ImportFailed
 from roofmark.foreign import Complete, Imported, Profile, Profiles, Source
 from roofmark.profiled import Profiled
 from roofmark.records import Missing
+from roofmark.terminal_text import file_name
 
 if TYPE_CHECKING:
     from roofmark.analysis.cite import Citations
 
 # Chosen: a folder of more files is no evidence for one text, and reading it would take minutes.
 MOST_FILES = 2000
+# Chosen: where people put evidence is not deeper; names of folders below it need not fit any call.
+MOST_DEPTH = 16
 # Chosen: a text of people is below 1 MB; more is data.
 LARGEST_TEXT = 1 << 24
 # Chosen: "timing/4cta/timing.csv" tells a file from its like; more folders say where a disk is.
@@ -138,6 +141,8 @@ def _inside(path: Path, leave: Path, unread: list[Unread]) -> Iterator[Path]:
     count = 0
     for folder, folders, files in os.walk(path):
         here = Path(folder)
+        if len(here.parts) - len(path.parts) >= MOST_DEPTH:
+            folders.clear()
         if here != path and _is_bundle(here):
             folders.clear()
             yield here
@@ -159,7 +164,7 @@ def _same(one: Path, two: Path) -> bool:
 
 
 def _name(path: Path) -> str:
-    return "/".join(path.absolute().parts[-_NAMED_PARTS:])
+    return file_name("/".join(path.absolute().parts[-_NAMED_PARTS:]))
 
 
 def _nothing_read(paths: Sequence[Path], unread: Sequence[Unread]) -> ImportFailed:

@@ -19,6 +19,7 @@ from roofmark.api import judge
 from roofmark.bundle import open_bundle
 from roofmark.codes import problem
 from roofmark.errors import BundleError, StudyError
+from roofmark.terminal_text import file_name
 
 Side = Sequence[Path]
 
@@ -80,7 +81,7 @@ def compare_files(
 
 def _name(path: Path) -> str:
     """Tell a file from its like in another folder."""
-    return "/".join(path.absolute().parts[-2:])
+    return file_name("/".join(path.absolute().parts[-2:]))
 
 
 def _check_once(runs: Sequence[Sequence[RunSummary]], sides: Sequence[Side]) -> None:

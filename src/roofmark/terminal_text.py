@@ -31,6 +31,11 @@ def plain_line(text: str) -> str:
     return plain(text).replace("\n", _MARK)
 
 
+def file_name(path: object) -> str:
+    """Return a path as text that can be stored: bytes of its names that are no UTF-8 are shown."""
+    return str(path).encode(errors="backslashreplace").decode()
+
+
 def quiet(text: str) -> str:
     """Return `text` with a blank in each thing that a CI system would take for a command."""
     return _COMMAND.sub("# ", _LINE_COMMAND.sub(r"\1: ", text))
