@@ -14,7 +14,7 @@ from roofmark.errors import BundleError, Problem
 from roofmark.evidence import Trace
 from roofmark.records import digest
 from roofmark.study import Study, twin_of
-from roofmark.validation import find_problems
+from roofmark.validation import Places, find_problems, find_size_problems
 
 # What the options of a run may have made of a sound study: held-out workloads alone (for a
 # confirmation), a time limit below the call limit.
@@ -28,7 +28,8 @@ Roles = Mapping[tuple[str, str], str]
 
 def check_asked(study: Study, where: str) -> None:
     """Check that this study could have been asked. Raises: BundleError RM440."""
-    told = [each for each in find_problems(study) if each.code not in NARROWED]
+    found = list(find_size_problems(study, Places())) or find_problems(study)
+    told = [each for each in found if each.code not in NARROWED]
     if told:
         raise BundleError(*(_as_evidence(each, where) for each in told[:_MOST_TOLD]))
 

@@ -57,7 +57,7 @@ def test_what_acts_is_shown(text, shown):
     assert plain(text) == shown
 
 
-@given(st.text(st.sampled_from("#[vso]ab\\\" ")))
+@given(st.text(st.sampled_from('#[vso]ab\\" ')))
 def test_quiet_json_is_the_same_data(text):
     encoded = quiet_json(json.dumps([text]))
     assert json.loads(encoded) == [text]
