@@ -186,6 +186,26 @@ def test_a_statement_signed_by_another_key_does_not_fit(signed, tmp_path, call):
     assert (code, codes(err)) == (4, ["RM443"])
 
 
+def test_a_time_that_is_none_does_not_fit(signed, tmp_path, call):
+    """Mallory signs what she likes with her own key; it has to make sense all the same."""
+    from roofmark.signing.statement import signed_bytes
+
+    bundle, mallory = signed[0], Ed25519PrivateKey.generate()
+    line = public_line(mallory.public_key().public_bytes_raw())
+
+    def forge(envelope):
+        said = json.loads(base64.b64decode(envelope["payload"]))
+        said["predicate"] |= {"time": "2026-13-45T99:99:99Z", "signer": line}
+        payload = json.dumps(said).encode()
+        signature = base64.b64encode(mallory.sign(signed_bytes(payload))).decode()
+        envelope["payload"] = base64.b64encode(payload).decode()
+        envelope["signatures"][0]["sig"] = signature
+
+    _edit(bundle, forge)
+    code, _, err = call("verify", bundle, "--json")
+    assert (code, codes(err)) == (4, ["RM443"])
+
+
 def test_a_signature_of_another_bundle_is_told(signed, tmp_path, call):
     bundle, key = signed
     other = write_bundle(tmp_path / "c", {"fast": 3.0})

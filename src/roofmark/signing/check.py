@@ -72,7 +72,9 @@ def _check(line: bytes, bundle: Bundle, signers: Sequence[Signer], number: int) 
     place = f"signature {number}"
     try:
         statement, payload, named, signature = open_envelope(line, f"{SIGNATURES}:{number}")
-        key = raw_of(statement.predicate.signer)
+        said = statement.predicate
+        key = raw_of(said.signer)
+        time = datetime.strptime(said.time, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
         Ed25519PublicKey.from_public_bytes(key).verify(signature, signed_bytes(payload))
     except InvalidSignature as error:
         fact = f"{place} was not made over this statement by the key that it names"
@@ -82,21 +84,19 @@ def _check(line: bytes, bundle: Bundle, signers: Sequence[Signer], number: int) 
         raise _unfit(f"{place} cannot be read: {why[:200]}", bundle) from error
     if named.keyid != fingerprint(key):
         raise _unfit(f"{place} names another key than its statement", bundle)
-    said = statement.predicate
     if statement.subject[0].digest.sha256 != bundle.digest or said.study != digest(bundle.study):
         fact = f"{place} is about bundle {statement.subject[0].digest.sha256[:12]}"
         mend = "Take the signatures from where the bundle came from, or remove this one."
         raise BundleError(problem("RM444", fact, str(bundle.path), mend))
-    return Signed(key=fingerprint(key), signer=_known(key, said, signers), said=said)
+    return Signed(key=fingerprint(key), signer=_known(key, time, signers), said=said)
 
 
-def _known(key: bytes, said: Measured, signers: Sequence[Signer]) -> str | Missing:
-    time = datetime.strptime(said.time, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+def _known(key: bytes, time: datetime, signers: Sequence[Signer]) -> str | Missing:
     own = [each for each in signers if each.key == key]
     for each in own:
         if each.vouches_at(time):
             return each.name
-    why = f"its key was not to be believed at {said.time}" if own else "its key was not named"
+    why = f"its key was not to be believed at {time:%Y-%m-%d}" if own else "its key was not named"
     return Missing(reason=why)
 
 
