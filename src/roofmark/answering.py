@@ -15,6 +15,7 @@ from roofmark.answers import Answers
 from roofmark.codes import problem
 from roofmark.errors import ImportFailed
 from roofmark.foreign import Partial
+from roofmark.terminal_text import file_name
 
 
 @dataclass
@@ -47,9 +48,9 @@ def read_legs(
         if not here:
             raise _no_answers(path, read.source.format)
         found.legs += here
-        places += ["/".join(path.absolute().parts[-2:])] * len(here)
+        places += [file_name("/".join(path.absolute().parts[-2:]))] * len(here)
         lost = read.completeness.reasons if isinstance(read.completeness, Partial) else ()
-        found.notes += [f"{path.name}: {each}" for each in (*lost, *read.notes)]
+        found.notes += [f"{file_name(path.name)}: {each}" for each in (*lost, *read.notes)]
     seen = Counter(each.label for each in found.legs)
     found.legs = [
         each if seen[each.label] == 1 else structs.replace(each, label=f"{place} {each.label}")

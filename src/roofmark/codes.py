@@ -265,6 +265,40 @@ ERRORS: dict[str, Code] = {
         "They answer different questions or come from different kinds of device; a ratio between "
         "them would say nothing about the code.",
     ),
+    "RM440": Code(
+        "no run could have written this",
+        "The bytes are as they were sealed, but what they say cannot have been measured: a seal "
+        "can be made by anybody, a signature by the holder of a key alone.",
+    ),
+    "RM441": Code(
+        "nobody signed the bundle",
+        "Its bytes are whole, but anybody could have sealed them.",
+    ),
+    "RM442": Code(
+        "nobody whom you named signed the bundle",
+        "It is signed, by keys that are not among those to be believed, or not at that time.",
+    ),
+    "RM443": Code(
+        "a signature does not fit",
+        "The signature or its statement was changed, or made with another key than it names.",
+    ),
+    "RM444": Code(
+        "a signature is about another bundle",
+        "It was copied here: its signer vouched for something else.",
+    ),
+    "RM445": Code(
+        "a key cannot be used",
+        "Bundles are signed with Ed25519 keys in OpenSSH's or OpenSSL's files, through the package "
+        "cryptography.",
+    ),
+    "RM446": Code(
+        "the verdict does not follow from the bundle",
+        "Judged again here, the same bytes say something else.",
+    ),
+    "RM447": Code(
+        "the verdict is about another bundle",
+        "A verdict cites the bundle that it was made from by its digest.",
+    ),
 }
 
 

@@ -21,6 +21,7 @@ from roofmark.bundle import open_bundle
 from roofmark.codes import problem
 from roofmark.errors import BundleError, StudyError
 from roofmark.foreign import Imported
+from roofmark.terminal_text import file_name
 
 Side = Sequence[Path]
 
@@ -109,8 +110,8 @@ def _leg_names(run: Sequence[Imported], side: Side) -> list[str]:
     """Return a name for each leg; one that two legs bear tells neither."""
     ways = (
         [leg_name(file) for file in run],
-        [path.absolute().parent.name for path in side],
-        [path.stem for path in side],
+        [file_name(path.absolute().parent.name) for path in side],
+        [file_name(path.stem) for path in side],
     )
     told = (names for names in ways if all(names) and len(set(names)) == len(names))
     return next(told, [f"leg {number}" for number in range(1, len(run) + 1)])
@@ -125,7 +126,7 @@ def _formula(text: str) -> tuple[str, str]:
 
 def _name(path: Path) -> str:
     """Tell a file from its like in another folder."""
-    return "/".join(path.absolute().parts[-2:])
+    return file_name("/".join(path.absolute().parts[-2:]))
 
 
 def _check_once(runs: Sequence[Sequence[RunSummary]], sides: Sequence[Side]) -> None:

@@ -20,6 +20,7 @@ from roofmark.bundle_files import read_plain
 from roofmark.codes import problem
 from roofmark.errors import BundleError, StudyError
 from roofmark.records import Record, decode, digest, encode
+from roofmark.terminal_text import file_name
 
 # Raised whenever a summary gets other fields or a verdict other arithmetic.
 FORMAT = 1
@@ -49,7 +50,8 @@ def read_history(
     damaged: list[Damaged] = []
     place = cache or summary_cache()
     for path in find_bundles(folder):
-        name = path.relative_to(folder).as_posix() if path != folder else path.resolve().name
+        own = path.relative_to(folder).as_posix() if path != folder else path.resolve().name
+        name = file_name(own)
         try:
             runs.append((name, _summary(path, place)))
         except BundleError as error:
@@ -118,7 +120,7 @@ def _stamp(path: Path) -> str:
             with contextlib.suppress(OSError):
                 found = Path(here, name).lstat()
                 lines.append(f"{here} {name} {found.st_size} {found.st_mtime_ns}")
-    return digest("\n".join(lines).encode())
+    return digest("\n".join(lines).encode(errors="surrogateescape"))
 
 
 def _check_known(what: str, wanted: str | None, held: list[set[str]], folder: Path) -> None:

@@ -25,6 +25,7 @@ from roofmark.cli import (
     rerun,
     rules,
     run,
+    sign,
     verify,
 )
 
@@ -52,7 +53,7 @@ def _guarded(command: Callable[..., int]) -> Callable[..., int]:
 
 _COMMANDS = (
     run, judge, report, verify, rerun, profile, doctor, rules, new, import_, export, cite,
-    pin, gate, compare, log, accuracy, degenerate, loop,
+    pin, gate, compare, log, accuracy, degenerate, loop, sign,
 )  # fmt: skip
 
 for module in _COMMANDS:

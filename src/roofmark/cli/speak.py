@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any
 from roofmark.cli import FAILS, HOLDS, UNDECIDED, Ended
 from roofmark.cli import say as say
 from roofmark.options import Progress
-from roofmark.terminal_text import plain
+from roofmark.terminal_text import plain, quiet_json
 
 if TYPE_CHECKING:
     from roofmark.analysis.verdict import Verdict
 
 
 def print_json(record: Any) -> None:
-    """Print a record on stdout."""
+    """Print a record, or what JSON has a case for, on stdout."""
     from roofmark.records import encode_pretty
 
-    sys.stdout.write(encode_pretty(record).decode())
+    sys.stdout.write(quiet_json(encode_pretty(record).decode()))
 
 
 def say_wrote(path: Path) -> None:

@@ -47,9 +47,10 @@ def read(file: ForeignFile) -> Imported:
         name = plain(placed.values.get("filter") or "none")
         legs.setdefault(name, []).append(reader.read(_flat(placed.values), number))
     gathered.reasons += reader.doubts
+    stem = plain(file.path.stem)
     found = [
         Answers(
-            label=file.path.stem if len(legs) == 1 else f"{file.path.stem} {name}",
+            label=stem if len(legs) == 1 else f"{stem} {name}",
             rule=f"lm-eval filter {name}",
             settings={},
             answers=unique(file, answers),

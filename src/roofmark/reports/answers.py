@@ -12,7 +12,15 @@ from roofmark.analysis.verdict import Estimate
 from roofmark.answers import OUTCOMES
 from roofmark.records import Missing
 from roofmark.reports.markdown import escape
-from roofmark.reports.wording import NOTHING, aligned, counted, one_line, percent, shorten
+from roofmark.reports.wording import (
+    NOTHING,
+    aligned,
+    counted,
+    lines_text,
+    one_line,
+    percent,
+    shorten,
+)
 from roofmark.terminal_text import plain
 
 # Chosen: a screen; `--json` gives every one.
@@ -32,9 +40,7 @@ def judged_text(found: Judged) -> str:
     lines += [f"  right of all, what was not answered counted as wrong: {_share(leg.asked)}"]
     lines += [f"  {each}" for each in _remarks(leg)]
     lines += _gate("floor", found.floor)
-    return (
-        "\n".join([*lines, f"Intervals are Clopper and Pearson's, {percent(found.level)}."]) + "\n"
-    )
+    return lines_text([*lines, f"Intervals are Clopper and Pearson's, {percent(found.level)}."])
 
 
 def compared_answers_text(found: Compared) -> str:
@@ -57,7 +63,7 @@ def compared_answers_text(found: Compared) -> str:
     lines += _flips("wrong in both, and not the same", found.changed) if found.changed else []
     lines += ["", *_told(found.told, found.margin), *_gate("floor (B)", found.floor)]
     lines += _gate("ship", found.ship)
-    return "\n".join(lines) + "\n"
+    return lines_text(lines)
 
 
 def _headline(found: Compared) -> str:
@@ -180,7 +186,7 @@ def degenerate_text(legs: Sequence[Degenerate]) -> str:
         lines += ["", *_leg_of_bad(leg)] if leg.bad else []
         if leg.tails:
             lines.append(one_line(f"note: {leg.label}: only the ends of texts were kept"))
-    return "\n".join(lines) + "\n"
+    return lines_text(lines)
 
 
 def _leg_of_bad(leg: Degenerate) -> Iterable[str]:

@@ -23,12 +23,12 @@ from roofmark.reports.wording import (
     aligned,
     counted,
     joined,
+    lines_text,
     one_line,
     percent,
     ratio_and_interval,
     shorten,
 )
-from roofmark.terminal_text import plain
 from roofmark.units import show, show_percent
 
 # Chosen: a screen; `--json` gives every row.
@@ -43,7 +43,7 @@ def compared_text(found: Compared) -> str:
     lines = [f"{found.outcome}: {_runs(found.a)} (A) and {_runs(found.b)} (B)"]
     lines += _differences(found.differences)
     if found.outcome == "not comparable":
-        return "\n".join([*lines, *_mends(found.differences)]) + "\n"
+        return lines_text([*lines, *_mends(found.differences)])
     lines += [f"sources differ: {joined(list(found.changed))}"] if found.changed else []
     if found.same_binary:
         names = joined(list(found.same_binary))
@@ -56,7 +56,7 @@ def compared_text(found: Compared) -> str:
     lines += ["", *aligned(_HEAD, [_row(c, c.workload) for c in cells[:_MOST_ROWS]])]
     if len(cells) > _MOST_ROWS:
         lines.append(f"... {len(cells) - _MOST_ROWS} more; --json gives every one")
-    return "\n".join([*lines, "", *_spread(found)]) + "\n"
+    return lines_text([*lines, "", *_spread(found)])
 
 
 _HEAD = ["time A / B", "speed-up B / A", "decision", "where"]
@@ -118,7 +118,7 @@ def replication_text(found: Replication) -> str:
     for each in found.differences:
         mend = f" ({each.mend})" if each.mend else ""
         lines.append(f"  {each.field}: {each.original} -> {each.again}{mend}")
-    return "\n".join(lines) + "\n"
+    return lines_text(lines)
 
 
 def _decision(decision: Decision | Missing) -> str:
@@ -139,7 +139,7 @@ def foreign_compared_text(found: ForeignCompared) -> str:
         failed = counted(len(beyond), "figure")
         lines += ["", f"fails: {failed} of B beyond the limits that the files themselves state"]
     lines += ["", "Single numbers without an interval: reported, and no verdict follows from them."]
-    return "\n".join([*lines, *(f"note: {note}" for note in found.notes)]) + "\n"
+    return lines_text([*lines, *(f"note: {note}" for note in found.notes)])
 
 
 def _part(part: ForeignPart, margin: float) -> Iterable[str]:
@@ -234,7 +234,7 @@ def foreign_replication_text(found: ForeignReplication) -> str:
     lines = [f"{found.outcome}: {_moral(found)}"]
     lines += _differences(found.differences)
     if found.outcome == "not comparable":
-        return "\n".join([*lines, *_mends(found.differences)]) + "\n"
+        return lines_text([*lines, *_mends(found.differences)])
     lines += [f"  only in one run: {', '.join(found.lacking)}"] if found.lacking else []
     for figure in found.figures:
         lines += ["", *_replicated(figure)]
@@ -242,7 +242,7 @@ def foreign_replication_text(found: ForeignReplication) -> str:
         "",
         "Reported numbers without intervals: what they say is compared, not whether it holds.",
     ]
-    return "\n".join(map(plain, lines)) + "\n"
+    return lines_text(lines)
 
 
 def _moral(found: ForeignReplication) -> str:

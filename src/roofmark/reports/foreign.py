@@ -30,7 +30,7 @@ from roofmark.foreign import (
     Timelines,
 )
 from roofmark.records import Missing
-from roofmark.reports.wording import NOTHING, aligned, counted, shorten
+from roofmark.reports.wording import NOTHING, aligned, counted, lines_text, shorten
 from roofmark.units import Seconds, show
 
 _NOUNS: dict[Kind, str] = {
@@ -61,7 +61,7 @@ def foreign_text(found: Imported, *, step: str | None = None) -> str:
         lines += ["", *_SHOWN[type(content)](content)]
         if step and isinstance(content, KernelTable) and content.kind == "gpu":
             lines += _per_step(content, step)
-    return "\n".join([*lines, *(f"note: {note}" for note in found.notes)]) + "\n"
+    return lines_text([*lines, *(f"note: {note}" for note in found.notes)])
 
 
 def _kernels(table: KernelTable) -> Iterable[str]:

@@ -12,6 +12,7 @@ from roofmark.reports.wording import (
     NOTHING,
     aligned,
     counted,
+    lines_text,
     one_line,
     ratio,
     ratio_and_interval,
@@ -33,7 +34,7 @@ def history_text(history: History) -> str:
     if history.damaged:
         lines.append(f"{counted(len(history.damaged), 'bundle')} cannot be read:")
         lines += [f"  {one_line(d.name)}: {one_line(d.reason)}" for d in history.damaged]
-    return "\n".join(lines).rstrip() + "\n"
+    return lines_text(lines).rstrip() + "\n"
 
 
 def _line(line: Line) -> Iterable[str]:

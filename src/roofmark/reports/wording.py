@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from roofmark.analysis.verdict import Estimate, Roof
 from roofmark.records import Missing
-from roofmark.terminal_text import plain
+from roofmark.terminal_text import plain, plain_line
 from roofmark.units import show
 
 NOTHING = "–"
@@ -19,11 +19,18 @@ NOTHING = "–"
 _INVISIBLE = re.compile("[\u061c\u200b-\u200f\u2028\u2029\u2060-\u2064\ufeff]")
 # Chosen: two decimals are what people compare; four are more than any honest interval carries.
 _FEWEST, _MOST = 2, 4
+# Chosen: several times the longest reason that any tool of ours gives; pages stay pages.
+_LONGEST = 2000
 
 
 def one_line(text: str) -> str:
     """Return a text from outside as one line without control or invisible characters."""
-    return " ".join(_INVISIBLE.sub(" ", plain(text)).split())
+    return " ".join(plain(_INVISIBLE.sub(" ", shorten(text, _LONGEST))).split())
+
+
+def lines_text(lines: Iterable[str]) -> str:
+    """Return lines as a text; what strangers wrote in one of them begins no other."""
+    return "\n".join(map(plain_line, lines)) + "\n"
 
 
 def shorten(text: str, length: int) -> str:
