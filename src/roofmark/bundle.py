@@ -18,6 +18,7 @@ import errno
 import hashlib
 import os
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
@@ -78,7 +79,7 @@ class Bundle:
         self.digest = seal
         self._files = files
 
-    @property
+    @cached_property
     def name(self) -> str:
         """The folder's name."""
         return self.path.resolve().name

@@ -25,16 +25,30 @@ PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~-]{0,127}")
 
 def list_files(path: Path) -> list[str]:
     """Every file below `path` except the manifest and the lock; a link is a file, not a way on."""
-    found: list[str] = []
-    for folder, folders, names in os.walk(path):
-        links = [name for name in folders if (Path(folder) / name).is_symlink()]
-        for name in (*names, *links):
-            relative = (Path(folder) / name).relative_to(path).as_posix()
-            if relative not in (MANIFEST, LOCK):
-                found.append(relative)
-            if len(found) > MAX_FILES:
-                raise not_a_bundle(path, f"the folder holds more than {MAX_FILES} files")
-    return sorted(found)
+    return sorted(name for name, _ in walk_files(path) if name not in (MANIFEST, LOCK))
+
+
+def walk_files(path: Path) -> list[tuple[str, os.DirEntry[str]]]:
+    """Return (name inside the folder, entry) of everything in it that is no folder.
+
+    Raises: BundleError RM401 for more files than a bundle may hold, or a folder that is closed.
+    """
+    found: list[tuple[str, os.DirEntry[str]]] = []
+    root, waiting = f"{path}/", [""]
+    for inside in waiting:
+        try:
+            with os.scandir(root + inside) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(f"{inside}{entry.name}/")
+                    else:
+                        found.append((inside + entry.name, entry))
+        except OSError as error:
+            why = f"the folder {inside!r} cannot be read: {reason_of(error)}"
+            raise not_a_bundle(path, why) from error
+        if len(found) + len(waiting) > MAX_FILES:
+            raise not_a_bundle(path, f"the folder holds more than {MAX_FILES} files")
+    return found
 
 
 def is_strange(path: Path, name: str) -> bool:

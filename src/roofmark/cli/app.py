@@ -19,6 +19,7 @@ from roofmark.cli import (
     new,
     pin,
     profile,
+    query,
     report,
     rerun,
     rules,
@@ -50,7 +51,7 @@ def _guarded(command: Callable[..., int]) -> Callable[..., int]:
 
 _COMMANDS = (
     run, judge, report, verify, rerun, profile, doctor, rules, new, import_, export, cite,
-    pin, gate, compare, log, loop,
+    pin, gate, compare, log, query, loop,
 )  # fmt: skip
 
 for module in _COMMANDS:
