@@ -5,7 +5,7 @@ copied or made before there is something to change.
 """
 
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,17 +18,23 @@ from roofmark.querying.rows import unpack_rows
 from roofmark.querying.schema import TABLES
 
 # Chosen: so many bytes of rows are added at once; with less, one waits for files and transactions.
-_BATCH = 64 * 1024 * 1024
+_BATCH = 16 * 1024 * 1024
 # Chosen: what a laptop has to spare; what needs more while filling goes to the temporary folder.
 MEMORY = "1GiB"
 # Source: no record is larger (records.MAX_RECORD_BYTES), and escapes can double a text.
 _LONGEST_LINE = 2**27
+_VISITS = (
+    "STRUCT(block BIGINT, position BIGINT, seconds DOUBLE[], calls BIGINT, start DOUBLE, "
+    "discarded VARCHAR[])[]"
+)
 _SAMPLES = """
 INSERT INTO samples BY NAME
-SELECT * EXCLUDE (i, seconds, discarded), i - 1 AS sample, seconds[i] AS seconds,
-    discarded[i] AS discarded
-FROM (SELECT *, unnest(range(1, len(seconds) + 1)) AS i FROM {lines})
+SELECT * EXCLUDE (v, i), v.block AS block, v.position AS position, i - 1 AS sample,
+    v.seconds[i] AS seconds, v.calls AS calls, v.start AS start, v.discarded[i] AS discarded
+FROM (SELECT *, unnest(range(1, len(v.seconds) + 1)) AS i
+FROM (SELECT * EXCLUDE visits, unnest(visits) AS v FROM {lines}))
 """
+_OF_VISITS = ("block", "position", "sample", "seconds", "calls", "start", "discarded")
 
 
 def load_duckdb() -> ModuleType:
@@ -49,6 +55,7 @@ class Filling:
         self.refused: dict[str, str] = {}
         self._path, self._base = path, base
         self._batch: list[tuple[str, bytes]] = []
+        self._waiting = 0
         self._connection: Any = None
 
     @property
@@ -59,12 +66,13 @@ class Filling:
     def add(self, bundle: str, packed: bytes) -> None:
         """Add the rows of one bundle, with the next ones."""
         self._batch.append((bundle, packed))
-        if sum(len(each) for _, each in self._batch) > _BATCH:
+        self._waiting += len(packed)
+        if self._waiting > _BATCH:
             self.flush()
 
     def flush(self) -> None:
         """Add what waits. A bundle whose rows no table can hold is refused, not the others."""
-        batch, self._batch = self._batch, []
+        batch, self._batch, self._waiting = self._batch, [], 0
         if batch:
             self._insert(batch)
 
@@ -72,7 +80,8 @@ class Filling:
         """Take away the bundles that are not named, say where the others lie, and close."""
         connection = self._open()
         rows = [{"bundle": bundle, "path": path} for bundle, path in paths.items()]
-        lines = self._lines(msgspec.json.Encoder().encode_lines(rows), "here", ("bundle", "path"))
+        types = {"bundle": "VARCHAR", "path": "VARCHAR"}
+        lines = self._lines(msgspec.json.Encoder().encode_lines(rows), "here", types)
         connection.execute(f"CREATE TEMP TABLE here AS SELECT * FROM {lines}")
         for table in TABLES:
             connection.execute(f"DELETE FROM {table} WHERE bundle NOT IN (SELECT bundle FROM here)")
@@ -117,19 +126,18 @@ class Filling:
                 self._insert([each])
 
     def _fill(self, table: str, rows: bytes) -> None:
-        names = [c.name for c in TABLES[table].columns if c.name not in ("path", "sample")]
-        lines = self._lines(rows, table, names)
-        insert = _SAMPLES if table == "samples" else f"INSERT INTO {table} BY NAME FROM {{lines}}"
-        self._connection.execute(insert.format(lines=lines))
+        types = {c.name: c.type for c in TABLES[table].columns if c.name != "path"}
+        insert = f"INSERT INTO {table} BY NAME FROM {{lines}}"
+        if table == "samples":
+            insert = _SAMPLES
+            types = {n: t for n, t in types.items() if n not in _OF_VISITS} | {"visits": _VISITS}
+        self._connection.execute(insert.format(lines=self._lines(rows, table, types)))
 
-    def _lines(self, rows: bytes, name: str, columns: Iterable[str]) -> str:
+    def _lines(self, rows: bytes, name: str, types: Mapping[str, str]) -> str:
         """Write JSON lines and return the table function that reads them."""
         file = self._path.with_name(f"{name}.jsonl")
         file.write_bytes(rows)
-        types = {c.name: c.type for c in TABLES.get(name, TABLES["studies"]).columns}
-        if name == "samples":
-            types |= {"seconds": "DOUBLE[]", "discarded": "VARCHAR[]"}
-        spelled = ", ".join(f"'{each}': '{types[each]}'" for each in columns)
+        columns = ", ".join(f"'{column}': '{kind}'" for column, kind in types.items())
         options = f"format = 'newline_delimited', maximum_object_size = {_LONGEST_LINE}"
         quoted = str(file).replace("'", "''")
-        return f"read_json('{quoted}', columns = {{{spelled}}}, {options})"
+        return f"read_json('{quoted}', columns = {{{columns}}}, {options})"

@@ -1,7 +1,7 @@
 """Rows: what the tables say of one bundle.
 
 In: an opened bundle and its verdict. Out: one JSON line per row and table, as DuckDB reads them.
-Samples are one line per visit (their list is unfolded inside the database): there are many.
+There are many samples, so they come as one line per measurement, unfolded inside the database.
 """
 
 from collections.abc import Iterator
@@ -156,19 +156,22 @@ def _seconds(measurements: tuple[Measurement, ...], verdict: Verdict) -> float |
 
 def _visits(trace: Trace) -> Iterator[Row]:
     if isinstance(trace.outcome, Passed):
-        place = _place(trace)
         for m in trace.outcome.measurements:
-            for visit in m.visits:
-                yield place | {
-                    "tier": m.tier,
-                    "cache": m.cache,
-                    "block": visit.block,
-                    "position": visit.position,
-                    "seconds": visit.samples,
-                    "calls": visit.calls,
-                    "start": visit.start,
-                    "discarded": _discards(visit),
-                }
+            yield _place(trace) | {
+                "tier": m.tier,
+                "cache": m.cache,
+                "visits": [
+                    {
+                        "block": visit.block,
+                        "position": visit.position,
+                        "seconds": visit.samples,
+                        "calls": visit.calls,
+                        "start": visit.start,
+                        "discarded": _discards(visit),
+                    }
+                    for visit in m.visits
+                ],
+            }
 
 
 def _discards(visit: Visit) -> list[str | None] | None:

@@ -18,7 +18,7 @@ from roofmark.analysis.history import Damaged
 from roofmark.options import Progress
 from roofmark.remembering.found import Found, Source
 from roofmark.remembering.index import Index
-from roofmark.remembering.worker import Extract, Read, begin, read_some
+from roofmark.remembering.worker import Extract, Read, begin, read_share, read_some
 
 # Chosen: the work on so many bundles (0.1 s) outweighs sending it to a process.
 _SHARE = 16
@@ -106,7 +106,7 @@ def _in_processes(
 
     def submit(pool: ProcessPoolExecutor, share: Sequence[Found]) -> Future[list[Read | str]]:
         paths = [_path(source, found) for found in share]
-        return pool.submit(read_some, paths, index.folder, extract)
+        return pool.submit(read_share, paths, index.folder, extract)
 
     while left:
         pool = _pool(workers)
