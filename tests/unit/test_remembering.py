@@ -126,8 +126,8 @@ def test_damage_is_found_behind_a_warm_cache_and_listed(tmp_path, monkeypatch):
     )
 
 
-def test_a_slow_drift_below_the_margin_is_no_change_point(tmp_path):
-    """Stated limit: each step is set against the step before it, not against the first."""
+def test_a_slow_drift_is_no_change_point_and_is_told(tmp_path):
+    """Each step is set against the step before it; the last one against the first, too."""
     write(tmp_path / "a", 1, 2.0)
     first = summarise_bundle(open_bundle(tmp_path / "a"))
 
@@ -143,5 +143,7 @@ def test_a_slow_drift_below_the_margin_is_no_change_point(tmp_path):
         solutions = first.solutions | {"fast": held}
         return structs.replace(first, bundle=f"{step}", started=float(step), solutions=solutions)
 
-    found = trace_history([(f"s{i}", at(i)) for i in range(10)])
-    assert {s.entries[0].change for s in found.lines[0].steps} == {""}
+    for steps, told in ((10, []), (25, [("fast", "slower")])):
+        (line,) = trace_history([(f"s{i}", at(i)) for i in range(steps)]).lines
+        assert {s.entries[0].change for s in line.steps} == {""}
+        assert [(each.solution, each.decision) for each in line.drift] == told

@@ -7,7 +7,7 @@ includes what two runs differ by, lies outside the margin.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
 from roofmark.analysis.baseline import Baseline
@@ -66,15 +66,27 @@ class LinePin(Record, tag="pin"):
     speedups: dict[str, float]
 
 
+class Drift(Record):
+    """A solution that changed from the first bundle of a line to the last without a change point.
+
+    times: time in the first over time in the last; above 1: faster now.
+    """
+
+    solution: str
+    decision: Literal["faster", "slower"]
+    times: Estimate | Missing
+
+
 class Line(Record):
     """Bundles of which each may be compared with the one before.
 
     because: what voids the comparison with the line of this study before it; empty for the first.
-    pin: what was pinned of the same question, if anything.
+    pin: what was pinned of the same question, if anything. drift: what changed in small steps.
     """
 
     study: str
     because: tuple[Difference, ...]
+    drift: tuple[Drift, ...]
     pin: LinePin | Missing
     steps: tuple[Step, ...]
 
@@ -109,16 +121,30 @@ def trace_history(
     for run in sorted(runs, key=_when):
         if not _join(run, lines):
             lines.append(([run], _why_new(run, lines)))
-    traced = [
-        Line(
-            study=members[0][1].title,
-            because=because,
-            pin=_line_pin(members[-1][1], pin),
-            steps=_steps(members, solution, workload, pin.bundle if pin else ""),
+    traced: list[Line] = []
+    for members, because in lines:
+        steps = _steps(members, solution, workload, pin.bundle if pin else "")
+        traced.append(
+            Line(
+                study=members[0][1].title,
+                because=because,
+                drift=tuple(_drift(members, steps)),
+                pin=_line_pin(members[-1][1], pin),
+                steps=steps,
+            )
         )
-        for members, because in lines
-    ]
     return History(lines=tuple(each for each in traced if each.steps), damaged=tuple(damaged))
+
+
+def _drift(members: Sequence[Named], steps: Sequence[Step]) -> Iterator[Drift]:
+    """Yield the solutions whose last bundle decides against the first where no step did."""
+    shown = {entry.solution for step in steps for entry in step.entries}
+    told = {entry.solution for step in steps for entry in step.entries if entry.change}
+    if len(members) < 3 or _void(members[0], members[-1]):
+        return
+    for cell in compare_overall(members[0][1], members[-1][1]):
+        if cell.decision in ("faster", "slower") and cell.solution in shown - told:
+            yield Drift(solution=cell.solution, decision=cell.decision, times=cell.times)
 
 
 def _line_pin(run: RunSummary, pin: Baseline | None) -> LinePin | Missing:

@@ -80,6 +80,11 @@ def _notes(line: Line) -> Iterator[str]:
     for each in line.because:
         mine, theirs = (shorten(one_line(t), _FIELD) for t in (each.original, each.again))
         yield f"not comparable with the line before: {each.field}: {mine} -> {theirs}"
+    for each in line.drift:
+        yield (
+            f"{one_line(each.solution)} drifted: {each.decision} in the last bundle than in the "
+            f"first, {ratio(each.times)}, in steps too small for a change point"
+        )
     if isinstance(line.pin, LinePin):
         gains = [f"{one_line(n)} {value:.2f}x" for n, value in line.pin.speedups.items()]
         yield f"pinned {line.pin.date[:10]}: {', '.join(gains) or 'times alone'}"
