@@ -282,6 +282,11 @@ ERRORS: dict[str, Code] = {
         "A query is one SELECT over the tables of the bundles; files, other databases, extensions, "
         "settings and the network are closed to it.",
     ),
+    "RM474": Code(
+        "the tables of a query cannot be written",
+        "A query is answered from tables in the cache folder, which are made once. Bundles are not "
+        "touched.",
+    ),
 }
 
 

@@ -5,6 +5,8 @@ lie there now. The file is never changed: what is new is added to a copy, which 
 in one rename, so that other processes keep what they opened, and a kill leaves the old one.
 """
 
+import contextlib
+import fcntl
 import shutil
 import tempfile
 import time
@@ -13,6 +15,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from roofmark.analysis.history import Damaged
+from roofmark.bundle_lock import LOCK
 from roofmark.codes import problem
 from roofmark.errors import BundleError
 from roofmark.querying.filling import Filling, load_duckdb
@@ -25,8 +28,8 @@ from roofmark.remembering.reading import Say, Survey, read_all, survey
 
 # Raised whenever a table gets other columns or a row other contents.
 FORMAT = 1
-# Chosen: filling takes minutes at most; what lies around for a day was left by a kill.
-_LEFT_OVER = 24 * 3600
+# Chosen: seconds in which a folder that was just made gets its lock.
+_NEW = 10
 _PREFIX = "filling-"
 
 
@@ -108,13 +111,26 @@ def _scratch(beside: Path) -> Generator[Path]:
     """Yield a folder on the index's own disk, or anywhere if that cannot be written."""
     try:
         _sweep(beside)
-        made = tempfile.mkdtemp(prefix=_PREFIX, dir=beside)
+        made = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=beside))
     except OSError:
-        made = tempfile.mkdtemp(prefix="roofmark-")
+        made = Path(tempfile.mkdtemp(prefix="roofmark-"))
     try:
-        yield Path(made)
+        with (made / LOCK).open("wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield made
     finally:
         shutil.rmtree(made, ignore_errors=True)
+
+
+def _sweep(folder: Path) -> None:
+    """Take away what a kill left: nobody holds its lock any more."""
+    for each in folder.glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError):
+            if time.time() - each.lstat().st_mtime < _NEW:
+                continue
+            with (each / LOCK).open("rb") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(each, ignore_errors=True)
 
 
 @contextmanager
@@ -122,16 +138,10 @@ def _written(folder: Path) -> Generator[None]:
     """Tell of a disk that is full, or of anything else that keeps the tables from being written."""
     try:
         yield
-    except load_duckdb().Error as error:
+    except (OSError, load_duckdb().Error) as error:
         fact = f"the tables cannot be written: {error}"
         mend = "Make room there, or name another folder in XDG_CACHE_HOME."
-        raise BundleError(problem("RM408", fact, str(folder), mend)) from error
-
-
-def _sweep(folder: Path) -> None:
-    for each in folder.glob(f"{_PREFIX}*"):
-        if time.time() - each.lstat().st_mtime > _LEFT_OVER:
-            shutil.rmtree(each, ignore_errors=True)
+        raise BundleError(problem("RM474", fact, str(folder), mend)) from error
 
 
 def _put(made: Path, file: Path) -> Path:

@@ -1,5 +1,8 @@
 """SQL over bundles: what the tables hold, what a query may not do, what a cache may not say."""
 
+import errno
+import fcntl
+import os
 import re
 import shutil
 from pathlib import Path
@@ -176,6 +179,30 @@ def test_a_damaged_or_unwritable_cache_is_no_obstacle(folder, tmp_path):
     assert not list((tmp_path / "a").glob("filling-*"))
     (tmp_path / "file").write_bytes(b"")
     assert rows(asked, folder, tmp_path / "file") == before
+
+
+def test_a_full_disk_is_told_and_what_a_kill_left_is_swept(folder, tmp_path, monkeypatch):
+    for name, held in (("filling-dead", False), ("filling-busy", True)):
+        (tmp_path / name).mkdir()
+        lock = (tmp_path / name / ".lock").open("wb")
+        if held:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            busy = lock
+        else:
+            lock.close()
+        os.utime(tmp_path / name, (0, 0))
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("roofmark.querying.filling.Filling._lines", full)
+        with pytest.raises(BundleError, match=r"RM474.*No space left"):
+            rows("SELECT 1", folder, tmp_path)
+    assert [each.name for each in tmp_path.glob("filling-*")] == ["filling-busy"]
+    busy.close()
+    assert rows("SELECT count(*) FROM studies", folder, tmp_path) == [(3,)]
+    assert not list(tmp_path.glob("filling-*"))
 
 
 def test_a_value_that_no_table_holds_takes_one_bundle_out(folder, tmp_path):
