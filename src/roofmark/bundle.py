@@ -86,7 +86,7 @@ class Bundle:
         self.digest = seal
         self._files = files
 
-    @property
+    @cached_property
     def name(self) -> str:
         """The folder's name."""
         return self.path.resolve().name

@@ -9,7 +9,6 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Callable
 from pathlib import Path
 from typing import overload
 
@@ -32,31 +31,34 @@ PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~-]{0,127}")
 def list_files(path: Path) -> list[str]:
     """Every file below `path` but the seal and what stands beside it; a link is a file, no way on.
 
+    Raises: BundleError RM401 as `walk_files`.
+    """
+    return sorted(name for name, _ in walk_files(path) if name not in BESIDE)
+
+
+def walk_files(path: Path) -> list[tuple[str, os.DirEntry[str]]]:
+    """Return (name inside the folder, entry) of everything in it that is no folder.
+
     Raises: BundleError RM401 for more files or folders than a bundle holds, or one that is closed.
     """
-    found: list[str] = []
-    folders_seen = 0
-    for folder, folders, names in os.walk(path, onerror=_closed(path)):
-        if len(Path(folder).parts) - len(path.parts) > MAX_DEPTH:
+    found: list[tuple[str, os.DirEntry[str]]] = []
+    root, waiting = f"{path}/", [""]
+    for inside in waiting:
+        if inside.count("/") > MAX_DEPTH:
             raise not_a_bundle(path, f"the folder is nested more than {MAX_DEPTH} deep")
-        links = [name for name in folders if (Path(folder) / name).is_symlink()]
-        folders_seen += len(folders)
-        for name in (*names, *links):
-            relative = (Path(folder) / name).relative_to(path).as_posix()
-            if relative not in BESIDE:
-                found.append(relative)
-        if max(len(found), folders_seen) > MAX_FILES:
+        try:
+            with os.scandir(root + inside) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(f"{inside}{entry.name}/")
+                    else:
+                        found.append((inside + entry.name, entry))
+        except OSError as error:
+            why = f"the folder {inside!r} cannot be listed: {reason_of(error)}"
+            raise not_a_bundle(path, why) from error
+        if max(len(found), len(waiting)) > MAX_FILES:
             raise not_a_bundle(path, f"the folder holds more than {MAX_FILES} files or folders")
-    return sorted(found)
-
-
-def _closed(path: Path) -> Callable[[OSError], None]:
-    """Return what to do about a folder that cannot be listed: what it hides would be unseen."""
-
-    def refuse(error: OSError) -> None:
-        raise not_a_bundle(path, f"a folder in it cannot be listed: {reason_of(error)}")
-
-    return refuse
+    return found
 
 
 def is_strange(path: Path, name: str) -> bool:

@@ -299,6 +299,28 @@ ERRORS: dict[str, Code] = {
         "the verdict is about another bundle",
         "A verdict cites the bundle that it was made from by its digest.",
     ),
+    "RM470": Code(
+        "an extra is not installed",
+        "What few need is not installed with roofmark; one command adds it.",
+    ),
+    "RM471": Code(
+        "an address cannot be read",
+        "Bundles at an address are read through fsspec, by whose rules it is written.",
+    ),
+    "RM472": Code(
+        "a query cannot be answered",
+        "It names what does not exist, is no SQL that DuckDB reads, or needs too much.",
+    ),
+    "RM473": Code(
+        "a query does more than read",
+        "A query is one SELECT over the tables of the bundles; files, other databases, extensions, "
+        "settings and the network are closed to it.",
+    ),
+    "RM474": Code(
+        "the tables of a query cannot be written",
+        "A query is answered from tables in the cache folder, which are made once. Bundles are not "
+        "touched.",
+    ),
 }
 
 

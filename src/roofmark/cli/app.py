@@ -21,6 +21,7 @@ from roofmark.cli import (
     new,
     pin,
     profile,
+    query,
     report,
     rerun,
     rules,
@@ -53,7 +54,7 @@ def _guarded(command: Callable[..., int]) -> Callable[..., int]:
 
 _COMMANDS = (
     run, judge, report, verify, rerun, profile, doctor, rules, new, import_, export, cite,
-    pin, gate, compare, log, accuracy, degenerate, loop, sign,
+    pin, gate, compare, log, query, accuracy, degenerate, loop, sign,
 )  # fmt: skip
 
 for module in _COMMANDS:

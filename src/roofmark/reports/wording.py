@@ -7,6 +7,7 @@ written with as many decimals as its interval can carry, and no more.
 import math
 import re
 from collections.abc import Iterable
+from datetime import UTC, datetime
 
 from roofmark.analysis.verdict import Estimate, Roof
 from roofmark.records import Missing
@@ -76,6 +77,16 @@ def seconds(estimate: Estimate | Missing) -> str:
 def headroom(roof: Roof | Missing) -> str:
     """Return how far above its floor a time stands, and what sets that floor."""
     return NOTHING if isinstance(roof, Missing) else f"{roof.headroom:.2f}x {roof.limit}"
+
+
+def date_of(started: float | Missing) -> str:
+    """Return seconds since 1970 as a date, UTC; what no calendar holds is unknown."""
+    if isinstance(started, Missing):
+        return "unknown"
+    try:
+        return datetime.fromtimestamp(started, UTC).strftime("%Y-%m-%d %H:%M")
+    except (OverflowError, ValueError, OSError):
+        return "unknown"
 
 
 def percent(part: float) -> str:
