@@ -71,13 +71,16 @@ class Folder:
 
     def find(self) -> Iterator[Found | Damaged]:
         """Yield every bundle, by name. Hidden folders are not looked into."""
-        yield from self._below(self._root)
+        waiting = [self._root]
+        while waiting:
+            yield from self._look(waiting.pop(), waiting)
 
     def fetched(self, found: Found) -> AbstractContextManager[Path]:
         """Return the bundle's own folder."""
         return nullcontext(self._paths[found.place])
 
-    def _below(self, folder: Path) -> Iterator[Found | Damaged]:
+    def _look(self, folder: Path, waiting: list[Path]) -> Iterator[Found | Damaged]:
+        """Yield what a folder is, or add the folders in it to those that wait, last one first."""
         try:
             with os.scandir(folder) as entries:
                 held = {entry.name: entry for entry in entries}
@@ -88,12 +91,14 @@ class Folder:
         if is_bundle(held.keys()):
             yield self._found(folder)
             return
+        inside: list[Path] = []
         for name in sorted(held):
             if held[name].is_symlink() and _leads_to_bundle(held[name].path):
                 reason = "a link to a bundle; links are not followed"
                 yield Damaged(name=self._name(folder / name), reason=reason)
             elif held[name].is_dir(follow_symlinks=False) and not name.startswith("."):
-                yield from self._below(folder / name)
+                inside.append(folder / name)
+        waiting += reversed(inside)
 
     def _found(self, folder: Path) -> Found:
         place = file_name(folder)
