@@ -75,7 +75,7 @@ def resume(output: str | Path, *, progress: Say | None = None) -> Bundle:
         record = writer.read("run.json", Run)
         sessions = (*record.sessions, _new_session())
         writer.write("run.json", msgspec.structs.replace(record, sessions=sessions))
-        contents = {path: _kept_source(output, name) for path, name in study.files.items()}
+        contents = {path: _kept_source(writer, name) for path, name in study.files.items()}
         check_kept_study(study, contents)
         _measure(writer, contents, progress)
     return open_bundle(output)
@@ -238,15 +238,14 @@ def _new_session() -> Session:
     )
 
 
-def _kept_source(output: Path, name: str) -> bytes:
-    path = output / "sources" / name
-    data = path.read_bytes() if path.is_file() else None
-    if data is None or digest(data) != name:
+def _kept_source(writer: BundleWriter, name: str) -> bytes:
+    data = writer.read_bytes(f"sources/{name}")
+    if digest(data) != name:
         raise BundleError(
             Problem(
                 code="RM404",
-                fact=f"sources/{name} {'is missing' if data is None else 'was changed'}",
-                where=str(output),
+                fact=f"sources/{name} was changed",
+                where=str(writer.path),
                 meaning="What would be measured now is not what was measured before.",
                 mend="Start again in another folder.",
             )

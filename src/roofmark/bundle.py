@@ -18,6 +18,7 @@ import errno
 import hashlib
 import os
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
@@ -37,19 +38,26 @@ from roofmark.bundle_files import (
     checked_name,
     is_strange,
     list_files,
+    read_inside,
     read_plain,
     reason_of,
     sync_folder,
 )
 from roofmark.bundle_lock import LOCK as LOCK
 from roofmark.bundle_lock import empty_folder, lock_folder
+from roofmark.bundle_sense import check_asked, check_filed, impossible, is_filed_right, roles_of
 from roofmark.evidence import Build, Environment, Run, Trace
 from roofmark.profiled import PairProfile
 from roofmark.records import FORMAT, Record, decode, digest, encode, encode_pretty
 from roofmark.study import Study
+from roofmark.terminal_text import file_name
+from roofmark.units import Bytes
 
-# Chosen: a thousand times an honest bundle; what claims more is refused before it is read.
-MAX_BUNDLE_BYTES = 2**30
+# Chosen: 40 times the largest bundle that was measured. As Python values it takes 16 times as much
+# at worst, 2 GiB; what claims more is refused before it is read.
+MAX_BUNDLE_BYTES = 2**27
+# Chosen: 1,000 workloads and 12 solutions in 12 sets of processes stay below it.
+MAX_TRACES = 200_000
 R = TypeVar("R", bound=Record)
 
 
@@ -57,7 +65,7 @@ class Entry(Record):
     """What the manifest says of one file."""
 
     sha256: str
-    bytes: int
+    bytes: Bytes
 
 
 class Manifest(Record):
@@ -78,42 +86,61 @@ class Bundle:
         self.digest = seal
         self._files = files
 
-    @property
+    @cached_property
     def name(self) -> str:
         """The folder's name."""
         return self.path.resolve().name
 
-    @property
+    @cached_property
     def study(self) -> Study:
-        """What was asked."""
-        return self._record("study.json", Study)
+        """What was asked. Raises: BundleError RM440 when no run could have been asked it."""
+        study = self._record("study.json", Study)
+        check_asked(study, self.name)
+        return study
 
-    @property
+    @cached_property
     def environment(self) -> Environment:
         """The machine."""
         return self._record("environment.json", Environment)
 
-    @property
+    @cached_property
     def run(self) -> Run:
         """How the study was run."""
         return self._record("run.json", Run)
 
     def traces(self) -> Iterator[Trace]:
-        """Yield every trace, by file and then by process."""
+        """Yield every trace, by file and then by process.
+
+        Raises: BundleError RM440 for one that no run could have filed where it stands.
+        """
+        roles = roles_of(self.study)
+        count = 0
         for path in sorted(self._files):
             if path.startswith("traces/"):
                 for number, line in enumerate(self._files[path].splitlines(), 1):
-                    yield decode(line, Trace, where=f"{path}:{number}")
+                    where = f"{path}:{number}"
+                    trace = decode(line, Trace, where=where)
+                    check_filed(trace, path, roles, where)
+                    count += 1
+                    if count > MAX_TRACES:
+                        raise impossible(f"more than {MAX_TRACES} traces", self.name)
+                    yield trace
 
     def build(self, build_digest: str) -> Build:
         """Return the proof of build of that digest."""
         return self._record(f"builds/{build_digest}.json", Build)
 
     def profiles(self) -> Iterator[PairProfile]:
-        """Yield what a profiler saw, by file; nothing where none was asked."""
+        """Yield what a profiler saw, by file; nothing where none was asked.
+
+        Raises: BundleError RM440 for one that stands in another one's place.
+        """
         for path in sorted(self._files):
             if path.startswith("profiles/"):
-                yield self._record(path, PairProfile)
+                found = self._record(path, PairProfile)
+                if path != f"profiles/{found.workload}/{found.solution}.json":
+                    raise impossible("a profile of another pair", path)
+                yield found
 
     def source(self, sha256: str) -> bytes:
         """Return a source file's bytes."""
@@ -214,11 +241,14 @@ class BundleWriter:
 
         Raises: BundleError RM404 when it was never written, RM402 when it is no such record.
         """
+        return decode(self.read_bytes(path), kind, where=path)
+
+    def read_bytes(self, path: str) -> bytes:
+        """Return a file written earlier. Raises: BundleError RM404 when it cannot be read."""
         try:
-            data = read_plain(self.path / path)
+            return read_plain(self.path / checked_name(path))
         except OSError as error:
-            raise damaged([f"{path} cannot be read: {error.strerror}"], self.path) from error
-        return decode(data, kind, where=path)
+            raise damaged([f"{path} cannot be read: {reason_of(error)}"], self.path) from error
 
     def copy(self, bundle: Bundle) -> None:
         """Put every file of a sealed bundle in place; its manifest is none of them."""
@@ -254,16 +284,16 @@ class BundleWriter:
     def append(self, trace: Trace) -> None:
         """Add a finished trace; it is on disk, whole, when this returns."""
         path = f"traces/{trace.workload}/{trace.solution}.jsonl"
-        target = self.path / path
-        before = target.read_bytes() if target.exists() else b""
+        before = self.read_bytes(path) if self.has(path) else b""
         self._put(path, before + encode(trace) + b"\n")
 
     def traces(self) -> list[Trace]:
         """Return the traces written so far."""
         return [
             decode(line, Trace, where=path)
-            for path in sorted(self.path.glob("traces/*/*.jsonl"))
-            for line in path.read_bytes().splitlines()
+            for path in list_files(self.path)
+            if path.startswith("traces/") and path.endswith(".jsonl")
+            for line in self.read_bytes(path).splitlines()
         ]
 
     def seal(self, plugins: dict[str, str]) -> str:
@@ -319,6 +349,9 @@ def _read_manifest(path: Path) -> tuple[Manifest, bytes]:
     manifest = decode_manifest(raw, path)
     if len(manifest.files) > MAX_FILES:
         raise not_a_bundle(path, f"the manifest lists {len(manifest.files)} files")
+    if len({name.lower() for name in manifest.files}) < len(manifest.files):
+        # On a file system that does not tell case apart one would replace the other.
+        raise not_a_bundle(path, "the manifest lists two names that differ by case alone")
     total = sum(entry.bytes for entry in manifest.files.values())
     if total > MAX_BUNDLE_BYTES:
         raise not_a_bundle(path, f"the manifest lists {total} bytes")
@@ -343,15 +376,17 @@ def _read_files(path: Path, manifest: Manifest) -> tuple[dict[str, bytes], list[
     files: dict[str, bytes] = {}
     for name, entry in manifest.files.items():
         try:
-            data = read_plain(path / checked_name(name), expected=entry.bytes)
+            data = read_inside(path, name, expected=entry.bytes)
         except OSError as error:
             gone = error.errno in (errno.ENOENT, errno.ENOTDIR)
             wrong.append(f"{name} is missing" if gone else f"{name} is {reason_of(error)}")
             continue
         if data is None or digest(data) != entry.sha256:
             wrong.append(f"{name} was changed")
+        elif not is_filed_right(name, data, entry.sha256):
+            wrong.append(f"{name} holds something of another digest")
         else:
             files[name] = data
-    added = set(list_files(path)) - set(manifest.files) - {MANIFEST}
-    wrong += [f"{name} was added" for name in sorted(added)]
+    added = set(list_files(path)) - set(manifest.files)
+    wrong += [f"{file_name(name)} was added" for name in sorted(added)]
     return files, wrong

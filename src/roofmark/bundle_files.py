@@ -17,30 +17,76 @@ from roofmark.bundle_lock import LOCK
 from roofmark.records import MAX_RECORD_BYTES
 
 MANIFEST = "manifest.json"
+SIGNATURES = "signatures.jsonl"
+# What the manifest does not list: itself, who signed it, and who writes.
+BESIDE = (MANIFEST, SIGNATURES, LOCK)
 # Chosen: a study of 1,000 workloads and 10 solutions stays below this; a folder with more is not
 # a bundle and would only make a reader slow.
 MAX_FILES = 50_000
+# Source: bundle.py; the deepest file it knows is profiles/<workload>/<solution>.json.
+MAX_DEPTH = 8
 PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~-]{0,127}")
 
 
 def list_files(path: Path) -> list[str]:
-    """Every file below `path` except the manifest and the lock; a link is a file, not a way on."""
-    found: list[str] = []
-    for folder, folders, names in os.walk(path):
-        links = [name for name in folders if (Path(folder) / name).is_symlink()]
-        for name in (*names, *links):
-            relative = (Path(folder) / name).relative_to(path).as_posix()
-            if relative not in (MANIFEST, LOCK):
-                found.append(relative)
-            if len(found) > MAX_FILES:
-                raise not_a_bundle(path, f"the folder holds more than {MAX_FILES} files")
-    return sorted(found)
+    """Every file below `path` but the seal and what stands beside it; a link is a file, no way on.
+
+    Raises: BundleError RM401 as `walk_files`.
+    """
+    return sorted(name for name, _ in walk_files(path) if name not in BESIDE)
+
+
+def walk_files(path: Path) -> list[tuple[str, os.DirEntry[str]]]:
+    """Return (name inside the folder, entry) of everything in it that is no folder.
+
+    Raises: BundleError RM401 for more files or folders than a bundle holds, or one that is closed.
+    """
+    found: list[tuple[str, os.DirEntry[str]]] = []
+    root, waiting = f"{path}/", [""]
+    for inside in waiting:
+        if inside.count("/") > MAX_DEPTH:
+            raise not_a_bundle(path, f"the folder is nested more than {MAX_DEPTH} deep")
+        try:
+            with os.scandir(root + inside) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(f"{inside}{entry.name}/")
+                    else:
+                        found.append((inside + entry.name, entry))
+        except OSError as error:
+            why = f"the folder {inside!r} cannot be listed: {reason_of(error)}"
+            raise not_a_bundle(path, why) from error
+        if max(len(found), len(waiting)) > MAX_FILES:
+            raise not_a_bundle(path, f"the folder holds more than {MAX_FILES} files or folders")
+    return found
 
 
 def is_strange(path: Path, name: str) -> bool:
     """Return whether a reader would refuse this file."""
     mode = (path / name).lstat().st_mode
     return not (stat.S_ISREG(mode) and all(PART.fullmatch(part) for part in name.split("/")))
+
+
+def read_named(path: str | Path) -> bytes:
+    """Read a file that a person named; it may be a link, and is as bounded as any other.
+
+    Raises: OSError for what is missing, special, or larger than a record may be.
+    """
+    return read_plain(Path(os.path.realpath(path)))
+
+
+def read_inside(folder: Path, name: str, *, expected: int) -> bytes | None:
+    """Read a plain file of a bundle; no folder on the way to it is a link.
+
+    Raises: OSError, BundleError RM404 for a name that no bundle holds.
+    """
+    path = folder / checked_name(name)
+    for parent in path.parents:
+        if parent == folder:
+            return read_plain(path, expected=expected)
+        if parent.is_symlink():
+            raise OSError(errno.ELOOP, "behind a link", str(path))
+    raise OSError(errno.ENOENT, "outside", str(path))
 
 
 @overload
@@ -52,6 +98,9 @@ def read_plain(path: Path, *, expected: int | None = None) -> bytes | None:
 
     Raises: OSError for what is missing, a link, special, or larger than a record may be.
     """
+    # Asked before it is opened: some devices begin to work when they are.
+    if not stat.S_ISREG(mode := path.lstat().st_mode) and not stat.S_ISLNK(mode):
+        raise OSError(errno.EINVAL, "a special file", str(path))
     handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(handle, "rb") as file:
         status = os.fstat(handle)
@@ -86,5 +135,7 @@ def sync_folder(folder: Path) -> None:
 def checked_name(name: str) -> str:
     """Return `name` if it stays inside the bundle. Raises: BundleError RM404."""
     if not all(PART.fullmatch(part) for part in name.split("/")):
-        raise damaged([f"the name {name!r} leads out of the bundle or holds odd characters"], name)
+        shown = repr(name if len(name) <= 200 else name[:200] + "...")
+        fact = f"the name {shown} leads out of the bundle or holds odd characters"
+        raise damaged([fact], "its manifest")
     return name

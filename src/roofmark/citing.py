@@ -17,17 +17,21 @@ from roofmark.analysis.cite.records import Unread
 from roofmark.analysis.cite.subjects import Evidence
 from roofmark.api import judge
 from roofmark.bundle import MANIFEST, open_bundle
+from roofmark.bundle_files import read_named, reason_of
 from roofmark.codes import problem
 from roofmark.errors import BundleError, ImportFailed
 from roofmark.foreign import Complete, Imported, Profile, Profiles, Source
 from roofmark.profiled import Profiled
 from roofmark.records import Missing
+from roofmark.terminal_text import file_name
 
 if TYPE_CHECKING:
     from roofmark.analysis.cite import Citations
 
 # Chosen: a folder of more files is no evidence for one text, and reading it would take minutes.
 MOST_FILES = 2000
+# Chosen: where people put evidence is not deeper; names of folders below it need not fit any call.
+MOST_DEPTH = 16
 # Chosen: a text of people is below 1 MB; more is data.
 LARGEST_TEXT = 1 << 24
 # Chosen: "timing/4cta/timing.csv" tells a file from its like; more folders say where a disk is.
@@ -68,9 +72,13 @@ def _gather(
 
 
 def _read_text(path: Path) -> str:
-    """Return a text. Raises: ImportFailed RM417 when it is larger than any text, OSError."""
-    with path.open("rb") as stream:
-        data = stream.read(LARGEST_TEXT + 1)
+    """Return a text. Raises: ImportFailed RM415 for no file, RM417 when it is larger than any."""
+    try:
+        data = read_named(path)
+    except OSError as error:
+        mend = "Name a Markdown file."
+        fact = f"the text cannot be read: {reason_of(error)}"
+        raise ImportFailed(problem("RM415", fact, str(path), mend)) from error
     if len(data) > LARGEST_TEXT:
         fact, mend = f"the text has more than {LARGEST_TEXT:,} bytes", "Cite a part of it."
         raise ImportFailed(problem("RM417", fact, str(path), mend))
@@ -133,6 +141,8 @@ def _inside(path: Path, leave: Path, unread: list[Unread]) -> Iterator[Path]:
     count = 0
     for folder, folders, files in os.walk(path):
         here = Path(folder)
+        if len(here.parts) - len(path.parts) >= MOST_DEPTH:
+            folders.clear()
         if here != path and _is_bundle(here):
             folders.clear()
             yield here
@@ -154,7 +164,7 @@ def _same(one: Path, two: Path) -> bool:
 
 
 def _name(path: Path) -> str:
-    return "/".join(path.absolute().parts[-_NAMED_PARTS:])
+    return file_name("/".join(path.absolute().parts[-_NAMED_PARTS:]))
 
 
 def _nothing_read(paths: Sequence[Path], unread: Sequence[Unread]) -> ImportFailed:

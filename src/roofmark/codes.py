@@ -2,7 +2,7 @@
 
 In: nothing. Out: `ERRORS`, which `roofmark rules RM104` and docs/reference/errors.md show, and from
 which problems take their meaning. Rules (RM110, RM111, most of
-RM3xx, RM5xx) explain themselves in analysis/rules.
+RM3xx, RM5xx, RM6xx) explain themselves in analysis/rules.
 """
 
 from typing import NamedTuple
@@ -264,6 +264,62 @@ ERRORS: dict[str, Code] = {
         "a bundle and a pin cannot be compared",
         "They answer different questions or come from different kinds of device; a ratio between "
         "them would say nothing about the code.",
+    ),
+    "RM440": Code(
+        "no run could have written this",
+        "The bytes are as they were sealed, but what they say cannot have been measured: a seal "
+        "can be made by anybody, a signature by the holder of a key alone.",
+    ),
+    "RM441": Code(
+        "nobody signed the bundle",
+        "Its bytes are whole, but anybody could have sealed them.",
+    ),
+    "RM442": Code(
+        "nobody whom you named signed the bundle",
+        "It is signed, by keys that are not among those to be believed, or not at that time.",
+    ),
+    "RM443": Code(
+        "a signature does not fit",
+        "The signature or its statement was changed, or made with another key than it names.",
+    ),
+    "RM444": Code(
+        "a signature is about another bundle",
+        "It was copied here: its signer vouched for something else.",
+    ),
+    "RM445": Code(
+        "a key cannot be used",
+        "Bundles are signed with Ed25519 keys in OpenSSH's or OpenSSL's files, through the package "
+        "cryptography.",
+    ),
+    "RM446": Code(
+        "the verdict does not follow from the bundle",
+        "Judged again here, the same bytes say something else.",
+    ),
+    "RM447": Code(
+        "the verdict is about another bundle",
+        "A verdict cites the bundle that it was made from by its digest.",
+    ),
+    "RM470": Code(
+        "an extra is not installed",
+        "What few need is not installed with roofmark; one command adds it.",
+    ),
+    "RM471": Code(
+        "an address cannot be read",
+        "Bundles at an address are read through fsspec, by whose rules it is written.",
+    ),
+    "RM472": Code(
+        "a query cannot be answered",
+        "It names what does not exist, is no SQL that DuckDB reads, or needs too much.",
+    ),
+    "RM473": Code(
+        "a query does more than read",
+        "A query is one SELECT over the tables of the bundles; files, other databases, extensions, "
+        "settings and the network are closed to it.",
+    ),
+    "RM474": Code(
+        "the tables of a query cannot be written",
+        "A query is answered from tables in the cache folder, which are made once. Bundles are not "
+        "touched.",
     ),
 }
 

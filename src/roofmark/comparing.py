@@ -1,8 +1,8 @@
 """Comparing: two or more sides, each one or several bundles, or each a file of another tool.
 
 In: paths. Out: `Compared` or `ForeignCompared` of the first side with each other one, or the
-`Replication`s of the first bundle by the others. Bundles are judged and foreign files imported;
-like `citing`, this stands above both.
+`Replication`s of the first bundle (`ForeignReplication`s of the first run's files) by the others.
+Bundles are judged and foreign files imported; like `citing`, this stands above both.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,7 +11,8 @@ from pathlib import Path
 from msgspec import structs
 
 from roofmark.analysis.between import Compared, compare_sides
-from roofmark.analysis.foreign_pairs import ForeignCompared, compare_foreign
+from roofmark.analysis.foreign_pairs import MARGIN, ForeignCompared, compare_foreign
+from roofmark.analysis.foreign_replicate import ForeignReplication, leg_name, replicate_foreign
 from roofmark.analysis.replicate import replicate
 from roofmark.analysis.summaries import RunSummary, summarise_bundle
 from roofmark.analysis.verdict import Replication
@@ -19,6 +20,8 @@ from roofmark.api import judge
 from roofmark.bundle import open_bundle
 from roofmark.codes import problem
 from roofmark.errors import BundleError, StudyError
+from roofmark.foreign import Imported
+from roofmark.terminal_text import file_name
 
 Side = Sequence[Path]
 
@@ -78,9 +81,52 @@ def compare_files(
     )
 
 
+def replicate_files(
+    sides: Sequence[Side], *, margin: float | None = None, steps: Sequence[str] = ()
+) -> tuple[ForeignReplication, ...]:
+    """Say of every run after the first whether its legs fall as those of the first one.
+
+    A side is a run, each of its files a leg. Legs are told by the name in the file, then by their
+    folder, and by their place where neither tells. steps: "LEG=14*Decode+2*Beta".
+    Raises: ImportFailed RM415 to RM419, BundleError RM425, ValueError for a wrong formula.
+    """
+    from roofmark.importers import read_foreign
+
+    runs = [[read_foreign(path) for path in side] for side in sides]
+    names = [_leg_names(run, side) for run, side in zip(runs, sides, strict=True)]
+    if any(set(each) != set(names[0]) for each in names) and len(set(map(len, names))) == 1:
+        names = [names[0]] * len(names)
+    formulas = dict(_formula(each) for each in steps)
+    if strange := [name for name in formulas if name not in names[0]]:
+        raise ValueError(f"there is no leg {strange[0]!r}; legs are {', '.join(names[0])}")
+    first, *others = (list(zip(n, run, strict=True)) for n, run in zip(names, runs, strict=True))
+    return tuple(
+        replicate_foreign(first, each, margin=MARGIN if margin is None else margin, steps=formulas)
+        for each in others
+    )
+
+
+def _leg_names(run: Sequence[Imported], side: Side) -> list[str]:
+    """Return a name for each leg; one that two legs bear tells neither."""
+    ways = (
+        [leg_name(file) for file in run],
+        [file_name(path.absolute().parent.name) for path in side],
+        [file_name(path.stem) for path in side],
+    )
+    told = (names for names in ways if all(names) and len(set(names)) == len(names))
+    return next(told, [f"leg {number}" for number in range(1, len(run) + 1)])
+
+
+def _formula(text: str) -> tuple[str, str]:
+    name, mark, formula = text.partition("=")
+    if not (name and mark and formula):
+        raise ValueError(f"{text!r} is not LEG=FORMULA")
+    return name, formula
+
+
 def _name(path: Path) -> str:
     """Tell a file from its like in another folder."""
-    return "/".join(path.absolute().parts[-2:])
+    return file_name("/".join(path.absolute().parts[-2:]))
 
 
 def _check_once(runs: Sequence[Sequence[RunSummary]], sides: Sequence[Side]) -> None:

@@ -10,12 +10,14 @@ from roofmark.records import Missing, Record
 from roofmark.study import CacheState, Device, Language, Tier
 from roofmark.units import (
     Bytes,
-    BytesPerSecond,
     Celsius,
-    FlopsPerSecond,
+    Count,
     Hertz,
+    Moment,
+    Peak,
     Ratio,
     Seconds,
+    Some,
     Watts,
 )
 
@@ -25,12 +27,12 @@ class Cpu(Record):
     """The host processor as the operating system shows it."""
 
     model: str | Missing
-    cores: int
+    cores: Count
     isa: tuple[str, ...]
     last_level_cache: Bytes | Missing
     governor: str | Missing
     memory: Bytes
-    load: float | Missing
+    load: Ratio | Missing
     hypervisor: str | Missing
 
 
@@ -41,14 +43,14 @@ class Gpu(Record, tag="gpu"):
     uuid: str
     driver: str
     compute_capability: str
-    multiprocessors: int
+    multiprocessors: Count
     memory: Bytes
     last_level_cache: Bytes
     power_limit: Watts | Missing
     max_clock: Hertz | Missing
     persistence: bool | Missing
     mig: bool | Missing
-    other_processes: int | Missing
+    other_processes: Count | Missing
 
 
 class Git(Record, tag="git"):
@@ -68,7 +70,7 @@ class Ceiling(Record):
     """
 
     quantity: str
-    value: BytesPerSecond | FlopsPerSecond | Seconds
+    value: Peak
     source: str
     size: Bytes | Missing
     measured: bool
@@ -101,7 +103,7 @@ class KernelResources(Record):
     """What one device kernel takes, as the compiler or the driver reports it."""
 
     name: str
-    registers: int
+    registers: Count
     spill_bytes: Bytes
     shared: Bytes
     target: str
@@ -137,7 +139,7 @@ class Deviation(Record, tag="deviation"):
 class NonFinite(Record, tag="nonfinite"):
     """Some output elements were NaN or infinite where the reference is finite."""
 
-    elements: int
+    elements: Count
 
 
 class Check(Record):
@@ -147,8 +149,8 @@ class Check(Record):
     """
 
     output: str
-    calls: int
-    timed: int
+    calls: Count
+    timed: Count
     error: Deviation | NonFinite
     passed: bool
 
@@ -157,7 +159,7 @@ class Check(Record):
 class Discard(Record, array_like=True):
     """A sample that does not count: its position in the visit, and why."""
 
-    sample: int
+    sample: Count
     reason: str
 
 
@@ -170,11 +172,11 @@ class Visit(Record, omit_defaults=True):
     elapsed: the same visit seen by the orchestrator's own clock, overheads included.
     """
 
-    block: int
-    position: int
+    block: Count
+    position: Count
     start: Seconds
     samples: tuple[Seconds, ...]
-    calls: int
+    calls: Some
     elapsed: Seconds
     discarded: tuple[Discard, ...] = ()
 
@@ -196,7 +198,7 @@ class GpuReading(Record, array_like=True, tag="gpu"):
     memory_clock: Hertz
     temperature: Celsius
     power: Watts
-    throttle: int
+    throttle: Count
 
 
 class CpuReading(Record, array_like=True, tag="cpu"):
@@ -207,8 +209,8 @@ class CpuReading(Record, array_like=True, tag="cpu"):
 
     at: Seconds
     stolen: Ratio
-    preempted: int
-    load: float
+    preempted: Count
+    load: Ratio
 
 
 # --- the outcome ---------------------------------------------------------------------------------
@@ -277,7 +279,7 @@ class Trace(Record):
     workload: str
     solution: str
     role: Literal["baseline", "solution", "twin", "wrong"]
-    process: int
+    process: Count
     outcome: Outcome
 
 
@@ -294,7 +296,7 @@ class Session(Record):
     started: UTC, seconds since 1970. ended: how it ended, or Missing while it runs or if killed.
     """
 
-    started: float
+    started: Moment
     roofmark: str
     ended: str | Missing
     seconds: Seconds | Missing

@@ -7,6 +7,7 @@ a closure could be none of these. Only names, integers, `+ - * //` and brackets 
 import ast
 import operator
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 _OPERATORS: dict[type[ast.operator], Callable[[int, int], int]] = {
     ast.Add: operator.add,
@@ -27,13 +28,18 @@ def evaluate(expression: str, axes: Mapping[str, int]) -> int:
     if len(expression) > _MAX_LENGTH:
         raise ValueError(f"longer than {_MAX_LENGTH} characters")
     try:
-        tree = ast.parse(expression.strip(), mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise ValueError("not an arithmetic expression") from error
-    try:
-        return _walk(tree, axes)
+        return _walk(_parse(expression), axes)
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
+
+
+# Chosen: a study has some ten expressions and asks each again for every cell.
+@lru_cache(maxsize=64)
+def _parse(expression: str) -> ast.expr:
+    try:
+        return ast.parse(expression.strip(), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise ValueError("not an arithmetic expression") from error
 
 
 def _walk(node: ast.expr, axes: Mapping[str, int]) -> int:

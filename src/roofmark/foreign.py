@@ -7,6 +7,7 @@ number without its samples is `Reported`, and a file that says it lost events is
 
 from typing import Literal
 
+from roofmark.answers import Answers
 from roofmark.records import Missing, Record
 from roofmark.units import Seconds
 
@@ -53,10 +54,11 @@ Kind = Literal["gpu", "copies", "api", "regions"]
 
 
 class KernelTable(Record, tag="kernels"):
-    """Calls grouped by symbol."""
+    """Calls grouped by symbol. name: of the configuration, "" where the file names none."""
 
     kind: Kind
     rows: tuple[KernelRow, ...]
+    name: str = ""
 
     @property
     def total(self) -> Seconds:
@@ -124,6 +126,26 @@ class Figures(Record, tag="figures"):
 
     settings: dict[str, str]
     figures: tuple[Figure, ...]
+
+
+class Timeline(Record):
+    """One amount over time: seconds since the first reading, and values in `unit`, in order.
+
+    step: the smallest difference that the file's own rounding can show; 0 where it does not round.
+    """
+
+    label: str
+    unit: str
+    seconds: tuple[Seconds, ...]
+    values: tuple[float, ...]
+    step: float
+
+
+class Timelines(Record, tag="timelines"):
+    """What a watchdog wrote. begin: its first time stamp as written."""
+
+    begin: str
+    lines: tuple[Timeline, ...]
 
 
 class ForeignTensor(Record):
@@ -206,6 +228,8 @@ Content = (
     | Profiles
     | Series
     | Figures
+    | Answers
+    | Timelines
     | ForeignDefinition
     | ForeignWorkloads
     | ForeignSolution

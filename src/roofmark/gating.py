@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from roofmark.bundle import Bundle, open_bundle
+from roofmark.bundle_files import read_named, reason_of
 from roofmark.codes import problem
 from roofmark.errors import BundleError, StudyError
 from roofmark.records import decode, encode_pretty
@@ -84,9 +85,9 @@ def read_pin(path: str | Path) -> "Baseline":
     from roofmark.analysis.pinning import is_intact
 
     try:
-        found = decode(Path(path).read_bytes(), Baseline, where=path)
+        found = decode(read_named(path), Baseline, where=path)
     except OSError as error:
-        raise _no_pin(path, f"cannot read: {error.strerror}") from error
+        raise _no_pin(path, f"cannot read: {reason_of(error)}") from error
     except BundleError as error:
         raise _no_pin(path, error.problems[0].fact) from error
     if not is_intact(found):

@@ -18,6 +18,7 @@ from types import ModuleType
 import msgspec
 
 from roofmark.bundle import MANIFEST, Bundle, open_bundle
+from roofmark.bundle_sense import NARROWED
 from roofmark.codes import problem
 from roofmark.errors import Problem, StudyError
 from roofmark.records import MAX_RECORD_BYTES, decode, digest
@@ -31,9 +32,6 @@ _TRACEBACK_LINES = 6
 
 # Chosen: a name that no file has, so that a study shadows nothing.
 _MODULE = "roofmark_study"
-# What the options of a run may have made of a sound study: held-out workloads alone (for a
-# confirmation), a time limit below the call limit.
-_NARROWED = ("RM106", "RM124")
 
 Read = Callable[[str], bytes | str]
 
@@ -86,7 +84,7 @@ def check_kept_study(study: Study, contents: Mapping[str, bytes]) -> None:
     try:
         _gather(study, Path(), Places(), read)
     except StudyError as error:
-        told = [each for each in error.problems if each.code not in _NARROWED]
+        told = [each for each in error.problems if each.code not in NARROWED]
         if told:
             raise StudyError(*told) from error
 

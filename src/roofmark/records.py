@@ -23,6 +23,9 @@ FORMAT = 1
 # exhaust a laptop; a larger file is refused before it is parsed.
 MAX_RECORD_BYTES = 64 * 1024 * 1024
 
+# Chosen: what was expected and where; a value from a stranger's file may have any length.
+_LONGEST = 500
+
 R = TypeVar("R", bound="Record")
 
 
@@ -79,7 +82,7 @@ def _undecodable(why: str, where: str | PurePath) -> BundleError:
     return BundleError(
         Problem(
             code="RM402",
-            fact=f"not a record that roofmark can read: {why}",
+            fact=f"not a record that roofmark can read: {why[:_LONGEST]}",
             where=str(where),
             meaning="The file was changed, cut short, or written by another version.",
             mend="Take the file from its source again; `roofmark verify` says what else differs.",

@@ -24,7 +24,7 @@ Tier = Literal["kernel", "graph", "call"]
 CacheState = Literal["cold", "warm"]
 Language = Literal["python", "cpp", "cuda"]
 
-Positive = Annotated[float, Meta(gt=0)]
+Positive = Annotated[float, Meta(gt=0, le=1e30)]
 # Source: what msgpack, a C++ macro and torch all take for an integer.
 Whole = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 Name = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9][A-Za-z0-9._+-]{0,63}\Z")]

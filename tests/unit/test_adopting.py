@@ -12,6 +12,7 @@ from roofmark.adopting import adopt
 from roofmark.cli import main
 from roofmark.errors import RoofmarkError
 from roofmark.loading import load_study
+from roofmark.reports.markdown import escape
 from roofmark.study import DTYPE_BYTES, Exact, Integers, Tolerance
 from roofmark.text_files import write_files
 
@@ -186,7 +187,7 @@ def test_two_solutions_of_one_name_are_told_apart(tmp_path):
 def test_what_was_chosen_or_left_out_is_told(tmp_path, changed, told):
     found = made(tmp_path, **changed)
     assert any(told in note for note in found.notes), found.notes
-    assert told.removeprefix("TO FILL: ") in found.files["README.md"]
+    assert escape(told.removeprefix("TO FILL: ")) in found.files["README.md"]
     assert as_loaded(found, tmp_path / "study") == found.study
 
 

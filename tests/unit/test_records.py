@@ -17,7 +17,7 @@ def visit(samples=(1e-6,), **changes):
     return Visit(samples=samples, **(fields | changes))
 
 
-@given(st.lists(st.floats(min_value=0, allow_nan=False, allow_infinity=False), max_size=20))
+@given(st.lists(st.floats(min_value=0, max_value=1e9), max_size=20))
 def test_samples_come_back_to_the_last_bit(samples):
     given_ = visit(tuple(samples))
     assert decode(encode(given_), Visit, where="t") == given_

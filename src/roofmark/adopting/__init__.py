@@ -22,7 +22,7 @@ from roofmark.foreign import (
 )
 from roofmark.importers import read_foreign
 from roofmark.records import Missing
-from roofmark.reports.wording import one_line
+from roofmark.reports.markdown import escape
 from roofmark.study import Study
 from roofmark.validation import check_study
 
@@ -105,7 +105,7 @@ def _readme(study: Study, notes: Sequence[str]) -> str:
     rest = [note for note in notes if note not in to_fill]
     return "\n".join(
         [
-            f"# {one_line(study.title)}",
+            f"# {escape(study.title)}",
             "",
             "Made by `roofmark new` from FlashInfer-Trace files. The baseline is the definition's "
             "own reference; where it cannot be captured in a CUDA graph, name another solution as "
@@ -113,11 +113,11 @@ def _readme(study: Study, notes: Sequence[str]) -> str:
             "",
             "## To fill in study.py",
             "",
-            *(f"- {one_line(note.removeprefix('TO FILL: '))}" for note in to_fill),
+            *(f"- {escape(note.removeprefix('TO FILL: '))}" for note in to_fill),
             "",
             "## What else to know",
             "",
-            *(f"- {one_line(note)}" for note in rest),
+            *(f"- {escape(note)}" for note in rest),
             "",
         ]
     )

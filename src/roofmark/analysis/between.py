@@ -12,6 +12,7 @@ makes speed-ups larger on one. "faster" and "slower" need both to say so.
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from roofmark.analysis.comparable import find_differences
@@ -90,31 +91,32 @@ class Sides:
     b: Sequence[RunSummary]
     margin: float
 
-    @property
+    @cached_property
     def runs(self) -> tuple[RunSummary, ...]:
         """Every run."""
         return (*self.a, *self.b)
 
-    @property
+    @cached_property
     def unit(self) -> Literal["run", "host"]:
         """What is independent: hosts where there are several, else runs."""
         return "host" if len({run.host for run in self.runs}) > 1 else "run"
 
-    @property
+    @cached_property
     def assumed(self) -> float:
         """What units differ by where too few of them were seen."""
         return BETWEEN_HOSTS if self.unit == "host" else BETWEEN_RUNS
 
+    @cached_property
     def counts(self) -> tuple[int, int]:
         """How many units each side has."""
         if self.unit == "run":
             return len(self.a), len(self.b)
         return len({run.host for run in self.a}), len({run.host for run in self.b})
 
-    @property
+    @cached_property
     def spread(self) -> Spread:
         """Whether there are units enough to measure their variance."""
-        return "measured" if sum(self.counts()) - 2 >= LEAST_FREEDOM else "assumed"
+        return "measured" if sum(self.counts) - 2 >= LEAST_FREEDOM else "assumed"
 
 
 def compare_sides(
@@ -154,6 +156,15 @@ def compare_sides(
         baseline=_family(sides, controls),
         differences=differences,
     )
+
+
+def compare_overall(
+    a: RunSummary, b: RunSummary, solution: str | None = None
+) -> tuple[ComparedCell, ...]:
+    """Return `overall` of `compare_sides` for one comparable run per side, and nothing else."""
+    sides = Sides([a], [b], a.margin)
+    names = [n for n in _shared(sides) if n != a.baseline and solution in (None, n)]
+    return _family(sides, [(ALL, name) for name in names])
 
 
 def _differences(sides: Sides) -> tuple[Difference, ...]:
@@ -319,7 +330,7 @@ def _estimate(sides: Sides, effect: Effect | Missing) -> Estimate | Missing:
         return effect
     level = sides.a[0].level
     low, high = interval_of(effect, level)
-    a, b = sides.counts()
+    a, b = sides.counts
     spread = f"spread between {sides.unit}s "
     spread += f"assumed {100 * sides.assumed:g} %" if sides.spread == "assumed" else "measured"
     return Estimate(

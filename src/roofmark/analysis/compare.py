@@ -22,6 +22,9 @@ from roofmark.study import Device, Protocol, Study, Tier, twin_of
 # Chosen: a tenth of the finest tick in use (1 ns); smaller gaps are the rounding of a division.
 FINEST_TICK = 1e-10
 
+# Chosen: light goes a third of a micrometre in it; no call of anything is shorter.
+SHORTEST = 1e-15
+
 Place = tuple[str, str]
 """Workload id and solution name."""
 
@@ -125,9 +128,9 @@ def _timings(measurement: Measurement) -> dict[int, Timing]:
 def kept_samples(visit: Visit) -> Sequence[float]:
     """Return the samples that count; a time of zero is a clock that did not tick, not a time."""
     if not visit.discarded:
-        return [sample for sample in visit.samples if sample > 0]
+        return [sample for sample in visit.samples if sample >= SHORTEST]
     out = {discard.sample for discard in visit.discarded}
-    return [s for i, s in enumerate(visit.samples) if i not in out and s > 0]
+    return [s for i, s in enumerate(visit.samples) if i not in out and s >= SHORTEST]
 
 
 # --- pairs ---------------------------------------------------------------------------------------

@@ -9,24 +9,44 @@ between which it jumps were on different hosts, and are groups, not samples of o
 """
 
 import math
+import re
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
-from statistics import fmean, median
+from statistics import median
 from typing import Literal
 
+from msgspec import structs
+
+from roofmark.analysis.foreign_hosts import (
+    HOST_GAP,
+    NAMES,
+    HostGroup,
+    canary,
+    host_groups,
+    mean_ratio,
+    name_of,
+)
+from roofmark.analysis.kernel_sums import same_work, steps_between
+from roofmark.analysis.rules.step import find_regimes
 from roofmark.analysis.verdict import Difference
+from roofmark.answers import Answers
 from roofmark.codes import problem
 from roofmark.errors import BundleError
-from roofmark.foreign import Content, Figures, Imported, KernelRow, KernelTable, Series
+from roofmark.foreign import Figures, Imported, KernelRow, KernelTable, Samples, Series
 from roofmark.records import Missing, Record
 
 # Chosen: the margin of a Protocol that names none.
 MARGIN = 0.02
-# Chosen: in a published file one binary's reference moves by up to 13 % between runs on one host
-# and by 60 to 70 % on another; 20 % lies between.
-HOST_GAP = 1.2
+# Chosen: kernels of 1 % of the time and more are nearly all of it. Three or more of different kinds
+# that move alike, within 5 %, have a cause that they share: the clock, the host, another device.
+SMALL, FEWEST_ALIKE, ALIKE = 0.01, 3, 0.05
 _UNSAID = "not stated"
-_CANARY = "reference latency"
+# Source: thresholds as pins of engines name them -> the labels they are about, and whether those
+# are rates, which get worse by falling.
+_LIMITS = {
+    "decode_regression_pct": (re.compile(r"(tg|decode)"), True),
+    "prefill_regression_pct": (re.compile(r"(pp|prefill)"), True),
+    "vram_increase_pct": (re.compile(r"(memory|vram)"), False),
+}
 # What makes two numbers answers to different questions. A method that one side leaves unsaid voids
 # too: methods changed between pins before, and nobody wrote so.
 _VOID = (
@@ -34,10 +54,8 @@ _VOID = (
     "num_prompts", "request_rate", "max_concurrency", "n_prompt", "n_gen", "n_batch",
 )  # fmt: skip
 _VOID_UNSAID = ("methodology",)
-# What names a part of a file; parts of the same name are set side by side.
-_NAMES = ("run", "benchmark", "role", "leg", "definition", "solution")
 _NO_SETTING = (
-    *_NAMES,
+    *NAMES,
     "timestamp",
     "date",
     "log",
@@ -52,7 +70,8 @@ _NO_SETTING = (
 class ForeignRow(Record):
     """One figure in both files, in `unit`; ratio: B / A.
 
-    why: it is not comparable, "" if it is. doubt: what one of the files leaves unsaid.
+    why: it is not comparable, "" if it is. doubt: what one of the files leaves unsaid. limit: of
+    the files' own thresholds, the one that B is beyond, "" if none.
     """
 
     label: str
@@ -62,16 +81,20 @@ class ForeignRow(Record):
     ratio: float
     why: str
     doubt: str
+    limit: str = ""
 
 
 class Together(Record, tag="together"):
     """Sums over the kernels that both tables hold; coverage: their part of each table's time.
 
-    other_calls: how many of them were called another number of times; other_share: their part of
-    the sums, which are then of different work.
+    steps: how many steps B has for one of A; every ratio is per step. other_calls: how many kernels
+    were called another number of times per step; other_share: their part of the sums, which are
+    then of different work. whole: the ratio over all kernels of each table.
+    uniform: the ratio of each kernel that takes time, where all of them moved by about the same.
     """
 
     kernels: int
+    steps: float
     other_calls: int
     other_share: float
     a: float
@@ -79,6 +102,8 @@ class Together(Record, tag="together"):
     ratio: float
     coverage_a: float
     coverage_b: float
+    whole: float
+    uniform: float | Missing
 
 
 class ForeignPart(Record):
@@ -97,15 +122,6 @@ class ForeignPart(Record):
         return any(each.voids for each in self.differences)
 
 
-class HostGroup(Record):
-    """Runs whose canary agrees; the ratios are geometric means to the first group's."""
-
-    runs: tuple[str, ...]
-    canary: float
-    latency: float
-    speedup: float | Missing
-
-
 class ForeignCompared(Record):
     """Two files; `reported`: ratios without an interval, which no decision follows from."""
 
@@ -119,13 +135,13 @@ class ForeignCompared(Record):
 
 
 def compare_foreign(a: Imported, b: Imported, *, margin: float | None = None) -> ForeignCompared:
-    """Set two files side by side, or (the same one twice) the runs inside one.
+    """Set two files side by side, or (the same one twice) the runs and roles inside one.
 
     Raises: BundleError RM425 where they hold nothing of one kind.
     """
-    parts = () if a is b else tuple(_parts(a, b))
+    parts = tuple(_against_own_baseline(a) if a is b else _parts(a, b))
     files = (a,) if a is b else (a, b)
-    groups = tuple(_groups(files))
+    groups = tuple(host_groups(files))
     if not parts and not groups:
         raise _nothing_shared(a, b)
     void = len(groups) > 1 or (bool(parts) and all(part.void for part in parts))
@@ -142,10 +158,15 @@ def compare_foreign(a: Imported, b: Imported, *, margin: float | None = None) ->
 
 def _nothing_shared(a: Imported, b: Imported) -> BundleError:
     if a is b:
-        fact = f"{a.source.name} ({a.source.format}) holds no runs with a reference of their own"
+        fact = (
+            f"{a.source.name} ({a.source.format}) holds no runs with a reference of their own, and "
+            "no baseline beside what it measured"
+        )
     else:
         fact = f"{a.source.format} and {b.source.format} hold nothing of one kind"
     mend = "Name two files of one kind: tables of kernels, figures of an engine, or timings."
+    if any(isinstance(content, Answers) for content in (*a.contents, *b.contents)):
+        mend = "`roofmark accuracy A B` compares answers, question by question."
     return BundleError(problem("RM425", fact, f"{a.source.name}, {b.source.name}", mend))
 
 
@@ -161,15 +182,24 @@ def _parts(a: Imported, b: Imported) -> Iterator[ForeignPart]:
     alone = 1 in (len(figures[0]), len(figures[1]))
     for one in figures[0]:
         for two in figures[1]:
-            if alone or _name(one) == _name(two):
+            if alone or name_of(one) == name_of(two):
                 yield _figures(one, two)
     columns = [[s for c in f.contents if isinstance(c, Series) for s in c.columns] for f in (a, b)]
     if all(columns):
         medians = [
-            {s.label: ("s", "median", median(s.seconds[s.warm_up :])) for s in side}
+            {s.label: ("s", _regime(s), median(s.seconds[s.warm_up :])) for s in side}
             for side in columns
         ]
         yield _part("samples of one process", (), medians[0], medians[1])
+
+
+def _regime(column: Samples) -> str:
+    """Return how a column's time was taken; where its level steps, a median hides one of two."""
+    found = find_regimes(column.seconds[column.warm_up :])
+    if found is None:
+        return "median"
+    at, size = found
+    return f"{_UNSAID} of which level: times step by {100 * size:+.1f} % from sample {at + 1} on"
 
 
 def _part(
@@ -206,39 +236,88 @@ def _part(
 # --- tables of kernels ---------------------------------------------------------------------------
 def _kernels(kind: str, a: KernelTable, b: KernelTable) -> ForeignPart:
     mine, theirs = ({row.name: row for row in table.rows} for table in (a, b))
+    steps = steps_between(a, b)
     common = [name for name in mine if name in theirs]
-    other = [n for n in common if mine[n].calls != theirs[n].calls]
+    other = {n for n in common if not same_work(mine[n].calls, theirs[n].calls, steps)}
     sums = [math.fsum(side[n].total for n in common) for side in (mine, theirs)]
     of_other = math.fsum(side[n].total for n in other for side in (mine, theirs))
     together = Together(
         kernels=len(common),
+        steps=steps,
         other_calls=len(other),
         other_share=of_other / sum(sums) if sum(sums) else 0.0,
         a=sums[0],
         b=sums[1],
-        ratio=sums[1] / sums[0] if sums[0] else 0.0,
+        ratio=sums[1] / sums[0] / steps if sums[0] else 0.0,
         coverage_a=sums[0] / a.total if a.total else 0.0,
         coverage_b=sums[1] / b.total if b.total else 0.0,
+        whole=b.total / a.total / steps if a.total else 0.0,
+        uniform=_uniform([(mine[n], theirs[n]) for n in common if n not in other]),
     )
-    rows = [{n: _per_call(row) for n, row in side.items() if row.calls} for side in (mine, theirs)]
+    rows = [
+        {n: _per_call(row, named=n in other) for n, row in side.items() if row.calls}
+        for side in (mine, theirs)
+    ]
     return _part(f"{kind}: time per call", (), rows[0], rows[1], together=together)
 
 
-def _per_call(row: KernelRow) -> tuple[str, str, float]:
-    return "s", f"{row.calls} calls", row.total / row.calls
+def _per_call(row: KernelRow, *, named: bool) -> tuple[str, str, float]:
+    """Return a row's time per call; how often it ran is named where that is other work."""
+    return "s", f"{row.calls} calls" if named else "", row.total / row.calls
+
+
+def _uniform(pairs: Sequence[tuple[KernelRow, KernelRow]]) -> float | Missing:
+    """Return by what all kernels moved, where those that take nearly all time moved alike."""
+    total = math.fsum(a.total for a, _ in pairs)
+    ratios = [
+        (b.total / b.calls) / (a.total / a.calls)
+        for a, b in pairs
+        if a.total > SMALL * total and a.calls and b.calls
+    ]
+    if len(ratios) < FEWEST_ALIKE:
+        return Missing(reason="too few kernels take a part of the time")
+    moved = min(ratios) > 1 + MARGIN or max(ratios) < 1 / (1 + MARGIN)
+    if not moved or max(ratios) > min(ratios) * (1 + ALIKE):
+        return Missing(reason="the kernels moved by different amounts, or not at all")
+    return median(ratios)
 
 
 # --- figures -------------------------------------------------------------------------------------
-def _name(found: Figures) -> tuple[str, ...]:
-    return tuple(f"{key} {found.settings[key]}" for key in _NAMES if key in found.settings)
-
-
 def _figures(a: Figures, b: Figures) -> ForeignPart:
     values = [{f.label: (f.unit, f.estimator, f.value) for f in side.figures} for side in (a, b)]
-    named = [", ".join(_name(each)) for each in (a, b)]
+    named = [", ".join(name_of(each)) for each in (a, b)]
     name = named[0] if named[0] == named[1] else " against ".join(n or "all of it" for n in named)
     differences = (*_settings(a, b), *_canary_differs(a, b))
-    return _part(name or "figures", differences, values[0], values[1])
+    part = _part(name or "figures", differences, values[0], values[1])
+    limits = a.settings | b.settings
+    rows = tuple(structs.replace(row, limit=_limit(row, limits)) for row in part.rows)
+    return structs.replace(part, rows=rows)
+
+
+def _against_own_baseline(file: Imported) -> Iterator[ForeignPart]:
+    """Yield what a file measured against the baseline that it names itself."""
+    figures = [c for c in file.contents if isinstance(c, Figures)]
+    for pinned in (each for each in figures if each.settings.get("role") == "baseline"):
+        for now in (each for each in figures if each.settings.get("role") == "measured"):
+            if all(pinned.settings.get(n) == now.settings.get(n) for n in NAMES if n != "role"):
+                yield _figures(pinned, now)
+
+
+def _limit(row: ForeignRow, settings: dict[str, str]) -> str:
+    """Return the threshold that a row is beyond: a rate that fell, an amount that rose."""
+    for name, (labels, rate) in _LIMITS.items():
+        limit = _number(settings.get(f"threshold {name}", ""))
+        if not labels.match(row.label) or row.why or limit is None:
+            continue
+        worse = 1 - row.ratio if rate else row.ratio - 1
+        if 100 * worse > limit:
+            return f"beyond the file's own {name}, {limit:g} %"
+    return ""
+
+
+def _number(text: str) -> float | None:
+    """Return a setting that is a number."""
+    return float(text) if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", text) else None
 
 
 def _settings(a: Figures, b: Figures) -> Iterator[Difference]:
@@ -253,6 +332,16 @@ def _settings(a: Figures, b: Figures) -> Iterator[Difference]:
         yield Difference(field=name, original=mine, again=theirs, voids=voids, mend=mend)
 
 
+def setting_differences(a: Imported, b: Imported) -> Iterator[Difference]:
+    """Yield in which settings the first figures of two files differ."""
+    sides = [[c for c in file.contents if isinstance(c, Figures)] for file in (a, b)]
+    if all(sides):
+        yield from (
+            *_settings(sides[0][0], sides[1][0]),
+            *_canary_differs(sides[0][0], sides[1][0]),
+        )
+
+
 def _setting(name: str, value: str) -> str:
     """Return a setting as it is compared: a model's file is one model in whichever folder."""
     if name != "model":
@@ -260,13 +349,9 @@ def _setting(name: str, value: str) -> str:
     return (value.rpartition("/")[2] if value.startswith("/") else value).partition(" (")[0]
 
 
-def _canary(found: Figures) -> dict[str, float]:
-    return {f.label: f.value for f in found.figures if f.label.endswith(_CANARY) and f.value > 0}
-
-
 def _canary_differs(a: Figures, b: Figures) -> Iterator[Difference]:
-    mine, theirs = _canary(a), _canary(b)
-    moved = _ratio(mine, theirs)
+    mine, theirs = canary(a), canary(b)
+    moved = mean_ratio(mine, theirs)
     if mine and theirs and not 1 / HOST_GAP < moved < HOST_GAP:
         yield Difference(
             field="host",
@@ -275,62 +360,3 @@ def _canary_differs(a: Figures, b: Figures) -> Iterator[Difference]:
             voids=True,
             mend="Measure both on one host; what is additive cancels in no ratio.",
         )
-
-
-def _ratio(a: dict[str, float], b: dict[str, float]) -> float:
-    """Return the geometric mean of b / a over the labels of both; 1 where there are none."""
-    both = [label for label in a if label in b]
-    return math.exp(fmean([math.log(b[n] / a[n]) for n in both])) if both else 1.0
-
-
-# --- hosts ---------------------------------------------------------------------------------------
-def _groups(files: Sequence[Imported]) -> Iterator[HostGroup]:
-    """Yield groups of runs between which the canary does not jump, the first run's group first."""
-    runs: list[tuple[str, Figures]] = []
-    for file in files:
-        prefix = f"{file.source.name} " if len(files) > 1 else ""
-        runs += [(prefix + _run_name(c, i), c) for i, c in enumerate(_with_canary(file.contents))]
-    if len(runs) < 2:
-        return
-    first = _canary(runs[0][1])
-    at = sorted((_ratio(first, _canary(run)), name) for name, run in runs)
-    grouped = [[at[0]]]
-    for before, each in pairwise(at):
-        if each[0] / before[0] >= HOST_GAP:
-            grouped.append([])
-        grouped[-1].append(each)
-    named = [{name for _, name in group} for group in grouped]
-    named.sort(key=lambda names: runs[0][0] not in names)
-    chosen = [[run for name, run in runs if name in names] for names in named]
-    for names, group in zip(named, chosen, strict=True):
-        yield HostGroup(
-            runs=tuple(name for name, _ in runs if name in names),
-            canary=_ratio(_centre(chosen[0], _CANARY), _centre(group, _CANARY)),
-            latency=_ratio(_centre(chosen[0], ": latency"), _centre(group, ": latency")),
-            speedup=_gain(chosen[0], group),
-        )
-
-
-def _gain(first: Sequence[Figures], group: Sequence[Figures]) -> float | Missing:
-    mine, theirs = (_centre(runs, ": speed-up") for runs in (first, group))
-    if not mine.keys() & theirs.keys():
-        return Missing(reason="the runs name no speed-up")
-    return _ratio(mine, theirs)
-
-
-def _run_name(found: Figures, index: int) -> str:
-    return ", ".join(_name(found)) or f"run {index + 1}"
-
-
-def _with_canary(contents: Sequence[Content]) -> list[Figures]:
-    return [c for c in contents if isinstance(c, Figures) and _canary(c)]
-
-
-def _centre(runs: Sequence[Figures], ending: str) -> dict[str, float]:
-    """Return label -> median over runs, of the labels with that ending."""
-    values: dict[str, list[float]] = {}
-    for run in runs:
-        for figure in run.figures:
-            if figure.label.endswith(ending) and figure.value > 0:
-                values.setdefault(figure.label, []).append(figure.value)
-    return {label: median(found) for label, found in values.items()}

@@ -6,11 +6,14 @@ a step whose decision against the step before is faster or slower: the interval 
 includes what two runs differ by, lies outside the margin.
 """
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
-from roofmark.analysis.between import compare_sides
+from roofmark.analysis.baseline import Baseline
+from roofmark.analysis.between import compare_overall
 from roofmark.analysis.comparable import find_differences
+from roofmark.analysis.stats import mean, sig
 from roofmark.analysis.summaries import RunSummary
 from roofmark.analysis.verdict import Decision, Difference, Estimate
 from roofmark.records import Missing, Record
@@ -35,7 +38,10 @@ class Entry(Record):
 
 
 class Step(Record):
-    """One bundle in a line. name: its folder. started: UTC, seconds since 1970."""
+    """One bundle in a line.
+
+    name: its folder. started: UTC, seconds since 1970. pinned: it is the one that the pin is of.
+    """
 
     name: str
     bundle: str
@@ -43,22 +49,50 @@ class Step(Record):
     commit: str | Missing
     dirty: bool
     device_name: str
+    pinned: bool
     entries: tuple[Entry, ...]
+
+
+class LinePin(Record, tag="pin"):
+    """What a pin says of the solutions of a line.
+
+    bundle: digest of what was pinned. date: ISO 8601, UTC. times: solution -> workload -> seconds.
+    speedups: solution -> geometric mean over the pinned workloads, where these are the line's.
+    """
+
+    bundle: str
+    date: str
+    times: dict[str, dict[str, Estimate]]
+    speedups: dict[str, float]
+
+
+class Drift(Record):
+    """A solution that changed from the first bundle of a line to the last without a change point.
+
+    times: time in the first over time in the last; above 1: faster now.
+    """
+
+    solution: str
+    decision: Literal["faster", "slower"]
+    times: Estimate | Missing
 
 
 class Line(Record):
     """Bundles of which each may be compared with the one before.
 
     because: what voids the comparison with the line of this study before it; empty for the first.
+    pin: what was pinned of the same question, if anything. drift: what changed in small steps.
     """
 
     study: str
     because: tuple[Difference, ...]
+    drift: tuple[Drift, ...]
+    pin: LinePin | Missing
     steps: tuple[Step, ...]
 
 
 class Damaged(Record):
-    """A bundle that cannot be read, and why."""
+    """What looks like a bundle and is not counted, and why: damaged, unfinished, a copy, a link."""
 
     name: str
     reason: str
@@ -80,22 +114,60 @@ def trace_history(
     *,
     solution: str | None = None,
     workload: str | None = None,
+    pin: Baseline | None = None,
 ) -> History:
-    """Put runs into lines, oldest first. solution, workload: show these alone."""
+    """Put runs into lines, oldest first. solution, workload: show what has these, and only them."""
     lines: list[tuple[list[Named], tuple[Difference, ...]]] = []
     for run in sorted(runs, key=_when):
         if not _join(run, lines):
             lines.append(([run], _why_new(run, lines)))
-    return History(
-        lines=tuple(
+    traced: list[Line] = []
+    for members, because in lines:
+        steps = _steps(members, solution, workload, pin.bundle if pin else "")
+        traced.append(
             Line(
                 study=members[0][1].title,
                 because=because,
-                steps=_steps(members, solution, workload),
+                drift=tuple(_drift(members, steps)),
+                pin=_line_pin(members[-1][1], pin),
+                steps=steps,
             )
-            for members, because in lines
-        ),
-        damaged=tuple(damaged),
+        )
+    return History(lines=tuple(each for each in traced if each.steps), damaged=tuple(damaged))
+
+
+def _drift(members: Sequence[Named], steps: Sequence[Step]) -> Iterator[Drift]:
+    """Yield the solutions whose last bundle decides against the first where no step did."""
+    shown = {entry.solution for step in steps for entry in step.entries}
+    told = {entry.solution for step in steps for entry in step.entries if entry.change}
+    if len(members) < 3 or _void(members[0], members[-1]):
+        return
+    for cell in compare_overall(members[0][1], members[-1][1]):
+        if cell.decision in ("faster", "slower") and cell.solution in shown - told:
+            yield Drift(solution=cell.solution, decision=cell.decision, times=cell.times)
+
+
+def _line_pin(run: RunSummary, pin: Baseline | None) -> LinePin | Missing:
+    """Return what the pin says, if it is of the same question and the same device."""
+    if pin is None:
+        return Missing(reason="no pin was named")
+    question = run.conditions.question
+    mine = (run.conditions.definition, run.device_name, question["tier"], question["cache"])
+    if mine != (pin.definition, pin.device_name, pin.tier, pin.cache):
+        return Missing(reason="the pin is of another definition, device, tier or cache state")
+    times: dict[str, dict[str, Estimate]] = {}
+    gains: dict[str, dict[str, float]] = {}
+    for cell in pin.cells:
+        times.setdefault(cell.solution, {})[cell.workload] = cell.time.estimate
+        if not isinstance(cell.speedup, Missing) and pin.baseline == run.baseline:
+            gains.setdefault(cell.solution, {})[cell.workload] = cell.speedup.estimate.value
+    # A mean over other workloads is another number.
+    whole = {n: g.values() for n, g in gains.items() if g.keys() == {*run.conditions.workloads}}
+    return LinePin(
+        bundle=pin.bundle,
+        date=pin.date,
+        times=times,
+        speedups={n: sig(math.exp(mean([math.log(v) for v in g]))) for n, g in whole.items()},
     )
 
 
@@ -129,12 +201,15 @@ def _why_new(
 
 
 def _steps(
-    members: Sequence[Named], solution: str | None, workload: str | None
+    members: Sequence[Named], solution: str | None, workload: str | None, pinned: str
 ) -> tuple[Step, ...]:
     best = _best(members)
     steps: list[Step] = []
     for index, (name, run) in enumerate(members):
         before = members[index - 1][1] if index else None
+        entries = _entries(run, before, solution, workload, best)
+        if not entries and (solution, workload) != (None, None):
+            continue
         steps.append(
             Step(
                 name=name,
@@ -143,7 +218,8 @@ def _steps(
                 commit=run.commit,
                 dirty=run.dirty,
                 device_name=run.device_name,
-                entries=_entries(run, before, solution, workload, best),
+                pinned=run.bundle == pinned,
+                entries=entries,
             )
         )
     return tuple(steps)
@@ -168,14 +244,15 @@ def _entries(
     workload: str | None,
     best: dict[str, str],
 ) -> tuple[Entry, ...]:
-    compared = compare_sides([before], [run], solution=solution) if before else None
-    since = {cell.solution: cell for cell in compared.overall} if compared else {}
+    since = {c.solution: c for c in compare_overall(before, run, solution)} if before else {}
     entries: list[Entry] = []
     for name, held in run.solutions.items():
         if name == run.baseline or solution not in (None, name):
             continue
         cell = since.get(name)
         times = {w: c.time for w, c in held.workloads.items() if workload in (None, w)}
+        if not times:
+            continue
         entries.append(
             Entry(
                 solution=name,

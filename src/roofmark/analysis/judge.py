@@ -6,6 +6,7 @@ finding about a cell moves that cell, one about a solution all its cells, one ab
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from msgspec.structs import replace
 
@@ -46,14 +47,28 @@ from roofmark.study import Protocol, Study, Tier, twin_of
 DECISIONS: tuple[Decision, ...] = ("faster", "slower", "same", "undecided", "invalid")
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A verdict with the arithmetic that it was drawn from."""
+
+    verdict: Verdict
+    scene: Scene
+    comparisons: Mapping[Place, Comparison]
+
+
 def judge_bundle(bundle: Bundle) -> Verdict:
     """Return the verdict that follows from a bundle; it cites the bundle's digest.
 
     Raises: BundleError RM402 or RM404 when a record in it cannot be read or a build is missing.
     """
+    return judge_whole(bundle).verdict
+
+
+def judge_whole(bundle: Bundle) -> Judged:
+    """Return the verdict of a bundle with its scene, for those who need both. Raises: as above."""
     traces = list(bundle.traces())
     wanted = sorted({t.outcome.build for t in traces if isinstance(t.outcome, Passed)})
-    return judge_traces(
+    return _judge(
         bundle.study,
         bundle.environment,
         bundle.run,
@@ -75,6 +90,20 @@ def judge_traces(
     profiles: Mapping[Place, PairProfile] | None = None,
 ) -> Verdict:
     """Return the verdict that follows from the parts of a bundle. builds: digest -> Build."""
+    judged = _judge(study, environment, run, traces, builds, digest=digest, profiles=profiles or {})
+    return judged.verdict
+
+
+def _judge(
+    study: Study,
+    environment: Environment,
+    run: Run,
+    traces: Iterable[Trace],
+    builds: Mapping[str, Build],
+    *,
+    digest: str,
+    profiles: Mapping[Place, PairProfile],
+) -> Judged:
     scene = set_scene(study, run.device, traces)
     comparisons = compare_cells(scene)
     cells = {
@@ -87,14 +116,14 @@ def judge_traces(
         builds=dict(builds),
         comparisons=comparisons,
         cells=cells,
-        profiles=profiles or {},
+        profiles=profiles,
     )
     for place, cell in cells.items():
         cells[place] = replace(cell, bound=_bound(case, place))
     findings = apply_rules(case)
     moved = tuple(_moved(cell, findings, study.baseline) for cell in cells.values())
     overall = _overalls(scene, comparisons, moved, findings)
-    return Verdict(
+    verdict = Verdict(
         bundle=digest,
         study=study.title or study.definition.name,
         device=run.device,
@@ -114,6 +143,7 @@ def judge_traces(
         accepted=tuple(sorted({f.code for f in findings if f.accepted and f.state == "fires"})),
         plugins=loaded_plugins(),
     )
+    return Judged(verdict, scene, comparisons)
 
 
 def device_name(environment: Environment) -> str:

@@ -4,9 +4,14 @@ In: a `KernelTable` and a formula such as `14*Decode + 2*Beta`: so many launches
 kernel whose name holds that word. Out: `PerStep`. How many steps there were follows from the data,
 once per term; terms that disagree are told, since a count that somebody believes (without warm-up,
 say) is what makes such figures wrong by a factor. Coverage stands beside every partial sum.
+
+Two tables of runs of different length: most kernels of B then run the same number of times as
+often as in A, and that number is how many of B's steps there are for one of A's.
 """
 
 import re
+from bisect import bisect_right
+from statistics import median
 
 from roofmark.foreign import KernelRow, KernelTable
 from roofmark.records import Record
@@ -15,6 +20,8 @@ from roofmark.units import Ratio, Seconds
 _TERM = re.compile(r"^\s*(?:(?P<times>\d{1,6})\s*\*\s*)?(?P<word>[^*+]+?)\s*$")
 # Chosen: a first or last step that was cut changes a count by less than one in a hundred.
 AGREES = 0.01
+# Chosen: half of the kernels of both tables are no coincidence, two are.
+MOST_AGREE, FEWEST_KERNELS = 0.5, 3
 
 
 class Term(Record):
@@ -57,6 +64,27 @@ def per_step(table: KernelTable, formula: str) -> PerStep:
         coverage=sum(row.total for row in rows.values()) / table.total,
         agree=max(steps) <= min(steps) * (1 + AGREES),
     )
+
+
+def steps_between(a: KernelTable, b: KernelTable) -> float:
+    """Return how many steps B has for one of A: the ratio of calls that most kernels agree on.
+
+    It is 1 where no number is agreed on by at least half of the kernels that both tables hold.
+    """
+    theirs = {row.name: row.calls for row in b.rows if row.calls}
+    ratios = sorted(theirs[r.name] / r.calls for r in a.rows if r.calls and r.name in theirs)
+    agreeing = max(
+        (ratios[i : bisect_right(ratios, low * (1 + AGREES))] for i, low in enumerate(ratios)),
+        key=len,
+        default=[],
+    )
+    enough = max(FEWEST_KERNELS, MOST_AGREE * len(ratios))
+    return median(agreeing) if len(agreeing) >= enough else 1.0
+
+
+def same_work(calls: int, others: int, steps: float) -> bool:
+    """Whether a kernel runs as often per step in both tables, a cut step apart."""
+    return abs(others - calls * steps) <= (AGREES * others if steps != 1 else 0)
 
 
 def _term(table: KernelTable, text: str) -> tuple[KernelRow, int]:

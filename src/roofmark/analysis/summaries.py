@@ -11,8 +11,8 @@ from statistics import median
 
 from roofmark.analysis.comparable import Conditions, conditions_of
 from roofmark.analysis.compare import Series
-from roofmark.analysis.decide import Comparison, Scene, compare_cells, set_scene, summary_of
-from roofmark.analysis.judge import judge_bundle
+from roofmark.analysis.decide import Comparison, Scene, summary_of
+from roofmark.analysis.judge import Judged, judge_whole
 from roofmark.analysis.overall import balanced_ratios, overall_blur, overall_floor
 from roofmark.analysis.stats import (
     Summary,
@@ -88,10 +88,13 @@ class RunSummary(Record):
 
 def summarise_bundle(bundle: Bundle) -> RunSummary:
     """Return the summary of a bundle. Raises: BundleError as `judge_bundle`."""
-    study, environment, run = bundle.study, bundle.environment, bundle.run
-    verdict = judge_bundle(bundle)
-    scene = set_scene(study, run.device, list(bundle.traces()))
-    comparisons = list(compare_cells(scene).values())
+    return summarise_judged(bundle, judge_whole(bundle))
+
+
+def summarise_judged(bundle: Bundle, judged: Judged) -> RunSummary:
+    """Return the summary of a bundle that is judged already."""
+    verdict, scene, comparisons = judged.verdict, judged.scene, list(judged.comparisons.values())
+    study, environment, run = scene.study, bundle.environment, bundle.run
     binaries = _binaries(bundle, scene)
     git = environment.git
     return RunSummary(

@@ -11,11 +11,13 @@ import sys
 import traceback
 
 from roofmark.errors import BenchError, BundleError, IntegrityError, RoofmarkError
-from roofmark.terminal_text import plain
+from roofmark.terminal_text import plain, quiet_json
 
 HOLDS, FAILS, USAGE, UNDECIDED, DAMAGED, DEFECT, INTERRUPTED = 0, 1, 2, 3, 4, 70, 130
-# These say that evidence cannot be believed; every other RM4xx says that a folder is in the way.
-_DAMAGE = ("RM401", "RM402", "RM403", "RM404", "RM405")
+# These say that evidence cannot be believed, the next that it is not what was claimed; every other
+# RM4xx says that a file or a folder is in the way.
+_DAMAGE = ("RM401", "RM402", "RM403", "RM404", "RM405", "RM440", "RM443", "RM444")
+_DENIED = ("RM441", "RM442", "RM446", "RM447")
 
 
 class Ended(Exception):
@@ -82,14 +84,14 @@ def _tell(error: RoofmarkError, *, as_json: bool) -> None:
 
 def _print_errors(problems: list[dict[str, str]]) -> None:
     """Print errors as JSON on stderr: stdout holds data or nothing."""
-    print(json.dumps({"errors": problems}, indent=1), file=sys.stderr)
+    print(quiet_json(json.dumps({"errors": problems}, indent=1)), file=sys.stderr)
 
 
 def _exit_code(error: RoofmarkError) -> int:
     if isinstance(error, IntegrityError):
         return DAMAGED
     if isinstance(error, BundleError):
-        return DAMAGED if error.code in _DAMAGE else USAGE
+        return DAMAGED if error.code in _DAMAGE else FAILS if error.code in _DENIED else USAGE
     return UNDECIDED if isinstance(error, BenchError) else USAGE
 
 

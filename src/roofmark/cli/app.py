@@ -7,8 +7,10 @@ import typer
 
 from roofmark.cli import (
     Ended,
+    accuracy,
     cite,
     compare,
+    degenerate,
     doctor,
     export,
     gate,
@@ -19,10 +21,12 @@ from roofmark.cli import (
     new,
     pin,
     profile,
+    query,
     report,
     rerun,
     rules,
     run,
+    sign,
     verify,
 )
 
@@ -50,7 +54,7 @@ def _guarded(command: Callable[..., int]) -> Callable[..., int]:
 
 _COMMANDS = (
     run, judge, report, verify, rerun, profile, doctor, rules, new, import_, export, cite,
-    pin, gate, compare, log, loop,
+    pin, gate, compare, log, query, accuracy, degenerate, loop, sign,
 )  # fmt: skip
 
 for module in _COMMANDS:

@@ -6,6 +6,7 @@ import typer
 
 from roofmark.cli import FAILS, HOLDS
 from roofmark.cli.speak import print_json
+from roofmark.terminal_text import plain
 
 
 def main(
@@ -28,6 +29,6 @@ def main(
     if as_json:
         print_json(found)
     else:
-        typer.echo(citations_text(found, every=not faults), nl=False)
+        typer.echo(plain(citations_text(found, every=not faults)), nl=False)
     wrong = found.count("contradicted") + (found.count("not derivable") if strict else 0)
     return FAILS if wrong else HOLDS

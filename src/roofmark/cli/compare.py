@@ -25,6 +25,9 @@ def main(
         None, min=0.0001, max=0.9, help="Smallest difference that matters; by default A's."
     ),
     replicate: bool = typer.Option(False, help="Ask whether A's verdict reproduced in the others."),
+    per_step: list[str] = typer.Option(
+        [], help="With --replicate of kernel tables: a leg's step, as LEG=14*Decode+2*Beta."
+    ),
     as_json: bool = typer.Option(False, "--json", help="Print every comparison as JSON."),
 ) -> int:
     """Compare A with B (and each further side): first whether they may be, then the ratios."""
@@ -35,6 +38,10 @@ def main(
     folders = {path.is_dir() for side in split for path in side}
     if len(folders) > 1:
         raise typer.BadParameter("bundles are folders, files are none; name one kind")
+    if per_step and (folders != {False} or not replicate):
+        raise typer.BadParameter("it is for --replicate of files", param_hint="--per-step")
+    if folders == {False} and replicate:
+        return _again(split, margin=margin, steps=per_step, as_json=as_json)
     if folders == {False}:
         return _files(split, margin=margin, as_json=as_json)
     if sum(map(len, split)) < 2 or (len(split) < 2 and not replicate):
@@ -56,6 +63,23 @@ def _files(sides: Sequence[Sequence[Path]], *, margin: float | None, as_json: bo
     found = compare_files(sides, margin=margin)
     _show(found, [foreign_compared_text(each) for each in found], as_json=as_json)
     return UNDECIDED
+
+
+def _again(
+    runs: Sequence[Sequence[Path]], *, margin: float | None, steps: list[str], as_json: bool
+) -> int:
+    """Say whether the legs of later runs fall as those of the first one."""
+    from roofmark.comparing import replicate_files
+    from roofmark.reports.comparisons import foreign_replication_text
+
+    if len(runs) < 2 or min(map(len, runs)) < 2:
+        raise typer.BadParameter("name the legs of each run: ORIGINAL1,ORIGINAL2 AGAIN1,AGAIN2")
+    try:
+        found = replicate_files(runs, margin=margin, steps=steps)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--per-step") from error
+    _show(found, [foreign_replication_text(each) for each in found], as_json=as_json)
+    return _worst(_CODES.get(each.outcome, UNDECIDED) for each in found)
 
 
 def _paths(side: str) -> list[Path]:

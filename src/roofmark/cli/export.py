@@ -1,13 +1,12 @@
 """`roofmark export`: a bundle as a data set that FlashInfer-Bench reads and runs."""
 
-import json
 import re
 from pathlib import Path
 
 import typer
 
 from roofmark.cli import HOLDS
-from roofmark.cli.speak import say, say_wrote
+from roofmark.cli.speak import print_json, say, say_wrote
 
 _OP_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 
@@ -31,7 +30,7 @@ def main(
         raise typer.BadParameter("an author has a name", param_hint="--author")
     written = export(bundle, output, op_type=op_type, author=author, force=force)
     if as_json:
-        typer.echo(json.dumps([str(path) for path in written], indent=1))
+        print_json([str(path) for path in written])
     say(f"What that format cannot say stands in {output / 'README.md'}")
     say_wrote(output)
     return HOLDS

@@ -8,6 +8,7 @@ import typer
 from roofmark.cli import FAILS, HOLDS, UNDECIDED
 from roofmark.cli.pin import metric_named
 from roofmark.cli.speak import print_json, say_wrote
+from roofmark.terminal_text import plain
 
 if TYPE_CHECKING:
     from roofmark.analysis.gate import Gate
@@ -45,7 +46,7 @@ def main(
     if as_json:
         print_json(gate)
     else:
-        typer.echo(gate_text(gate), nl=False)
+        typer.echo(plain(gate_text(gate)), nl=False)
     _write(gate, junit, summary)
     return {"pass": HOLDS, "fail": FAILS, "undecided": UNDECIDED}[gate.decision]
 

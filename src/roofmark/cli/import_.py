@@ -1,12 +1,11 @@
 """`roofmark import`: read a file that another tool wrote, and say what it holds."""
 
-import json
 from pathlib import Path
 
 import typer
 
 from roofmark.cli import HOLDS
-from roofmark.records import encode
+from roofmark.cli.speak import print_json
 from roofmark.terminal_text import plain
 
 
@@ -29,7 +28,7 @@ def main(
     declared = Declared(column=column, unit=unit, warm_up=warm_up)
     found = read_foreign(file, format=format, declared=declared)
     if as_json:
-        typer.echo(json.dumps(json.loads(encode(found)), indent=1))
+        print_json(found)
     else:
         try:
             text = foreign_text(found, step=per_step)

@@ -1,6 +1,5 @@
 """`roofmark new`: a small study that runs as it is, to be made into one's own."""
 
-import json
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import typer
 
 from roofmark.cli import HOLDS
-from roofmark.cli.speak import say, say_wrote
+from roofmark.cli.speak import print_json, say, say_wrote
 from roofmark.text_files import write_files
 
 # Language -> the solution's file, and the line that names it in study.py.
@@ -50,7 +49,7 @@ def main(
         texts = _adopted(from_flashinfer, workloads, solution)
     write_files(folder, texts, force=force)
     if as_json:
-        typer.echo(json.dumps([str(folder / name) for name in texts], indent=1))
+        print_json([str(folder / name) for name in texts])
     say(f"Run it: roofmark run {folder}")
     say_wrote(folder)
     return HOLDS

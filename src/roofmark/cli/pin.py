@@ -38,7 +38,7 @@ def main(
         print_json(made)
     else:
         typer.echo(plain(f"{len(made.cells)} cells of {made.study} on {made.device_name}"))
-        typer.echo(sharpness_text(made))
+        typer.echo(plain(sharpness_text(made)))
     for each in made.forced:
         say(f"in spite of: {each}")
     say_wrote(output)

@@ -33,6 +33,8 @@ def main(
         launches=launches,
         timeline=timeline,
     )
+    if not as_json:
+        say(f"This runs the sources of {target} on this machine, with your rights.")
     measured = output.with_name(f"{output.name}-measured")
     with kept_on_interrupt(measured), progress_bar() as show:
         bundle = profile(target, output, options=options, progress=show)

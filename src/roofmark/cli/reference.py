@@ -1,7 +1,8 @@
 """Writes docs/reference/ from the code, so that it cannot say something else.
 
-In: the commands, the rules, the table of errors. Out: cli.md, rules.md, errors.md; a test compares
-the files with what this gives. Run as `python -m roofmark.cli.reference docs/reference`.
+In: the commands, the rules, the table of errors, the tables of queries. Out: cli.md, rules.md,
+errors.md, query.md; a test compares the files with what this gives. Run as
+`python -m roofmark.cli.reference docs/reference`.
 """
 
 import sys
@@ -10,13 +11,19 @@ from pathlib import Path
 from typing import Any
 
 from roofmark.codes import ERRORS
+from roofmark.querying.schema import schema_page
 
 _NOTE = "<!-- Written by `make docs` from the code; change the code, not this page. -->"
 
 
 def render_reference() -> dict[str, str]:
     """Return file name -> page."""
-    pages = {"cli.md": _commands(), "rules.md": _rules(), "errors.md": _errors()}
+    pages = {
+        "cli.md": _commands(),
+        "rules.md": _rules(),
+        "errors.md": _errors(),
+        "query.md": schema_page(),
+    }
     return {name: "\n".join([_NOTE, "", *lines]).rstrip() + "\n" for name, lines in pages.items()}
 
 

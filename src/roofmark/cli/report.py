@@ -18,7 +18,7 @@ def main(
 
     opened = api.open_bundle(bundle)
     verdict = api.judge(opened)
-    page = output or opened.path.with_name(opened.path.name + ".html")
+    page = output or opened.path.resolve().with_name(f"{opened.name}.html")
     written = api.report(opened, verdict, page, force=force)
     if as_json:
         print_json(verdict)

@@ -5,7 +5,7 @@ from pathlib import Path
 import typer
 
 from roofmark.cli import FAILS, HOLDS, UNDECIDED
-from roofmark.cli.speak import kept_on_interrupt, print_json, progress_bar, say_wrote
+from roofmark.cli.speak import kept_on_interrupt, print_json, progress_bar, say, say_wrote
 from roofmark.terminal_text import plain
 
 
@@ -18,7 +18,9 @@ def main(
     from roofmark import api
     from roofmark.reports.comparisons import replication_text
 
-    target = output or bundle.with_name(bundle.resolve().name + "-again")
+    target = output or bundle.resolve().with_name(bundle.resolve().name + "-again")
+    if not as_json:
+        say(f"This runs the sources of {bundle} on this machine, with your rights.")
     with kept_on_interrupt(target), progress_bar() as show:
         replication = api.rerun(bundle, target, progress=show)
     if as_json:

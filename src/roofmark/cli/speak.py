@@ -3,6 +3,7 @@
 In: values. Out: text on stdout (data) or stderr (talk).
 """
 
+import gc
 import sys
 import time
 from collections.abc import Callable, Generator
@@ -13,17 +14,17 @@ from typing import TYPE_CHECKING, Any
 from roofmark.cli import FAILS, HOLDS, UNDECIDED, Ended
 from roofmark.cli import say as say
 from roofmark.options import Progress
-from roofmark.terminal_text import plain
+from roofmark.terminal_text import plain, quiet_json
 
 if TYPE_CHECKING:
     from roofmark.analysis.verdict import Verdict
 
 
 def print_json(record: Any) -> None:
-    """Print a record on stdout."""
+    """Print a record, or what JSON has a case for, on stdout."""
     from roofmark.records import encode_pretty
 
-    sys.stdout.write(encode_pretty(record).decode())
+    sys.stdout.write(quiet_json(encode_pretty(record).decode()))
 
 
 def say_wrote(path: Path) -> None:
@@ -60,6 +61,17 @@ def progress_bar() -> Generator[Callable[[Progress], None]]:
             )
 
         yield show
+
+
+@contextmanager
+def no_search_for_cycles() -> Generator[None]:
+    """Read many records without looking through them, again and again, for what to throw away."""
+    # Chosen: everything that is read is needed to the end; the search takes a fifth of the time.
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 @contextmanager

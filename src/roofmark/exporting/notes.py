@@ -13,6 +13,7 @@ from roofmark.bundle import Bundle
 from roofmark.exporting.axes import NamedAxes
 from roofmark.exporting.solutions import exported_name
 from roofmark.records import Record, encode
+from roofmark.reports.markdown import escape
 from roofmark.reports.wording import counted, one_line, ratio_and_interval
 from roofmark.study import Definition, Solution, Study, twin_of
 
@@ -113,7 +114,7 @@ def _solutions(study: Study, unmade: Mapping[str, str]) -> Iterator[str]:
     for solution in (*study.solutions, *study.wrong):
         name, told = _code(exported_name(study, solution.name)), list(_special(solution))
         if solution.name in unmade:
-            told.insert(0, f"not exported: {unmade[solution.name]}")
+            told.insert(0, f"not exported: {escape(unmade[solution.name])}")
         if solution in study.wrong:
             told.insert(0, "wrong on purpose")
         if solution.name == study.baseline:
@@ -135,11 +136,11 @@ def _special(solution: Solution) -> Iterator[str]:
 
 def _untraced(bundle: Bundle, absent: Mapping[tuple[str, str], str]) -> Iterator[str]:
     for skipped in bundle.run.skipped:
-        yield f"{_code(skipped.solution)}: {one_line(skipped.reason)}."
+        yield f"{_code(skipped.solution)}: {escape(skipped.reason)}."
     by_reason = sorted(absent.items(), key=lambda item: (item[0][0], item[1]))
     for (solution, reason), items in groupby(by_reason, key=lambda item: (item[0][0], item[1])):
         workloads = [place[1] for place, _ in items]
-        yield f"{_code(solution)} on {_list(workloads)}: {one_line(reason)}."
+        yield f"{_code(solution)} on {_list(workloads)}: {escape(reason)}."
 
 
 def _list(names: list[str]) -> str:

@@ -35,6 +35,11 @@ FORMATS = (
     "flashinfer_workload",
     "flashinfer_bench",
     "nvbench",
+    "stream_json",
+    "lm_eval_samples",
+    "answers",
+    "answers_text",
+    "memory_log",
     "timing_csv",
 )
 

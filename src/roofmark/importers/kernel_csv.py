@@ -9,6 +9,7 @@ import csv
 from roofmark.foreign import Complete, Imported, KernelTable, Partial
 from roofmark.importers.csv_text import read_table
 from roofmark.importers.kernel_rows import SECONDS, Columns, kernel_row
+from roofmark.importers.reported import plain
 from roofmark.importers.source import ForeignFile
 from roofmark.records import Missing
 
@@ -63,9 +64,11 @@ def read(file: ForeignFile) -> Imported:
         completeness=Partial(reasons=table.reasons) if table.reasons else Complete(),
         contents=tuple(
             KernelTable(
-                kind="gpu", rows=tuple(kernel_row(file, n, row, columns) for n, row in rows)
+                kind="gpu",
+                rows=tuple(kernel_row(file, n, row, columns) for n, row in rows),
+                name=plain(name, 100),
             )
-            for rows in tables.values()
+            for name, rows in tables.items()
         ),
         notes=(*table.notes, *((f"tables: {', '.join(tables)}"[:300],) if group else ())),
     )

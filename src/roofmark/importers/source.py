@@ -25,6 +25,7 @@ from roofmark.codes import problem
 from roofmark.errors import ImportFailed
 from roofmark.foreign import Source
 from roofmark.records import Missing
+from roofmark.terminal_text import file_name
 
 # Chosen: enough to tell every format from its beginning, small enough to keep.
 HEAD_BYTES = 65536
@@ -43,12 +44,14 @@ class Declared:
     """What the caller says about a file that does not say it itself.
 
     column: which column holds times. unit: "s", "ms", "us" or "ns". warm_up: how many of the first
-    samples do not count.
+    samples do not count. fields: what a key holds ("text", "reply"). rule: how an answer is taken.
     """
 
     column: str | None = None
     unit: str | None = None
     warm_up: int | None = None
+    fields: tuple[tuple[str, str], ...] = ()
+    rule: str | None = None
 
 
 @dataclass(frozen=True)
@@ -135,9 +138,8 @@ class ForeignFile:
             while block := raw.read(1 << 20):
                 digest.update(block)
             size = raw.tell()
-        return Source(
-            name=self.path.name, format=format, size=size, sha256=digest.hexdigest(), tool=tool
-        )
+        name = file_name(self.path.name)
+        return Source(name=name, format=format, size=size, sha256=digest.hexdigest(), tool=tool)
 
     def malformed(self, fact: str) -> ImportFailed:
         """Return the error for damage; `fact` names line or byte."""

@@ -9,6 +9,7 @@ from roofmark.analysis.verdict import Bound, Estimate, Verdict
 from roofmark.looping.journal import speedup_text
 from roofmark.looping.tries import Try
 from roofmark.records import Missing, Record
+from roofmark.reports.wording import one_line
 from roofmark.units import Ratio, Seconds, show
 
 RULES = (
@@ -144,7 +145,8 @@ def render_brief(brief: Brief) -> str:
         "## Tried (do not repeat)",
         "",
         *(
-            f"- {each.number}: {each.ending} {each.speedup} {each.hypothesis}: {each.reason}"
+            f"- {each.number}: {each.ending} {each.speedup} "
+            f"{one_line(each.hypothesis)}: {one_line(each.reason)}"
             for each in brief.tried
         ),
         *([] if brief.tried else ["Nothing yet."]),

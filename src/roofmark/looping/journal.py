@@ -10,10 +10,13 @@ from pathlib import Path
 import msgspec
 from msgspec import UnsetType
 
+from roofmark.bundle_files import read_plain, reason_of
 from roofmark.errors import BundleError, Problem
 from roofmark.looping.files import put
 from roofmark.looping.tries import Entry, Measured, Try
 from roofmark.records import Missing, encode
+from roofmark.reports.markdown import escape
+from roofmark.reports.wording import one_line, shorten
 
 JOURNAL, LEDGER = "journal.jsonl", "ledger.md"
 # Chosen: a ledger's cell; the journal holds the whole text.
@@ -48,14 +51,17 @@ class Journal:
 def read_journal(folder: Path) -> list[Entry]:
     """Return the entries; none where there is no journal. Raises: BundleError RM402."""
     path = folder / JOURNAL
-    lines = path.read_bytes().splitlines() if path.exists() else []
     try:
+        lines = read_plain(path).splitlines()
         return [msgspec.json.decode(line, type=Entry) for line in lines]
-    except msgspec.DecodeError as error:
+    except FileNotFoundError:
+        return []
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, OSError) as error:
+        why = reason_of(error) if isinstance(error, OSError) else str(error)
         raise BundleError(
             Problem(
                 code="RM402",
-                fact=f"not a journal that roofmark can read: {error}",
+                fact=f"not a journal that roofmark can read: {why}",
                 where=str(path),
                 meaning="The file was changed, or written by another version.",
                 mend="Take the folder from its source again, or begin a new loop.",
@@ -106,5 +112,5 @@ def speedup_text(run: Measured | Missing) -> str:
 
 
 def _cell(text: str) -> str:
-    line = " ".join(text.split()).replace("|", "\\|")
-    return line if len(line) <= _CELL else line[: _CELL - 1] + "…"
+    """Show what a proposer said as it is: the ledger is read where Markdown is rendered."""
+    return escape(shorten(one_line(text), _CELL))

@@ -25,6 +25,7 @@ from roofmark import api
 from roofmark.bench.proof.errors import BuildError
 from roofmark.bench.scratch import open_scratch
 from roofmark.bundle import Bundle, open_bundle
+from roofmark.bundle_files import read_plain
 from roofmark.bundle_lock import lock_folder
 from roofmark.codes import problem
 from roofmark.errors import BenchError, StudyError
@@ -154,7 +155,7 @@ class _Loop:
 
     def _stored(self, number: int) -> Candidate:
         path = self._place(number) / "candidate.json"
-        return decode(path.read_bytes(), Candidate, where=path)
+        return decode(read_plain(path), Candidate, where=path)
 
     def _ask(self, number: int) -> Candidate:
         place, began = self._place(number), time.monotonic()

@@ -7,6 +7,7 @@ plan, written by the first session and compared by every later one.
 import shutil
 from pathlib import Path
 
+from roofmark.bundle_files import read_plain
 from roofmark.codes import problem
 from roofmark.errors import BundleError, StudyError
 from roofmark.loading import LoadedStudy, load_study
@@ -48,7 +49,7 @@ def open_plan(
     _check_numbers(plan)
     if not (folder / PLAN).exists():
         put(folder / PLAN, encode_pretty(plan))
-    _check_same(decode((folder / PLAN).read_bytes(), LoopPlan, where=folder / PLAN), plan, folder)
+    _check_same(decode(read_plain(folder / PLAN), LoopPlan, where=folder / PLAN), plan, folder)
     return loaded, plan
 
 

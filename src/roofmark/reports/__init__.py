@@ -4,7 +4,8 @@ In: a verdict and its bundle. Out: text. The suffix of the path chooses the form
 needs nothing else, Markdown with SVG charts in a folder beside it, or that folder of charts alone.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,17 +25,24 @@ def write_report(verdict: "Verdict", bundle: "Bundle", path: Path, *, force: boo
     """
     write = _WRITERS.get(path.suffix)
     if write is None:
-        raise _unknown_form(path)
+        raise unknown_form(path)
+    with writing(path, force=force):
+        write(verdict, bundle, path)
+    return path
+
+
+@contextmanager
+def writing(path: Path, *, force: bool) -> Generator[None]:
+    """Make room for a page and what lies beside it. Raises: BundleError RM409, RM408."""
     ways = [path, charts_beside(path)] if path.suffix == ".md" else [path]
     for each in ways:
         if each.exists() and not force:
             raise _in_the_way(each)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write(verdict, bundle, path)
+        yield
     except OSError as error:
         raise _cannot_write(path, error) from error
-    return path
 
 
 def charts_beside(path: Path) -> Path:
@@ -45,7 +53,7 @@ def charts_beside(path: Path) -> Path:
 def _write_html(verdict: "Verdict", bundle: "Bundle", path: Path) -> None:
     from roofmark.reports.html import render_html
 
-    _put(path, render_html(verdict, bundle))
+    put(path, render_html(verdict, bundle))
 
 
 def _write_markdown(verdict: "Verdict", bundle: "Bundle", path: Path) -> None:
@@ -53,7 +61,7 @@ def _write_markdown(verdict: "Verdict", bundle: "Bundle", path: Path) -> None:
 
     folder = charts_beside(path)
     _write_charts(verdict, bundle, folder)
-    _put(path, render_markdown(verdict, bundle, charts=folder.name))
+    put(path, render_markdown(verdict, bundle, charts=folder.name))
 
 
 def _write_charts(verdict: "Verdict", bundle: "Bundle", folder: Path) -> None:
@@ -66,7 +74,7 @@ def _write_charts(verdict: "Verdict", bundle: "Bundle", folder: Path) -> None:
         if chart.spec is None:
             file.unlink(missing_ok=True)
         else:
-            _put(file, render_svg(chart))
+            put(file, render_svg(chart))
 
 
 _WRITERS: dict[str, Callable[["Verdict", "Bundle", Path], None]] = {
@@ -76,7 +84,7 @@ _WRITERS: dict[str, Callable[["Verdict", "Bundle", Path], None]] = {
 }
 
 
-def _put(path: Path, text: str) -> None:
+def put(path: Path, text: str) -> None:
     """Write beside the target and rename: a page is whole or not there."""
     partial = path.with_name(path.name + ".partial")
     partial.write_text(text, encoding="utf-8", newline="\n")
@@ -95,6 +103,7 @@ def _cannot_write(path: Path, error: OSError) -> BundleError:
     return BundleError(problem("RM408", fact, str(path), "Name another place with -o."))
 
 
-def _unknown_form(path: Path) -> BundleError:
+def unknown_form(path: Path) -> BundleError:
+    """Return the error for a suffix that names no form."""
     fact = f"no report has the suffix {path.suffix!r}"
     return BundleError(problem("RM413", fact, str(path), "End the name in .html, .md or .svg."))

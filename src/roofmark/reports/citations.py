@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from roofmark.analysis.cite.match import show_derived
 from roofmark.analysis.cite.records import Citation, Citations, Claim, Derived
 from roofmark.records import Missing
-from roofmark.reports.wording import NOTHING, one_line, shorten
+from roofmark.reports.wording import NOTHING, lines_text, one_line, shorten
 
 # Chosen: a claim with its unit; a file's name; a kernel's symbol in which the telling part stands.
 _CLAIM, _NAME = 24, 72
@@ -23,7 +23,7 @@ def citations_text(citations: Citations, *, every: bool = True) -> str:
     """Return the table; without `every` only what is contradicted."""
     shown = [c for c in citations.citations if every or c.status == "contradicted"]
     lines = [line for each in shown for line in _lines(each)]
-    return "\n".join([*lines, *_summary(citations)]) + "\n"
+    return lines_text([*lines, *_summary(citations)])
 
 
 def _lines(citation: Citation) -> Iterator[str]:

@@ -3,22 +3,27 @@
 In: `Compared`, `ForeignCompared`, `Replication`. Out: text for a terminal.
 """
 
+import math
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import Literal
 
 from roofmark.analysis.between import Compared, ComparedCell
+from roofmark.analysis.foreign_hosts import HostGroup
 from roofmark.analysis.foreign_pairs import (
     ForeignCompared,
     ForeignPart,
     ForeignRow,
-    HostGroup,
     Together,
 )
+from roofmark.analysis.foreign_replicate import ForeignReplication, ReplicatedFigure
 from roofmark.analysis.verdict import Decision, Difference, Replication
 from roofmark.records import Missing
 from roofmark.reports.wording import (
     aligned,
     counted,
     joined,
+    lines_text,
     one_line,
     percent,
     ratio_and_interval,
@@ -38,7 +43,7 @@ def compared_text(found: Compared) -> str:
     lines = [f"{found.outcome}: {_runs(found.a)} (A) and {_runs(found.b)} (B)"]
     lines += _differences(found.differences)
     if found.outcome == "not comparable":
-        return "\n".join([*lines, *_mends(found.differences)]) + "\n"
+        return lines_text([*lines, *_mends(found.differences)])
     lines += [f"sources differ: {joined(list(found.changed))}"] if found.changed else []
     if found.same_binary:
         names = joined(list(found.same_binary))
@@ -51,7 +56,7 @@ def compared_text(found: Compared) -> str:
     lines += ["", *aligned(_HEAD, [_row(c, c.workload) for c in cells[:_MOST_ROWS]])]
     if len(cells) > _MOST_ROWS:
         lines.append(f"... {len(cells) - _MOST_ROWS} more; --json gives every one")
-    return "\n".join([*lines, "", *_spread(found)]) + "\n"
+    return lines_text([*lines, "", *_spread(found)])
 
 
 _HEAD = ["time A / B", "speed-up B / A", "decision", "where"]
@@ -113,7 +118,7 @@ def replication_text(found: Replication) -> str:
     for each in found.differences:
         mend = f" ({each.mend})" if each.mend else ""
         lines.append(f"  {each.field}: {each.original} -> {each.again}{mend}")
-    return "\n".join(lines) + "\n"
+    return lines_text(lines)
 
 
 def _decision(decision: Decision | Missing) -> str:
@@ -129,8 +134,12 @@ def foreign_compared_text(found: ForeignCompared) -> str:
         lines += ["", *_groups(found.groups)]
     for part in found.parts:
         lines += ["", *_part(part, found.margin)]
+    beyond = [row for part in found.parts for row in part.rows if row.limit and not part.void]
+    if beyond:
+        failed = counted(len(beyond), "figure")
+        lines += ["", f"fails: {failed} of B beyond the limits that the files themselves state"]
     lines += ["", "Single numbers without an interval: reported, and no verdict follows from them."]
-    return "\n".join([*lines, *(f"note: {note}" for note in found.notes)]) + "\n"
+    return lines_text([*lines, *(f"note: {note}" for note in found.notes)])
 
 
 def _part(part: ForeignPart, margin: float) -> Iterable[str]:
@@ -160,21 +169,43 @@ def _part(part: ForeignPart, margin: float) -> Iterable[str]:
 
 
 def _remark(row: ForeignRow) -> str:
-    return f" ({row.why or row.doubt})" if row.why or row.doubt else ""
+    said = "; ".join(each for each in (row.why or row.doubt, row.limit) if each)
+    return f" ({said})" if said else ""
 
 
 def _together(found: Together, margin: float) -> Iterable[str]:
-    change = (found.ratio - 1) * 100
-    within = 1 / (1 + margin) <= found.ratio <= 1 + margin
-    size = f"the same within {percent(margin)}" if within else f"beyond {percent(margin)}"
+    per = ""
+    if found.steps != 1:
+        per = " per step"
+        yield (
+            f"B has {found.steps:.4g} steps for one of A, by the calls of "
+            f"{found.kernels - found.other_calls} of {found.kernels} kernels; ratios are per step"
+        )
+    size = f"{_size(found.ratio, margin)}{per}"
     if found.other_share > margin:
         size = f"of different work: {percent(found.other_share)} is in kernels with other calls"
     yield (
         f"{counted(found.kernels, 'row')} in common, {found.other_calls} of them with another "
-        f"number of calls: {show(found.a, 's')} and {show(found.b, 's')} together, "
-        f"{change:+.2f} %, {size}"
+        f"number of calls{per}: {show(found.a, 's')} and {show(found.b, 's')} together, "
+        f"{_change(found.ratio)}, {size}"
     )
     yield f"they are {percent(found.coverage_a)} of the time in A, {percent(found.coverage_b)} in B"
+    if min(found.coverage_a, found.coverage_b) < 1:
+        yield f"all rows of each: {_change(found.whole)}{per}, {_size(found.whole, margin)}"
+    if isinstance(found.uniform, float):
+        yield (
+            f"every kernel that takes time moved by about {show_percent(found.uniform)}: a clock, "
+            "a limit of power or another device moves all alike, a change of code seldom does"
+        )
+
+
+def _change(ratio: float) -> str:
+    return f"{(ratio - 1) * 100:+.2f} %"
+
+
+def _size(ratio: float, margin: float) -> str:
+    within = 1 / (1 + margin) <= ratio <= 1 + margin
+    return f"the same within {percent(margin)}" if within else f"beyond {percent(margin)}"
 
 
 def _value(value: float, unit: str) -> str:
@@ -195,3 +226,63 @@ def _groups(groups: Sequence[HostGroup]) -> Iterable[str]:
                 f"{show_percent(group.latency)}, speed-up over the reference {gain}"
             )
     yield "Compare runs within a group; a speed-up over a reference rewards a slow host."
+
+
+# --- runs of several legs ------------------------------------------------------------------------
+def foreign_replication_text(found: ForeignReplication) -> str:
+    """Return whether the legs of a second run fall as those of the first, and what moved."""
+    lines = [f"{found.outcome}: {_moral(found)}"]
+    lines += _differences(found.differences)
+    if found.outcome == "not comparable":
+        return lines_text([*lines, *_mends(found.differences)])
+    lines += [f"  only in one run: {', '.join(found.lacking)}"] if found.lacking else []
+    for figure in found.figures:
+        lines += ["", *_replicated(figure)]
+    lines += [
+        "",
+        "Reported numbers without intervals: what they say is compared, not whether it holds.",
+    ]
+    return lines_text(lines)
+
+
+def _moral(found: ForeignReplication) -> str:
+    """Say in one line what became of order, sizes and values."""
+    pairs = [pair for figure in found.figures for pair in figure.pairs]
+    turned = [pair for pair in pairs if pair.was != pair.now]
+    sizes = [pair for pair in pairs if pair.size == "differs"]
+    most = math.expm1(max(abs(math.log(m)) for f in found.figures for m in f.moved.values()))
+    order = f"{len(turned)} of {len(pairs)} pairs of legs fall otherwise" if turned else (
+        "the legs fall as they did"
+    )  # fmt: skip
+    within = f"within {percent(found.margin)}"
+    size = f"{len(sizes)} of {len(pairs)} ratios do not agree" if sizes else "the ratios agree"
+    moved = f"moved by up to {percent(most)}" if most > found.margin else "stayed, too"
+    return f"{order}, {size} {within}, the values {moved}"
+
+
+def _replicated(figure: ReplicatedFigure) -> Iterable[str]:
+    yield f"{figure.label}: {figure.outcome}"
+    then, again = _order(figure, "original"), _order(figure, "again")
+    yield f"  cheapest first: {then}, then {'again' if then == again else again}"
+    for pair in figure.pairs:
+        yield (
+            f"  {pair.leg} against {pair.against}: {pair.original:.3f}x {pair.was}, then "
+            f"{pair.again:.3f}x {pair.now}: {pair.outcome}, size {pair.size}"
+        )
+    for leg, ratio in figure.moved.items():
+        was, now = (_value(side[leg], figure.unit) for side in (figure.original, figure.again))
+        yield f"  {leg}: {was}, then {now} ({_change(ratio)})"
+
+
+def _order(figure: ReplicatedFigure, run: Literal["original", "again"]) -> str:
+    """Return the legs from the cheapest on; ≈ stands between neighbours within the margin."""
+    order = list(figure.order if run == "original" else figure.order_again)
+    same = {
+        frozenset((pair.leg, pair.against))
+        for pair in figure.pairs
+        if (pair.was if run == "original" else pair.now) == "same"
+    }
+    shown = order[0]
+    for before, leg in pairwise(order):
+        shown += f" {'≈' if frozenset((before, leg)) in same else '<'} {leg}"
+    return shown

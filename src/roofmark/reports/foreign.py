@@ -11,6 +11,9 @@ from typing import Any
 
 from roofmark.analysis.bounds import classify, loads_of_profile
 from roofmark.analysis.kernel_sums import per_step
+from roofmark.analysis.rules.step import find_regimes
+from roofmark.analysis.trends import Course, follow
+from roofmark.answers import OUTCOMES, Answers
 from roofmark.foreign import (
     Figures,
     ForeignDefinition,
@@ -24,9 +27,10 @@ from roofmark.foreign import (
     Profiles,
     Samples,
     Series,
+    Timelines,
 )
 from roofmark.records import Missing
-from roofmark.reports.wording import NOTHING, aligned, counted, shorten
+from roofmark.reports.wording import NOTHING, aligned, counted, lines_text, shorten
 from roofmark.units import Seconds, show
 
 _NOUNS: dict[Kind, str] = {
@@ -57,7 +61,7 @@ def foreign_text(found: Imported, *, step: str | None = None) -> str:
         lines += ["", *_SHOWN[type(content)](content)]
         if step and isinstance(content, KernelTable) and content.kind == "gpu":
             lines += _per_step(content, step)
-    return "\n".join([*lines, *(f"note: {note}" for note in found.notes)]) + "\n"
+    return lines_text([*lines, *(f"note: {note}" for note in found.notes)])
 
 
 def _kernels(table: KernelTable) -> Iterable[str]:
@@ -127,6 +131,12 @@ def _samples(column: Samples) -> Iterable[str]:
         f"{_time(median(kept))}, mean {_time(mean(kept))}, from {_time(min(kept))} to "
         f"{_time(max(kept))}"
     )
+    if regimes := find_regimes(kept):
+        at, size = column.warm_up + regimes[0] + 1, 100 * regimes[1]
+        yield (
+            f"   times step by {size:+.1f} % from sample {at} on: a mean over both levels is a "
+            "time of neither"
+        )
 
 
 def _figures(found: Figures) -> Iterable[str]:
@@ -140,6 +150,51 @@ def _figures(found: Figures) -> Iterable[str]:
     )
     if len(found.figures) > _MOST_ROWS:
         yield f"... {len(found.figures) - _MOST_ROWS} more"
+
+
+def _answers(found: Answers) -> Iterable[str]:
+    counts = ", ".join(f"{n} {each}" for each in OUTCOMES if (n := found.count(each)))
+    yield f"{found.label}: {counted(len(found.answers), 'question')}: {counts}"
+    yield f"   answers taken {found.rule}; `roofmark accuracy` judges and compares them"
+    yield from (f"   {name}: {shorten(value, _NAME)}" for name, value in found.settings.items())
+
+
+def _timelines(found: Timelines) -> Iterable[str]:
+    yield f"from {found.begin}"
+    for line in found.lines:
+        yield from _course(follow(line), line.step)
+
+
+def _course(found: Course, step: float) -> Iterable[str]:
+    unit = found.unit
+    yield (
+        f"{found.label}: {counted(found.readings, 'reading')} over {_hours(found.span)}, every "
+        f"{found.every:g} s; from {show(found.low, unit)} to {show(found.peak, unit)}, the peak at "
+        f"{_hours(found.peak_at)}" + (f"; rounded to {show(step, unit)}" if step else "")
+    )
+    for gap in found.gaps:
+        yield f"   nobody looked for {_hours(gap.length)} from {_hours(gap.at)} on"
+    for each in found.stretches if len(found.stretches) > 1 else ():
+        if not isinstance(each.slope, Missing):
+            what = f"peak {show(each.peak, unit)}, {_slope(each.slope, unit)}"
+            yield f"   {_hours(each.begin)} to {_hours(each.end)}: {what}"
+    for each in found.leaks:
+        yield (
+            f"   keeps rising from {_hours(each.begin)} to {_hours(each.end)}: "
+            f"{_slope(each.slope, unit)}: a leak, or a cache that fills"
+        )
+
+
+def _slope(slope: float | Missing, unit: str) -> str:
+    if isinstance(slope, Missing):
+        return slope.reason
+    sign = "-" if slope < 0 else "+" if slope > 0 else ""
+    return f"{sign}{show(abs(slope) * 3600, unit)} an hour once settled"
+
+
+def _hours(seconds: Seconds) -> str:
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60:02d} min" if minutes else f"{seconds:.0f} s"
 
 
 def _definition(found: ForeignDefinition) -> Iterable[str]:
@@ -174,6 +229,8 @@ _SHOWN: dict[type[Any], Callable[[Any], Iterable[str]]] = {
     Profiles: _profiles,
     Series: _series,
     Figures: _figures,
+    Answers: _answers,
+    Timelines: _timelines,
     ForeignDefinition: _definition,
     ForeignWorkloads: _workloads,
     ForeignSolution: _solution,

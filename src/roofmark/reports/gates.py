@@ -17,7 +17,7 @@ from roofmark.analysis.shift import ALARM, derived_margins
 from roofmark.analysis.verdict import Estimate
 from roofmark.records import Missing
 from roofmark.reports.markdown import escape
-from roofmark.reports.wording import NOTHING, one_line, shorten
+from roofmark.reports.wording import NOTHING, lines_text, one_line, shorten
 from roofmark.units import show
 
 _WORST_FIRST: tuple[GateDecision, ...] = ("fail", "undecided", "pass")
@@ -41,7 +41,7 @@ def gate_text(gate: Gate) -> str:
     lines += [
         one_line(f"  differs: {d.field}: {d.original} -> {d.again}") for d in gate.differences
     ]
-    return "\n".join([*lines, promise(gate)]) + "\n"
+    return lines_text([*lines, promise(gate)])
 
 
 def headline(gate: Gate) -> str:

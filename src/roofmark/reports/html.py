@@ -8,6 +8,7 @@ run, named by their digests, so that markup which slipped through could still do
 import base64
 import hashlib
 import json
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -18,7 +19,7 @@ from roofmark import __version__
 from roofmark.analysis.verdict import Verdict
 from roofmark.bundle import Bundle
 from roofmark.reports import proof, view
-from roofmark.reports.charts import draw_charts
+from roofmark.reports.charts import Chart, draw_charts
 from roofmark.reports.wording import one_line
 from roofmark.terminal_text import plain
 
@@ -28,9 +29,9 @@ _UNSAFE = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
 
 def render_html(verdict: Verdict, bundle: Bundle) -> str:
     """Return the whole page."""
-    charts = draw_charts(verdict, bundle)
-    scripts = [_vega(), _asset("report.js")]
-    return _template().render(
+    return render_page(
+        "report.html",
+        draw_charts(verdict, bundle),
         verdict=verdict,
         title=one_line(bundle.study.title or verdict.study),
         caveats=view.caveats(verdict),
@@ -43,15 +44,23 @@ def render_html(verdict: Verdict, bundle: Bundle) -> str:
         trust=proof.trust(verdict, bundle),
         findings=view.finding_rows(verdict),
         cells=view.cell_rows(verdict),
-        charts=charts,
-        specs=embed_json({chart.name: chart.spec for chart in charts if chart.spec is not None}),
         proofs=proof.proofs(bundle),
         provenance=proof.provenance(verdict, bundle),
         commands=proof.reproduce(bundle),
+    )
+
+
+def render_page(template: str, charts: Sequence[Chart], **values: Any) -> str:
+    """Return a page with charts, from a template of this package."""
+    scripts = [_vega(), _asset("report.js")]
+    return _template(template).render(
+        charts=charts,
+        specs=embed_json({chart.name: chart.spec for chart in charts if chart.spec is not None}),
         scripts=scripts,
         style=_asset("report.css"),
         policy=_policy(scripts),
         version=__version__,
+        **values,
     )
 
 
@@ -63,14 +72,15 @@ def embed_json(value: Any) -> str:
 def _policy(scripts: list[str]) -> str:
     """Return the page's content security policy.
 
-    Vega compiles its expressions with `Function` and sets styles on elements, so both stay allowed;
-    no address may be loaded from, asked, or sent to.
+    Vega sets styles on elements, so that stays allowed; its expressions are interpreted and not
+    compiled (`ast` in report.js), so no text becomes code. No address may be loaded from, asked, or
+    sent to.
     """
     digests = (hashlib.sha256(script.encode()).digest() for script in scripts)
     named = " ".join(f"'sha256-{base64.b64encode(each).decode()}'" for each in digests)
     return (
         "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; "
-        f"style-src 'unsafe-inline'; script-src {named} 'unsafe-eval'"
+        f"style-src 'unsafe-inline'; script-src {named}"
     )
 
 
@@ -88,7 +98,7 @@ def _asset(name: str) -> str:
     return files("roofmark.reports").joinpath("templates", name).read_text(encoding="utf-8")
 
 
-def _template() -> Any:
+def _template(name: str) -> Any:
     environment = Environment(
         loader=PackageLoader("roofmark.reports"),
         autoescape=True,
@@ -97,7 +107,7 @@ def _template() -> Any:
         lstrip_blocks=True,
         finalize=_without_controls,
     )
-    return environment.get_template("report.html")
+    return environment.get_template(name)
 
 
 def _without_controls(value: Any) -> Any:

@@ -67,7 +67,7 @@ def _solutions(verdict: Verdict) -> str:
         for row in solution_rows(verdict)
     ]
     level = f"{verdict.level * 100:.4g} % interval"
-    return _table(["solution", "verdict", "speed-up", level, "workloads"], rows)
+    return table(["solution", "verdict", "speed-up", level, "workloads"], rows)
 
 
 def _name(row: SolutionRow) -> str:
@@ -94,9 +94,9 @@ def _findings(verdict: Verdict) -> list[str]:
     ]
     if not rows:
         return []
-    table = _table(["code", "where", "what", "effect"], rows)
+    told = table(["code", "where", "what", "effect"], rows)
     moved = sum(row.moves for row in finding_rows(verdict))
-    return [_fold(f"{len(rows)} findings, {moved} of them move a verdict", table)]
+    return [_fold(f"{len(rows)} findings, {moved} of them move a verdict", told)]
 
 
 def _contrasts(verdict: Verdict) -> list[str]:
@@ -105,7 +105,7 @@ def _contrasts(verdict: Verdict) -> list[str]:
         for row in contrast_rows(verdict)
     ]
     head = ["contrast", "of", "verdict", "speed-up", "what differs"]
-    return ["### Contrasts", _table(head, rows)] if rows else []
+    return ["### Contrasts", table(head, rows)] if rows else []
 
 
 def _cells(verdict: Verdict) -> str:
@@ -115,7 +115,7 @@ def _cells(verdict: Verdict) -> str:
         for row in cell_rows(verdict)
     ]  # fmt: skip
     head = ["workload", "solution", "time", "speed-up", "over its floor", "bound", "verdict"]
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def _bounds(verdict: Verdict) -> str:
@@ -125,10 +125,11 @@ def _bounds(verdict: Verdict) -> str:
         for row in bound_rows(verdict)
     ]  # fmt: skip
     head = ["solution", "workloads", "bound", "to that roof", "because", "what to try"]
-    return _table(head, rows)
+    return table(head, rows)
 
 
-def _table(head: list[str], rows: list[list[str]]) -> str:
+def table(head: list[str], rows: list[list[str]]) -> str:
+    """Return a table with every value escaped."""
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
     lines += ["| " + " | ".join(escape(value) for value in row) + " |" for row in rows]
     return "\n".join(lines)

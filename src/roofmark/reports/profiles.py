@@ -13,7 +13,7 @@ from roofmark.profiled import PairProfile, Profiled
 from roofmark.records import Missing
 from roofmark.reports.proof import not_profiled
 from roofmark.reports.view import EVIDENCE
-from roofmark.reports.wording import counted, one_line, shorten
+from roofmark.reports.wording import counted, lines_text, one_line, shorten
 from roofmark.study import twin_of
 from roofmark.units import show
 
@@ -34,7 +34,7 @@ def profiles_text(pairs: Sequence[PairProfile], verdict: Verdict) -> str:
             lines += _pair(each, each.outcome, bounds.get((each.workload, name)))
     for text in not_profiled(pairs):
         lines += wrap(f"not profiled: {text}", _WIDTH, subsequent_indent="   ")
-    return "\n".join(lines) + "\n"
+    return lines_text(lines)
 
 
 def _pair(pair: PairProfile, profile: Profiled, bound: Bound | Missing | None) -> Iterator[str]:

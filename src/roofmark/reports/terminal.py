@@ -27,6 +27,7 @@ from roofmark.reports.view import (
     sentences,
 )
 from roofmark.reports.wording import NOTHING, shape_of, shorten
+from roofmark.terminal_text import quiet
 
 _STYLE = {
     "faster": "green",
@@ -93,7 +94,8 @@ def render_terminal(
             console.print(Text(f"{fact.name}: {fact.value}"))
     _print_findings(console, finding_rows(verdict))
     console.print(Text(f"bundle {verdict.bundle}", style="dim"))
-    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+    # Wrapped lines begin where they like, so a command of a CI system is looked for at the end.
+    return quiet("\n".join(line.rstrip() for line in out.getvalue().split("\n"))).rstrip() + "\n"
 
 
 def _print_findings(console: Console, rows: list[FindingRow]) -> None:

@@ -7,10 +7,11 @@ written with as many decimals as its interval can carry, and no more.
 import math
 import re
 from collections.abc import Iterable
+from datetime import UTC, datetime
 
 from roofmark.analysis.verdict import Estimate, Roof
 from roofmark.records import Missing
-from roofmark.terminal_text import plain
+from roofmark.terminal_text import plain, plain_line
 from roofmark.units import show
 
 NOTHING = "–"
@@ -19,11 +20,18 @@ NOTHING = "–"
 _INVISIBLE = re.compile("[\u061c\u200b-\u200f\u2028\u2029\u2060-\u2064\ufeff]")
 # Chosen: two decimals are what people compare; four are more than any honest interval carries.
 _FEWEST, _MOST = 2, 4
+# Chosen: several times the longest reason that any tool of ours gives; pages stay pages.
+_LONGEST = 2000
 
 
 def one_line(text: str) -> str:
     """Return a text from outside as one line without control or invisible characters."""
-    return " ".join(_INVISIBLE.sub(" ", plain(text)).split())
+    return " ".join(plain(_INVISIBLE.sub(" ", shorten(text, _LONGEST))).split())
+
+
+def lines_text(lines: Iterable[str]) -> str:
+    """Return lines as a text; what strangers wrote in one of them begins no other."""
+    return "\n".join(map(plain_line, lines)) + "\n"
 
 
 def shorten(text: str, length: int) -> str:
@@ -69,6 +77,16 @@ def seconds(estimate: Estimate | Missing) -> str:
 def headroom(roof: Roof | Missing) -> str:
     """Return how far above its floor a time stands, and what sets that floor."""
     return NOTHING if isinstance(roof, Missing) else f"{roof.headroom:.2f}x {roof.limit}"
+
+
+def date_of(started: float | Missing) -> str:
+    """Return seconds since 1970 as a date, UTC; what no calendar holds is unknown."""
+    if isinstance(started, Missing):
+        return "unknown"
+    try:
+        return datetime.fromtimestamp(started, UTC).strftime("%Y-%m-%d %H:%M")
+    except (OverflowError, ValueError, OSError):
+        return "unknown"
 
 
 def percent(part: float) -> str:

@@ -13,12 +13,13 @@ from roofmark.validation.places import Places as Places
 from roofmark.validation.places import Spot
 from roofmark.validation.places import find_places as find_places
 from roofmark.validation.question import find_question_problems
+from roofmark.validation.question import find_size_problems as find_size_problems
 from roofmark.validation.sources import find_source_problems
 from roofmark.validation.tensors import find_tensor_problems
 from roofmark.validation.types import find_type_problems
 from roofmark.validation.variants import find_variant_problems
 
-__all__ = ["Places", "check_study", "find_places", "find_problems"]
+__all__ = ["Places", "check_study", "find_places", "find_problems", "find_size_problems"]
 
 
 def find_problems(

@@ -23,12 +23,18 @@ _HEALTH = re.compile(r"RM3\d\d")
 _SM = re.compile(r"sm_[1-9]\d{1,2}[af]?")
 # Source: names that compilers take after -m and -march=, such as avx512f, sse4.2, armv8.2-a+sve.
 _ISA = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
+# Chosen: twice what the largest bundle may hold (bundle.py counts its files and traces), and far
+# more than anybody waits for.
+_MOST_WORKLOADS, _MOST_SOLUTIONS, _MOST_TENSORS = 2000, 200, 200
 # Chosen: top level only, because looking for "a.b" imports a.
 _PACKAGE = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 
 
 def find_question_problems(study: Study, places: Places) -> Iterator[Problem]:
-    """Yield everything that is wrong with the question itself."""
+    """Yield everything that is wrong with the question itself; of a huge one, that it is huge."""
+    if too_many := list(find_size_problems(study, places)):
+        yield from too_many
+        return
     yield from _roles(study, places)
     yield from _axes(study, places)
     yield from _ids(study, places)
@@ -64,6 +70,23 @@ def device_list(solution: Solution) -> tuple[str, ...]:
 
 def _has_language(solution: Solution) -> bool:
     return "." + solution.path.rpartition(".")[2] in LANGUAGES
+
+
+def find_size_problems(study: Study, places: Places) -> Iterator[Problem]:
+    """Yield what there is too much of; asked first of a stranger's study, since it is quick."""
+    definition = study.definition
+    counted = {
+        "workloads": (len(study.workloads), _MOST_WORKLOADS),
+        "solutions": (len(study.solutions) + len(study.wrong), _MOST_SOLUTIONS),
+        "contrasts": (len(study.contrasts), _MOST_SOLUTIONS),
+        "axes": (len(definition.axes), _MOST_TENSORS),
+        "tensors": (len(definition.inputs) + len(definition.outputs), _MOST_TENSORS),
+    }
+    for what, (count, most) in counted.items():
+        if count > most:
+            fact = f"{count:,} {what}; a study has at most {most:,}"
+            place = places.of(what, f"Study.{what}", "Study")
+            yield problem("RM103", fact, place, "Split it into several studies.")
 
 
 def _roles(study: Study, places: Places) -> Iterator[Problem]:

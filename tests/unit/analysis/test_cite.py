@@ -13,6 +13,7 @@ from roofmark.analysis.cite.records import Unread
 from roofmark.analysis.cite.subjects import Evidence
 from roofmark.analysis.cite.values import collect_evidence
 from roofmark.analysis.judge import judge_bundle
+from roofmark.answers import Answer, Answers
 from roofmark.bundle import open_bundle
 from roofmark.citing import cite
 from roofmark.cli import main
@@ -395,3 +396,23 @@ def test_counters_of_a_profiled_bundle_are_evidence(tmp_path):
     found = {each.claim.text: each.status for each in cite(text, bundle).citations}
     assert found["3.88x"] == "supported"
     assert found["71.4 %"] == "supported"
+
+
+def test_counts_and_accuracy_of_answers_are_cited():
+    def answers(label, right, late):
+        made = [
+            Answer(
+                id=str(i), question=ABSENT, expected="7", text=ABSENT, extracted=ABSENT,
+                outcome="right" if i < right else "timed out" if i < right + late else "wrong",
+                seconds=2.5, finish=ABSENT, tokens=ABSENT,
+            )
+            for i in range(50)
+        ]  # fmt: skip
+        return Answers(label=label, rule="gsm8k/1", settings={}, answers=tuple(made))
+
+    text = "The lower8 leg got 47/50 correct (94.0 % accuracy); 48/50 timed out in the off leg.\n"
+    counts = {"lower8": (47, 2), "off": (2, 48)}
+    legs = [evidence(f"{name}/gsm8k.json", answers(name, *each)) for name, each in counts.items()]
+    found = {c.claim.text: c.status for c in check_text("t.md", text, legs).citations}
+    assert (found["47/50"], found["48/50"]) == ("supported", "supported")
+    assert "contradicted" not in found.values()

@@ -18,18 +18,6 @@ METHOD = ', "methodology": "median of 5 trials"'
 RUNS = "run,workload,status,latency_us,speedup_vs_python_reference\n"
 
 
-@pytest.fixture
-def read(tmp_path):
-    """Return a function: text -> what an importer reads in a file of it."""
-
-    def write(text, name="a"):
-        path = tmp_path / name
-        path.write_text(text)
-        return read_foreign(path)
-
-    return write
-
-
 def kernels(*rows):
     return KERNELS + "".join(
         f"x,{n},{calls},{us},{us},{us},{calls * us / 1e3}\n" for n, calls, us in rows

@@ -317,7 +317,7 @@ def test_rerun_lays_out_no_file_by_a_strangers_path(call, tmp_path):
         writer.write_source(data)
         writer.seal({})
     code, _, err = call("rerun", tmp_path / "b", "-o", tmp_path / "again", "--json")
-    assert (code, {p["code"] for p in errors(err)}) == (2, {"RM102"})
+    assert (code, {p["code"] for p in errors(err)}) == (4, {"RM440"})
     assert not (tmp_path / "again").exists()
 
 

@@ -10,10 +10,12 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate, islice
 from statistics import fmean, median, pstdev, stdev
 
+from roofmark.analysis.cite.answered import answer_subjects
 from roofmark.analysis.cite.counters import labels_of
 from roofmark.analysis.cite.measures import measure_of
 from roofmark.analysis.cite.subjects import WITHOUT, Evidence, Index, Subject, Value, exact
 from roofmark.analysis.verdict import Cell, Estimate, Overall, Verdict
+from roofmark.answers import Answers
 from roofmark.foreign import (
     Figure,
     Figures,
@@ -79,6 +81,8 @@ def _all(evidence: Sequence[Evidence]) -> Iterator[Subject]:
                 yield from _profiles(each.name, content)
             elif isinstance(content, Figures):
                 yield from _figures(each.name, content)
+            elif isinstance(content, Answers):
+                yield from answer_subjects(each.name, content)
 
 
 # --- samples -------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from roofmark.errors import Problem, StudyError
 from roofmark.records import Missing
 from roofmark.study import Device
 
-Scope = Literal["cell", "series", "workload", "solution", "study", "bound"]
+Scope = Literal["cell", "series", "workload", "solution", "study", "bound", "output"]
 Moves = Literal["", "undecided", "invalid"]
 ENTRY_POINT = "roofmark.rules"
 
@@ -70,10 +70,10 @@ def rule(
     """Register a rule.
 
     per: "cell" (a solution or the twin against the baseline), "series" (also the baseline),
-        "workload", "solution" (also controls) or "study"; "bound" rules are asked by bounds.py and
-        are no findings. moves: what a firing finding does; a
-        rule that returns a `Note` only informs there. fires, silent: facts for which it does; run
-        as tests. devices: where it applies; elsewhere it is not asked.
+        "workload", "solution" (also controls) or "study"; "bound" rules are asked by bounds.py,
+        "output" rules by degenerate.py, and are no findings of a study. moves: what a firing
+        finding does; a rule that returns a `Note` only informs there. fires, silent: facts for
+        which it does; run as tests. devices: where it applies; elsewhere it is not asked.
     Raises: StudyError RM120 when a code is taken or a fact is not known.
     """
 
@@ -157,7 +157,7 @@ def apply_rules(case: Case) -> tuple[Finding, ...]:
     return tuple(
         finding
         for each in all_rules()
-        if each.per != "bound" and case.run.device in each.devices
+        if each.per not in ("bound", "output") and case.run.device in each.devices
         for finding in _ask_everywhere(each, case, facts)
     )
 

@@ -60,16 +60,27 @@ def step(
 
 def find_step(values: tuple[float, ...]) -> float:
     """Return the log size of the one step that explains most, or 0 when there is none."""
-    logs = [math.log(value) for value in values]
-    if len(logs) < 2 * LEAST_SIDE or max(logs) - min(logs) < LEAST_STEP:
-        return 0.0
+    return _step(values)[1]
+
+
+def find_regimes(values: tuple[float, ...]) -> tuple[int, float] | None:
+    """Return where values change their level and by which part; None where they keep it."""
+    cut, size = _step(values)
+    return (cut, math.expm1(size)) if size else None
+
+
+def _step(values: tuple[float, ...]) -> tuple[int, float]:
+    """Return where the one step that explains most begins, and its log size, or (0, 0)."""
+    logs = [math.log(value) for value in values if value > 0]
+    if len(logs) < max(2 * LEAST_SIDE, len(values)) or max(logs) - min(logs) < LEAST_STEP:
+        return 0, 0.0
     cut = _best_cut(logs)
     left, right = median(logs[:cut]), median(logs[cut:])
     size = right - left
     scatter = 1.4826 * median(
         [abs(v - left) for v in logs[:cut]] + [abs(v - right) for v in logs[cut:]]
     )
-    return size if abs(size) > max(LEAST_STEP, SCATTER * scatter) else 0.0
+    return (cut, size) if abs(size) > max(LEAST_STEP, SCATTER * scatter) else (0, 0.0)
 
 
 def _best_cut(logs: list[float]) -> int:

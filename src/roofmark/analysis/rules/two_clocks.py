@@ -26,5 +26,5 @@ def two_clocks(clocked: tuple[tuple[float, float], ...]) -> str:
     bad = [pair for pair in clocked if pair[0] > pair[1] * (1 + TOLERANCE)]
     if not bad:
         return ""
-    ours, elapsed = max(bad, key=lambda pair: pair[0] / pair[1])
+    ours, elapsed = max(bad, key=lambda pair: pair[0] - pair[1])
     return f"{show(ours, 's')} of samples within {show(elapsed, 's')}, in {len(bad)} visits"

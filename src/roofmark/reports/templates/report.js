@@ -26,7 +26,7 @@ async function draw(name) {
   else Object.assign(spec, { width, autosize: { type: "fit-x", contains: "padding" } });
   const legend = { ...config().legend, columns: Math.max(1, Math.floor(width / 150)) };
   const drawn = await vegaEmbed(place, spec,
-    { actions: false, renderer: "svg", config: { ...config(), legend } });
+    { actions: false, ast: true, renderer: "svg", config: { ...config(), legend } });
   views.get(name)?.finalize();
   views.set(name, drawn);
 }
