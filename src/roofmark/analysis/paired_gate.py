@@ -7,9 +7,10 @@ names the two. Out: `PairedGate`. With the n processes' median log ratios of tim
 
 where `error` is that of stats.py, with the A/A twin's floor for the solution that has the twin. No
 spread between runs comes in: both sides ran in the same run, so a machine that drifts slows both.
-Findings about the host (a throttled, drifting or busy one) are told and move nothing: both sides ran
-through it in turn, AB then BA, and what it did to one of them alone widens the interval. What moves
-a cell is what pairing does not cancel: a twin that differs, ratios in two groups, a coarse clock.
+Findings about the host (a throttled, drifting or busy one) are told and move nothing: both sides
+ran through it in turn, AB then BA, and what it did to one of them alone widens the interval. What
+moves a cell is what pairing does not cancel: a twin that differs, ratios in two groups, a coarse
+clock.
 The margin is the protocol's, the alarm 1 - level; so the stopping rule, a resumed run and a judge
 on another machine decide by the study alone. Measured by benchmarks/gate.py --paired.
 Source: Student's t; Bonferroni's inequality over cells and looks.
@@ -55,9 +56,10 @@ class PairedGate(Record, tag="revision"):
     """The answer of a gate between two revisions; cites its bundle by sha256.
 
     was, now: the two revisions in words. bundle, device_name: Missing where nothing had to be
-    measured. host: what its findings say of the machine that both sides ran on. each: probability per cell and look that unchanged code fails it. unchanged: solution
-    -> what of it is the same. only_was, only_now: solutions and workloads of one side, not gated.
-    differences: what else differs between the two studies.
+    measured. host: what findings say of the machine that both sides ran on. each: probability per
+    cell and look that unchanged code fails it. unchanged: solution -> what of it is the same.
+    only_was, only_now: solutions and workloads of one side, not gated. differences: what else
+    differs between the two studies.
     """
 
     was: str | Missing
