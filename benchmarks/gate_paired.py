@@ -1,6 +1,7 @@
 """How often real gates between two revisions cry wolf, and what they catch, on this machine's CPU.
 
     python benchmarks/gate_paired.py --keep DIR [--gates 20] [--planted 10] [--redraws 200]
+    python benchmarks/gate_paired.py --bundles evidence      recorded samples, no measurement
 
 Each gate is a whole one: a git repository with a C++ kernel, a commit, a change, `gate --against`,
 fresh processes, until decided. Unchanged: in turn the very same sources, and sources with one more
@@ -9,6 +10,11 @@ kept in DIR and taken from there the next time, so a run can be cut short and go
 
 Whole gates cost a minute each, so the process sets of all of them are also dealt anew: as many as a
 run may take, drawn without replacement, looked at as the stopping rule looks.
+
+Recorded: in every bundle the baseline and its twin are one program, measured side by side as the
+two sides of a gate are. Each workload is a gate of one cell, in both directions, with as many
+process sets as the stopping rule takes; a slow-down is planted by stretching every sample of one
+side, by 3 % on a GPU and 10 % on a CPU.
 
 Beside it the habit of the field, on the same samples: fail when the mean is 3 % above that of an
 earlier run (the previous gate's old side), and the same on the means of one run side by side.
@@ -31,17 +37,22 @@ from collections import Counter  # noqa: E402
 from itertools import pairwise  # noqa: E402
 from statistics import fmean  # noqa: E402
 
+from msgspec import UNSET  # noqa: E402
 from msgspec.structs import replace  # noqa: E402
 
 from roofmark.analysis.decide import set_scene  # noqa: E402
 from roofmark.analysis.gated import together  # noqa: E402
 from roofmark.analysis.paired_gate import gate_pairs, pair_cells, undecided_pairs  # noqa: E402
+from roofmark.analysis.shift import ALARM  # noqa: E402
 from roofmark.bundle import open_bundle  # noqa: E402
 from roofmark.evidence import Passed  # noqa: E402
-from roofmark.gating.against import AgainstOptions, gate_against  # noqa: E402
-from roofmark.options import RunOptions  # noqa: E402
+from roofmark.gating.against import gate_against  # noqa: E402
+from roofmark.options import AgainstOptions, RunOptions  # noqa: E402
+from roofmark.study import Contrast  # noqa: E402
 
 MEANS_MARGIN = 0.03
+PLANTED = {"cuda": 1.03, "cpu": 1.10}
+SIDES = ("was", "now")
 STUDY = """
 import roofmark as rm
 
@@ -138,7 +149,100 @@ def redrawn(study, sets, rng):
     return together(cell.decision for cell in pair_cells(scene))
 
 
+# --- recorded ------------------------------------------------------------------------------------
+def recorded_gates(bundle, *, slower=1.0):
+    """Yield (decision, alarm of the means) for each workload and direction."""
+    found = {}
+    for trace in bundle.traces():
+        if trace.role in ("baseline", "twin") and isinstance(trace.outcome, Passed):
+            found.setdefault(trace.workload, {}).setdefault(trace.process, {})[trace.role] = trace
+    for workload, sets in found.items():
+        whole = [both for _, both in sorted(sets.items()) if len(both) == 2]
+        for was, now in (("baseline", "twin"), ("twin", "baseline")):
+            sides = [{"was": one[was], "now": stretch(one[now], slower)} for one in whole]
+            study = _as_pair(bundle.study, workload)
+            yield _played(study, bundle.run.device, sides)
+
+
+def _as_pair(study, workload):
+    solution = study.solution(study.baseline)
+    return replace(
+        study,
+        workloads=tuple(w for w in study.workloads if w.id == workload),
+        solutions=tuple(replace(solution, name=name, after=UNSET) for name in ("x.was", "x.now")),
+        baseline="x.was",
+        contrasts=(Contrast(name="x", of="x.now", against="x.was"),),
+        protocol=replace(study.protocol, level=1 - ALARM),
+    )
+
+
+def _played(study, device, sides):
+    fewest, most = study.protocol.processes
+    traces, scene = [], None
+    for count in range(min(fewest, len(sides)), min(most, len(sides)) + 1):
+        traces = [
+            replace(trace, solution=f"x.{side}", role=role, process=i)
+            for i, one in enumerate(sides[:count])
+            for side, role in (("was", "baseline"), ("now", "solution"))
+            for trace in (one[side],)
+        ]
+        scene = set_scene(study, device, traces)
+        if not undecided_pairs(study, device, traces):
+            break
+    means = [_mean([t for t in traces if t.solution == f"x.{s}"], scene.tier) for s in SIDES]
+    decision = together(cell.decision for cell in pair_cells(scene))
+    return decision, means[1] > (1 + MEANS_MARGIN) * means[0]
+
+
+def _mean(traces, tier):
+    return fmean(
+        s
+        for trace in traces
+        for m in trace.outcome.measurements
+        if m.tier == tier
+        for v in m.visits
+        for s in v.samples
+    )
+
+
+def report_recorded(folders):
+    """Print a row for each bundle, and the sums for each kind of device."""
+    sums = {}
+    for path in sorted(m.parent for f in folders for m in Path(f).rglob("manifest.json")):
+        bundle = open_bundle(path)
+        for slower in (1.0, PLANTED[bundle.run.device]):
+            gates = list(recorded_gates(bundle, slower=slower))
+            if gates:
+                _row_recorded(f"{bundle.name}, {_truth(slower)}", gates)
+                sums.setdefault((bundle.run.device, slower), []).extend(gates)
+    for (device, slower), gates in sums.items():
+        _row_recorded(f"all on {device}, {_truth(slower)}", gates)
+
+
+def _truth(slower):
+    return "unchanged" if slower == 1 else f"{100 * (slower - 1):.0f} % slower"
+
+
+def _row_recorded(name, gates):
+    alarms = sum(alarm for _, alarm in gates)
+    row(name, Counter(decision for decision, _ in gates), f"{100 * alarms / len(gates):.1f} %")
+
+
 # --- the table -----------------------------------------------------------------------------------
+def stretch(trace, factor):
+    """Multiply every sample of a trace."""
+    measured = tuple(
+        replace(
+            m,
+            visits=tuple(
+                replace(v, samples=tuple(s * factor for s in v.samples)) for v in m.visits
+            ),
+        )
+        for m in trace.outcome.measurements
+    )
+    return replace(trace, outcome=replace(trace.outcome, measurements=measured))
+
+
 def row(name, found, alarms):
     n = found.total()
     shares = [f"{100 * found[d] / n:>6.1f} %" for d in ("pass", "fail", "undecided")] if n else []
@@ -175,9 +279,14 @@ def main():
     parser.add_argument("--gates", type=int, default=20)
     parser.add_argument("--planted", type=int, default=10)
     parser.add_argument("--redraws", type=int, default=200)
-    parser.add_argument("--keep", type=Path, required=True)
+    parser.add_argument("--keep", type=Path)
+    parser.add_argument("--bundles", nargs="*", default=[])
     options = parser.parse_args()
     start = time.perf_counter()
+    if options.bundles:
+        report_recorded(options.bundles)
+    if not options.keep:
+        return
     plan = [(f"unchanged-{i}", ("same", "idle")[i % 2]) for i in range(options.gates)]
     plan += [(f"planted-{i}", "slow") for i in range(options.planted)]
     bundles = {name: play(options.keep / name, kind) for name, kind in plan}

@@ -10,13 +10,12 @@ from roofmark.cli import FAILS, HOLDS, UNDECIDED, Ended
 from roofmark.cli.pin import metric_named
 from roofmark.cli.run import device_named, free_folder, process_range
 from roofmark.cli.speak import print_json, progress_bar, say_wrote
-from roofmark.options import RunOptions
+from roofmark.options import AgainstOptions, RunOptions
 from roofmark.records import Missing
 
 if TYPE_CHECKING:
     from roofmark.analysis.gate import Ask
     from roofmark.bundle import Bundle
-    from roofmark.gating.against import AgainstOptions
     from roofmark.reports.gate_pages import AnyGate
 
 
@@ -66,8 +65,6 @@ def main(
     as_json: bool = typer.Option(False, "--json", help="Print the gate as JSON."),
 ) -> int:
     """Gate a change: 0 it passes, 1 it fails, 3 it cannot be decided."""
-    from roofmark.gating.against import AgainstOptions
-
     growth = memory_margin if memory else None
     if against is not None:
         _refuse("--against", baseline=baseline, metric=metric, ratio=ratio)
@@ -107,7 +104,7 @@ def _refuse(mode: str, **options: object) -> None:
 
 
 def _against(
-    study: Path, revision: str, output: Path, options: "AgainstOptions", growth: float | None
+    study: Path, revision: str, output: Path, options: AgainstOptions, growth: float | None
 ) -> "list[AnyGate]":
     """Measure side by side and gate; memory too where anything was measured."""
     from roofmark.bundle import open_bundle

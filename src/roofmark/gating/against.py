@@ -8,7 +8,6 @@ as the loop's duel does it; a run that was killed goes on when the same gate is 
 import contextlib
 import dataclasses
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,29 +30,12 @@ from roofmark.loading import LoadedStudy, load_study
 from roofmark.looping.change import binary_of
 from roofmark.looping.duel import Say, lay_out, measure
 from roofmark.narrowing import narrow_study, select_workloads
-from roofmark.options import RunOptions
+from roofmark.options import AgainstOptions, RunOptions
 from roofmark.records import Missing, decode, digest
 from roofmark.study import Device, Protocol, Study
 
 if TYPE_CHECKING:
     from roofmark.analysis.memory_gate import MemoryGate
-
-
-@dataclass(frozen=True, kw_only=True)
-class AgainstOptions:
-    """What is asked of a gate between two revisions.
-
-    run: as for any run; its `solutions` are shell patterns. revision: the new side; the work tree
-    if None. margin: the slow-down that must not pass; the smaller of both studies' if None.
-    alarm: highest probability that unchanged code fails the gate. unchanged: measure also what did
-    not change, which tells how quiet the machine is.
-    """
-
-    run: RunOptions = field(default_factory=RunOptions)
-    revision: str | None = None
-    margin: float | None = None
-    alarm: float = ALARM
-    unchanged: bool = False
 
 
 def gate_against(

@@ -5,11 +5,11 @@ import subprocess
 import pytest
 
 from roofmark.errors import BundleError, StudyError
-from roofmark.gating.against import AgainstOptions, gate_against
+from roofmark.gating.against import gate_against
 from roofmark.gating.pairing import pair_studies, paired_study
 from roofmark.gating.revisions import at_commit, at_work_tree
 from roofmark.loading import load_study
-from roofmark.options import RunOptions
+from roofmark.options import AgainstOptions, RunOptions
 from tiny import REFERENCE, write_study
 
 FAST = "def line(x):\n    return 2 * x + 1\n"
