@@ -39,8 +39,7 @@ def at_commit(study: Path, revision: str, scratch: Path) -> Revision:
     Raises: StudyError RM436 when there is no such revision, or no such study at it.
     """
     root, inside = _root_of(study)
-    spell = f"{revision}^{{commit}}"
-    commit = _git(root, "rev-parse", "--verify", "--end-of-options", spell).strip()
+    commit = _commit_of(root, revision)
     tree, index = scratch / "tree", scratch / "index"
     tree.mkdir(parents=True)
     own = {"GIT_INDEX_FILE": str(index)}
@@ -66,9 +65,20 @@ def _root_of(study: Path) -> tuple[Path, Path]:
     return root, study.relative_to(root)
 
 
+def _commit_of(root: Path, revision: str) -> str:
+    """Return a revision's full name; one that begins with a dash is no option."""
+    spelled = f"{revision}^{{commit}}"
+    try:
+        return run_git(root, "rev-parse", "--verify", "--end-of-options", spelled).strip()
+    except GitFailed as error:
+        fact = f"git knows no commit {revision!r}"
+        mend = "Name a commit, branch or tag; a shallow clone has to fetch it first."
+        raise StudyError(problem("RM436", fact, str(root), mend)) from error
+
+
 def _git(folder: Path, *words: str, variables: dict[str, str] | None = None) -> str:
     try:
         return run_git(folder, *words, variables=variables)
     except GitFailed as error:
-        mend = "Name a commit, branch or tag of the repository that holds the study."
+        mend = "Run it where git works, in the repository that holds the study."
         raise StudyError(problem("RM436", str(error), str(folder), mend)) from error
