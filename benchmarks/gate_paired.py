@@ -49,6 +49,7 @@ from roofmark.evidence import Passed  # noqa: E402
 from roofmark.gating.against import gate_against  # noqa: E402
 from roofmark.options import AgainstOptions, RunOptions  # noqa: E402
 from roofmark.study import Contrast  # noqa: E402
+from roofmark.testing import stretched  # noqa: E402
 
 MEANS_MARGIN = 0.03
 PLANTED = {"cuda": 1.03, "cpu": 1.10}
@@ -159,7 +160,7 @@ def recorded_gates(bundle, *, slower=1.0):
     for workload, sets in found.items():
         whole = [both for _, both in sorted(sets.items()) if len(both) == 2]
         for was, now in (("baseline", "twin"), ("twin", "baseline")):
-            sides = [{"was": one[was], "now": stretch(one[now], slower)} for one in whole]
+            sides = [{"was": one[was], "now": stretched(one[now], slower)} for one in whole]
             study = _as_pair(bundle.study, workload)
             yield _played(study, bundle.run.device, sides)
 
@@ -229,20 +230,6 @@ def _row_recorded(name, gates):
 
 
 # --- the table -----------------------------------------------------------------------------------
-def stretch(trace, factor):
-    """Multiply every sample of a trace."""
-    measured = tuple(
-        replace(
-            m,
-            visits=tuple(
-                replace(v, samples=tuple(s * factor for s in v.samples)) for v in m.visits
-            ),
-        )
-        for m in trace.outcome.measurements
-    )
-    return replace(trace, outcome=replace(trace.outcome, measurements=measured))
-
-
 def row(name, found, alarms):
     n = found.total()
     shares = [f"{100 * found[d] / n:>6.1f} %" for d in ("pass", "fail", "undecided")] if n else []

@@ -16,6 +16,7 @@ from roofmark.testing import (
     simulated_traces,
     small_environment,
     small_study,
+    stretched,
     write_bundle,
 )
 
@@ -48,19 +49,6 @@ def run(tmp_path, ratios, *, study=STUDY, touch=None, **options):
 
 def decisions(gate):
     return {f"{c.workload}/{c.solution}": c.decision for c in gate.cells}
-
-
-def stretched(trace, factor):
-    measured = tuple(
-        replace(
-            m,
-            visits=tuple(
-                replace(v, samples=tuple(s * factor for s in v.samples)) for v in m.visits
-            ),
-        )
-        for m in trace.outcome.measurements
-    )
-    return replace(trace, outcome=replace(trace.outcome, measurements=measured))
 
 
 @pytest.mark.parametrize(
