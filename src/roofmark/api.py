@@ -17,7 +17,7 @@ import msgspec
 from roofmark import __version__
 from roofmark.bundle import MANIFEST, Bundle, BundleWriter, open_bundle
 from roofmark.errors import BenchError, BundleError, Problem
-from roofmark.evidence import Environment, Run, Session, Skipped
+from roofmark.evidence import Environment, Run, Session, Skipped, Trace
 from roofmark.narrowing import narrow_study
 from roofmark.options import Progress, RunOptions
 from roofmark.records import Missing, digest, encode
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from roofmark.analysis.verdict import Replication, Verdict
 
 Say = Callable[[Progress], None]
+Undecided = Callable[[Study, Device, list[Trace]], set[str]]
+"""Which workloads are to be measured further: the stopping rule, from the traces so far."""
 
 
 def run(
@@ -35,10 +37,12 @@ def run(
     *,
     options: RunOptions | None = None,
     progress: Say | None = None,
+    undecided: Undecided | None = None,
 ) -> Bundle:
     """Measure a study and return the sealed bundle that it left in `output`.
 
     study: a `study.py`, its folder, or a Study whose sources lie in the current folder.
+    undecided: what still has to be decided; by default what the verdict leaves open.
     Raises: StudyError, BenchError, BundleError. After any of them, and after Ctrl-C, the traces
         that were finished are in `output`, and `resume` goes on from there.
     """
@@ -47,18 +51,20 @@ def run(
     options = options or RunOptions()
     loaded = load_study(study)
     asked = narrow_study(loaded.study, options)
-    device = _choose_device(asked, options)
+    device = choose_device(asked, options)
     output = Path(output)
     with BundleWriter(output, force=options.force) as writer:
         if writer.has("study.json"):
             raise _interrupted_there(output)
         begun = _new_run(asked, device, options)
-        _begin(writer, asked, begun, loaded.contents, _collect(device, loaded.folder))
-        _measure(writer, loaded.contents, progress)
+        _begin(writer, asked, begun, loaded.contents, collect_machine(device, loaded.folder))
+        _measure(writer, loaded.contents, progress, undecided)
     return open_bundle(output)
 
 
-def resume(output: str | Path, *, progress: Say | None = None) -> Bundle:
+def resume(
+    output: str | Path, *, progress: Say | None = None, undecided: Undecided | None = None
+) -> Bundle:
     """Go on with a run that was interrupted, on the same machine; return the sealed bundle.
 
     Raises: BundleError RM410 when this is another machine than the one that began.
@@ -71,13 +77,13 @@ def resume(output: str | Path, *, progress: Say | None = None) -> Bundle:
     with BundleWriter(output) as writer:
         study = writer.read("study.json", Study)
         begun = writer.read("environment.json", Environment)
-        _check_same_machine(begun, _collect(begun.device, output), output)
+        _check_same_machine(begun, collect_machine(begun.device, output), output)
         record = writer.read("run.json", Run)
         sessions = (*record.sessions, _new_session())
         writer.write("run.json", msgspec.structs.replace(record, sessions=sessions))
         contents = {path: _kept_source(output, name) for path, name in study.files.items()}
         check_kept_study(study, contents)
-        _measure(writer, contents, progress)
+        _measure(writer, contents, progress, undecided)
     return open_bundle(output)
 
 
@@ -120,12 +126,12 @@ def rerun(
     before, loaded = original.run, load_bundled_study(original)
     study, contents = loaded.study, loaded.contents
     options = options or RunOptions(device=before.device, confirm=before.confirmation)
-    device = _choose_device(study, options)
+    device = choose_device(study, options)
     with BundleWriter(output) as writer:
         if writer.has("study.json"):
             raise _interrupted_there(Path(output))
         begun = _new_run(study, device, options)
-        _begin(writer, study, begun, contents, _collect(device, original.path))
+        _begin(writer, study, begun, contents, collect_machine(device, original.path))
         _measure(writer, contents, progress)
     again = open_bundle(output)
     return replicate(
@@ -156,7 +162,12 @@ def _begin(
     writer.write("study.json", study)
 
 
-def _measure(writer: BundleWriter, contents: Mapping[str, bytes], progress: Say | None) -> None:
+def _measure(
+    writer: BundleWriter,
+    contents: Mapping[str, bytes],
+    progress: Say | None,
+    undecided: Undecided | None = None,
+) -> None:
     """Measure what the bundle's own study.json says, then seal; note how the session ended."""
     from roofmark.analysis.judge import undecided_workloads
     from roofmark.analysis.rules import loaded_plugins
@@ -169,7 +180,7 @@ def _measure(writer: BundleWriter, contents: Mapping[str, bytes], progress: Say 
         run=writer.read("run.json", Run),
         environment=writer.read("environment.json", Environment),
         writer=writer,
-        undecided=undecided_workloads,
+        undecided=undecided or undecided_workloads,
         say=progress or _silent,
         cache=build_cache(),
     )
@@ -191,7 +202,8 @@ def _end_session(writer: BundleWriter, how: str, seconds: float) -> None:
     writer.write("run.json", msgspec.structs.replace(record, sessions=sessions))
 
 
-def _choose_device(study: Study, options: RunOptions) -> Device:
+def choose_device(study: Study, options: RunOptions) -> Device:
+    """Return the device that a run would measure on."""
     if options.device != "auto":
         return options.device
     from roofmark.bench.driver import query_driver
@@ -201,7 +213,8 @@ def _choose_device(study: Study, options: RunOptions) -> Device:
     return "cuda" if has_gpu else "cpu"
 
 
-def _collect(device: Device, folder: Path) -> Environment:
+def collect_machine(device: Device, folder: Path) -> Environment:
+    """Return the machine with its ceilings. Raises: BenchError RM331 without the device."""
     from roofmark.bench.ceilings import collect_ceilings
     from roofmark.bench.environment import collect_environment
 

@@ -265,6 +265,16 @@ ERRORS: dict[str, Code] = {
         "They answer different questions or come from different kinds of device; a ratio between "
         "them would say nothing about the code.",
     ),
+    "RM435": Code(
+        "two revisions answer different questions",
+        "Only what is asked alike (contract, reference, workload) can be compared; a ratio between "
+        "two questions says nothing about the code.",
+    ),
+    "RM436": Code(
+        "a revision cannot be had",
+        "A gate between two revisions takes the other one from the git repository that holds the "
+        "study.",
+    ),
 }
 
 

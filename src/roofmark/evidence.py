@@ -211,6 +211,35 @@ class CpuReading(Record, array_like=True, tag="cpu"):
     load: float
 
 
+class MemoryUse(Record, tag="memory"):
+    """Bytes that one process held while it worked on one workload.
+
+    before: before anything of this workload was bound. bound: when its weights were prepared and
+    every slot had its call. peak: the most since `before`, timed calls included.
+    """
+
+    before: Bytes
+    bound: Bytes
+    peak: Bytes
+
+
+class Memory(Record):
+    """What a worker held, as three observers tell it.
+
+    host: resident set of the process. allocator: torch's on the device. driver: all of the process
+    on the device, as NVML sees it; its peak is the highest reading, not a high-water mark.
+    """
+
+    host: MemoryUse | Missing
+    allocator: MemoryUse | Missing
+    driver: MemoryUse | Missing
+
+
+_UNSEEN = Missing(reason="memory was not observed when this was measured")
+NO_MEMORY = Memory(host=_UNSEEN, allocator=_UNSEEN, driver=_UNSEEN)
+"""What bundles of format 1 tell of memory."""
+
+
 # --- the outcome ---------------------------------------------------------------------------------
 class Passed(Record, tag="passed"):
     """Every verified output was right; the only outcome that has a speed.
@@ -223,6 +252,7 @@ class Passed(Record, tag="passed"):
     measurements: tuple[Measurement, ...]
     absent: dict[str, str]
     readings: tuple[GpuReading | CpuReading, ...]
+    memory: Memory = NO_MEMORY
 
 
 class Incorrect(Record, tag="incorrect"):

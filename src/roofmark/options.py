@@ -72,6 +72,25 @@ class LoopOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AgainstOptions:
+    """What is asked of a gate between two revisions.
+
+    run: as for any run; its `solutions` are shell patterns. revision: the new side; the work tree
+    if None. margin: the slow-down that must not pass; the smaller of both studies' if None.
+    alarm: highest probability that unchanged code fails the gate. unchanged: measure also what did
+    not change, which tells how quiet the machine is.
+
+    Chosen: alarm as in every gate: once in fifty runs nobody learns to ignore.
+    """
+
+    run: RunOptions = RunOptions()
+    revision: str | None = None
+    margin: float | None = None
+    alarm: float = 0.02
+    unchanged: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class Progress:
     """How far a run is: steps done of those planned so far, and the time that is left at most."""
 

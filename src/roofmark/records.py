@@ -6,6 +6,7 @@ are ordered, so their order is part of its digest.
 
 Format history (`FORMAT`, stored in every manifest):
 1  first format.
+2  Passed.memory: what a worker held; Missing in bundles of format 1.
 """
 
 import hashlib
@@ -17,7 +18,7 @@ import msgspec
 
 from roofmark.errors import BundleError, Problem
 
-FORMAT = 1
+FORMAT = 2
 
 # Chosen: far above any honest record (54 workloads make about 0.3 MB), far below what would
 # exhaust a laptop; a larger file is refused before it is parsed.

@@ -147,13 +147,13 @@ def _cell(scene: Scene, environment: Environment, comparison: Comparison) -> Cel
     own = scene.series.get(place)
     base = scene.series.get((comparison.workload, scene.study.baseline))
     doomed = comparison.fate in DOOMED
-    time = Missing(reason=comparison.fate) if doomed else _time(scene, own)
+    time = Missing(reason=comparison.fate) if doomed else time_of(scene, own)
     return Cell(
         workload=comparison.workload,
         solution=comparison.solution,
         decision=comparison.decision,
         time=time,
-        baseline_time=_time(scene, base),
+        baseline_time=time_of(scene, base),
         speedup=_speedup(scene, comparison),
         p=sig(comparison.p),
         codes=(),
@@ -164,8 +164,8 @@ def _cell(scene: Scene, environment: Environment, comparison: Comparison) -> Cel
     )
 
 
-def _time(scene: Scene, series: Series | None) -> Estimate | Missing:
-    """A reported number is quoted in the reason, since it has no interval of ours."""
+def time_of(scene: Scene, series: Series | None) -> Estimate | Missing:
+    """Return the time on the deciding tier; a reported number, having no interval, as a reason."""
     for trace in series.traces if series else ():
         if isinstance(trace.outcome, Reported):
             said = trace.outcome

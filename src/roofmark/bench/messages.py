@@ -7,7 +7,7 @@ is never told expected outputs, the run's entropy or the stopping rule.
 
 from typing import Literal
 
-from roofmark.evidence import Build, Discard
+from roofmark.evidence import Build, Discard, Memory
 from roofmark.records import Record
 from roofmark.study import CacheState, Definition, Device, Solution, Tier, Workload
 from roofmark.units import Bytes, Seconds
@@ -151,19 +151,24 @@ class IsBound(Record, tag="bound"):
 
 
 class Prepared(Record, tag="prepared"):
-    """Tiers that cannot be measured, with the reason; a build proved by the first call (Triton)."""
+    """Tiers that cannot be measured, with the reason; a build proved by the first call (Triton).
+
+    memory: what binding, the first call and the tiers took so far.
+    """
 
     absent: dict[str, str]
     build: Build | None
+    memory: Memory
 
 
 class Timed(Record, tag="timed"):
-    """Samples in order, seconds per call; `calls` stand behind each."""
+    """Samples in order, seconds per call; `calls` stand behind each. memory: as in `Prepared`."""
 
     samples: tuple[Seconds, ...]
     calls: int
     clock: str
     discarded: tuple[Discard, ...]
+    memory: Memory
 
 
 # --- from either ---------------------------------------------------------------------------------

@@ -41,12 +41,12 @@ def main(
     from roofmark import api
 
     options = RunOptions(
-        device=cast(Literal["auto", "cpu", "cuda"], _one_of("device", device, "auto cpu cuda")),
+        device=device_named(device),
         workloads=tuple(workload),
         solutions=tuple(solution),
         tier=cast("Tier | None", _one_of("tier", tier, "kernel graph call")),
         cache=cast("CacheState | None", _one_of("cache", cache, "cold warm")),
-        processes=_range(processes),
+        processes=process_range(processes),
         blocks=blocks,
         time_limit=time_limit,
         confirm=confirm,
@@ -107,7 +107,13 @@ def _one_of(option: str, value: str | None, allowed: str) -> str | None:
     return value
 
 
-def _range(text: str | None) -> tuple[int, int] | None:
+def device_named(device: str) -> Literal["auto", "cpu", "cuda"]:
+    """Return the device of that name. Raises: BadParameter for any other word."""
+    return cast(Literal["auto", "cpu", "cuda"], _one_of("device", device, "auto cpu cuda"))
+
+
+def process_range(text: str | None) -> tuple[int, int] | None:
+    """Return the fewest and most process sets of "6:12". Raises: BadParameter."""
     if text is None:
         return None
     low, colon, high = text.partition(":")

@@ -18,6 +18,7 @@ from roofmark.errors import StudyError
 from roofmark.evidence import Build, Environment
 from roofmark.loading import MAX_SOURCE_BYTES, LoadedStudy
 from roofmark.records import Missing
+from roofmark.study import Study
 
 Contents = Mapping[str, str | bytes]
 
@@ -92,11 +93,18 @@ def build_binary(
     loaded: LoadedStudy, name: str, files: Mapping[str, str], environment: Environment
 ) -> str | Missing:
     """Return the sha256 of the library that these files build. Raises: BuildError."""
-    solution = loaded.study.solution(name)
+    contents = loaded.contents | {path: text.encode() for path, text in files.items()}
+    return binary_of(loaded.study, contents, name, environment)
+
+
+def binary_of(
+    study: Study, contents: Mapping[str, bytes], name: str, environment: Environment
+) -> str | Missing:
+    """Return the sha256 of the library that a solution is built to. Raises: BuildError."""
+    solution = study.solution(name)
     if solution.language == "python":
         return Missing(reason="interpreted")
-    contents = loaded.contents | {path: text.encode() for path, text in files.items()}
     with open_scratch() as scratch, BundleWriter(scratch / "proofs") as writer:
-        shop = Workshop(loaded.study, contents, scratch=scratch, cache=build_cache())
+        shop = Workshop(study, contents, scratch=scratch, cache=build_cache())
         shop.prepare(solution, environment, writer)
         return writer.read(f"builds/{shop.proofs[name]}.json", Build).binary

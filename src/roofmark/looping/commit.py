@@ -4,7 +4,6 @@ In: a git work tree, the files before and after, the try, its confirmation's ver
 commit, made once however often it is asked for.
 """
 
-import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,14 +11,13 @@ from roofmark.analysis.verdict import Estimate, Verdict
 from roofmark.bundle import Bundle
 from roofmark.codes import problem
 from roofmark.errors import BundleError
+from roofmark.git import GitFailed, run_git
 from roofmark.looping.duel import CANDIDATE
 from roofmark.looping.files import put
 from roofmark.looping.tries import Try
 
 # Chosen: a subject that fits a one-line log.
 _SUBJECT = 72
-# Chosen: a hook that runs for longer is stuck; git itself takes milliseconds.
-_LIMIT_SECONDS = 600.0
 
 
 def check_work_tree(folder: Path) -> None:
@@ -82,20 +80,9 @@ def _speedup(speedup: object) -> str:
 
 def _git(folder: Path, *words: str) -> str:
     try:
-        done = subprocess.run(
-            ["git", *words],
-            cwd=folder,
-            check=False,
-            capture_output=True,
-            text=True,
-            timeout=_LIMIT_SECONDS,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise _refused(f"git cannot be used: {error}", folder) from error
-    if done.returncode:
-        said = (done.stderr or done.stdout).strip().splitlines() or ["no reason given"]
-        raise _refused(f"git {words[0]}: {said[-1]}", folder)
-    return done.stdout
+        return run_git(folder, *words)
+    except GitFailed as error:
+        raise _refused(str(error), folder) from error
 
 
 def _refused(fact: str, folder: Path) -> BundleError:

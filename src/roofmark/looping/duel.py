@@ -1,7 +1,8 @@
 """The duel: a candidate against the incumbent, on the study's own workloads and protocol.
 
 In: a loaded study and two versions of one solution's files. Out: a study of those two, a sealed
-bundle (a finished one is opened, an interrupted one resumed), and what follows from it.
+bundle (a finished one is opened, an interrupted one resumed), and what follows from it. Contenders
+are laid out and measured here for gates between two revisions as well.
 
 A first run chooses, at the study's own level. A confirmation measures again from nothing, with
 held-out workloads, at level 1 - alpha / (j (j + 1)) for the j-th confirmation of the loop. Its
@@ -10,7 +11,8 @@ that a loop of any length keeps anything without a gain is at most alpha.
 Source: the union bound; 1/(j (j + 1)) = 1/j - 1/(j + 1) telescopes to 1.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -53,45 +55,83 @@ def write_duel(
 ) -> Path:
     """Write a study of (incumbent, candidate) with its sources into `folder`; return its file."""
     own = loaded.study.solution(solution)
-    names = (INCUMBENT, CANDIDATE)
+    contenders = [
+        Contender(name, own, {path: _version(loaded, files, path) for path in own.files})
+        for name, files in zip((INCUMBENT, CANDIDATE), versions, strict=True)
+    ]
     study = replace(
         loaded.study,
-        solutions=tuple(_moved(own, name) for name in names),
         baseline=INCUMBENT,
         contrasts=(),
         protocol=replace(loaded.study.protocol, margin=margin, level=level),
-        files={},
     )
-    for path, data in loaded.contents.items():
+    return lay_out(folder, study, loaded.contents, contenders)
+
+
+def _version(loaded: LoadedStudy, files: Mapping[str, str], path: str) -> bytes:
+    text = files.get(path)
+    return loaded.contents[path] if text is None else text.encode()
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A solution of some version, under the name it competes with; its files in a folder of theirs.
+
+    home: that folder, shared by contenders with the same files; the name's own if "".
+    """
+
+    name: str
+    solution: Solution
+    files: Mapping[str, bytes]
+    home: str = ""
+
+
+def lay_out(
+    folder: Path, study: Study, contents: Mapping[str, bytes], contenders: Iterable[Contender]
+) -> Path:
+    """Write a study whose solutions are these contenders; return its file.
+
+    contents: references and negative controls, by the study's own paths.
+    """
+    solutions: list[Solution] = []
+    for path, data in contents.items():
         put(folder / path, data)
-    for name, files in zip(names, versions, strict=True):
-        for path in own.files:
-            text = files.get(path)
-            put(folder / name / path, loaded.contents[path] if text is None else text.encode())
+    for each in contenders:
+        home = each.home or each.name
+        for path, data in each.files.items():
+            put(folder / home / path, data)
+        solutions.append(_moved(each.solution, each.name, home))
+    study = replace(study, solutions=tuple(solutions), files={})
     put(folder / "study.json", encode_pretty(study))
     return folder / "study.json"
 
 
-def _moved(solution: Solution, name: str) -> Solution:
+def _moved(solution: Solution, name: str, home: str) -> Solution:
     """Return the solution with its files in a folder of its own; nobody is waited for."""
     prepare = solution.prepare
     return replace(
         solution,
         name=name,
-        entry=f"{name}/{solution.entry}",
-        sources=tuple(f"{name}/{path}" for path in solution.sources),
-        prepare=f"{name}/{prepare}" if isinstance(prepare, str) else UNSET,
+        entry=f"{home}/{solution.entry}",
+        sources=tuple(f"{home}/{path}" for path in solution.sources),
+        prepare=f"{home}/{prepare}" if isinstance(prepare, str) else UNSET,
         after=UNSET,
     )
 
 
-def measure(study: Path, output: Path, options: RunOptions, say: Say | None) -> Bundle:
+def measure(
+    study: Path,
+    output: Path,
+    options: RunOptions,
+    say: Say | None,
+    undecided: api.Undecided | None = None,
+) -> Bundle:
     """Return the bundle in `output`: as it is, resumed, or run now; nothing is measured twice."""
     if (output / MANIFEST).exists():
         return open_bundle(output)
     if (output / "study.json").exists():
-        return api.resume(output, progress=say)
-    return api.run(study, output, options=options, progress=say)
+        return api.resume(output, progress=say, undecided=undecided)
+    return api.run(study, output, options=options, progress=say, undecided=undecided)
 
 
 def judge_at(bundle: Bundle, level: float) -> Verdict:
