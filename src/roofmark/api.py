@@ -9,6 +9,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ import msgspec
 from roofmark import __version__
 from roofmark.bundle import MANIFEST, Bundle, BundleWriter, open_bundle
 from roofmark.errors import BenchError, BundleError, Problem
-from roofmark.evidence import Environment, Run, Session, Skipped
+from roofmark.evidence import Environment, Run, Session, Skipped, Trace
 from roofmark.narrowing import narrow_study
 from roofmark.options import Progress, RunOptions
 from roofmark.records import Missing, digest, encode
@@ -29,16 +30,30 @@ if TYPE_CHECKING:
 Say = Callable[[Progress], None]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Until:
+    """When a run stops: functions of study, device and traces, asked after every process set.
+
+    undecided: ids of workloads to go on with, once each has the fewest process sets. hopeless: why
+    going on is no use, asked from the first set on; nothing while it is.
+    """
+
+    undecided: Callable[[Study, Device, list[Trace]], set[str]]
+    hopeless: Callable[[Study, Device, list[Trace]], str] | None = None
+
+
 def run(
     study: Study | str | Path,
     output: str | Path,
     *,
     options: RunOptions | None = None,
     progress: Say | None = None,
+    until: Until | None = None,
 ) -> Bundle:
     """Measure a study and return the sealed bundle that it left in `output`.
 
     study: a `study.py`, its folder, or a Study whose sources lie in the current folder.
+    until: when to stop; by default when every cell is decided.
     Raises: StudyError, BenchError, BundleError. After any of them, and after Ctrl-C, the traces
         that were finished are in `output`, and `resume` goes on from there.
     """
@@ -54,11 +69,13 @@ def run(
             raise _interrupted_there(output)
         begun = _new_run(asked, device, options)
         _begin(writer, asked, begun, loaded.contents, _collect(device, loaded.folder))
-        _measure(writer, loaded.contents, progress)
+        _measure(writer, loaded.contents, progress, until)
     return open_bundle(output)
 
 
-def resume(output: str | Path, *, progress: Say | None = None) -> Bundle:
+def resume(
+    output: str | Path, *, progress: Say | None = None, until: Until | None = None
+) -> Bundle:
     """Go on with a run that was interrupted, on the same machine; return the sealed bundle.
 
     Raises: BundleError RM410 when this is another machine than the one that began.
@@ -77,7 +94,7 @@ def resume(output: str | Path, *, progress: Say | None = None) -> Bundle:
         writer.write("run.json", msgspec.structs.replace(record, sessions=sessions))
         contents = {path: _kept_source(output, name) for path, name in study.files.items()}
         check_kept_study(study, contents)
-        _measure(writer, contents, progress)
+        _measure(writer, contents, progress, until)
     return open_bundle(output)
 
 
@@ -156,32 +173,44 @@ def _begin(
     writer.write("study.json", study)
 
 
-def _measure(writer: BundleWriter, contents: Mapping[str, bytes], progress: Say | None) -> None:
+def _measure(
+    writer: BundleWriter,
+    contents: Mapping[str, bytes],
+    progress: Say | None,
+    until: Until | None = None,
+) -> None:
     """Measure what the bundle's own study.json says, then seal; note how the session ended."""
-    from roofmark.analysis.judge import undecided_workloads
     from roofmark.analysis.rules import loaded_plugins
-    from roofmark.bench.run import Job, run_job
+    from roofmark.bench.run import Job, never, run_job
 
-    started = time.monotonic()
+    started, until = time.monotonic(), until or _decided()
     job = Job(
         study=writer.read("study.json", Study),
         contents=contents,
         run=writer.read("run.json", Run),
         environment=writer.read("environment.json", Environment),
         writer=writer,
-        undecided=undecided_workloads,
+        undecided=until.undecided,
+        hopeless=until.hopeless or never,
         say=progress or _silent,
         cache=build_cache(),
     )
     try:
-        run_job(job)
+        hopeless = run_job(job)
     except BaseException as error:
         # On a full disk this cannot be written either; the first error is the one to tell.
         with contextlib.suppress(BundleError):
             _end_session(writer, type(error).__name__, time.monotonic() - started)
         raise
-    _end_session(writer, "complete", time.monotonic() - started)
+    how = f"given up: {hopeless}" if hopeless else "complete"
+    _end_session(writer, how, time.monotonic() - started)
     writer.seal(loaded_plugins())
+
+
+def _decided() -> Until:
+    from roofmark.analysis.judge import undecided_workloads
+
+    return Until(undecided=undecided_workloads)
 
 
 def _end_session(writer: BundleWriter, how: str, seconds: float) -> None:

@@ -36,6 +36,7 @@ def open_plan(
     if solution not in names:
         raise no_match("solution", [solution], names)
     margin = loaded.study.protocol.margin if options.margin is None else options.margin
+    group_margin = margin if options.group_margin is None else options.group_margin
     plan = LoopPlan(
         source=str(source),
         file=file,
@@ -43,13 +44,19 @@ def open_plan(
         solution=solution,
         device=options.device,
         margin=margin,
+        group_margin=group_margin,
         alpha=options.alpha,
     )
     _check_numbers(plan)
     if not (folder / PLAN).exists():
         put(folder / PLAN, encode_pretty(plan))
-    _check_same(decode((folder / PLAN).read_bytes(), LoopPlan, where=folder / PLAN), plan, folder)
+    _check_same(read_plan(folder), plan, folder)
     return loaded, plan
+
+
+def read_plan(folder: Path) -> LoopPlan:
+    """Return what the loop in a folder was asked. Raises: BundleError RM402, OSError."""
+    return decode((folder / PLAN).read_bytes(), LoopPlan, where=folder / PLAN)
 
 
 def _copy_study(given: Path, source: Path, kept: Path, folder: Path) -> None:
@@ -62,10 +69,12 @@ def _copy_study(given: Path, source: Path, kept: Path, folder: Path) -> None:
 
 def _check_numbers(plan: LoopPlan) -> None:
     """Raises: StudyError RM103."""
-    for name, value, most in (("margin", plan.margin, 1.0), ("alpha", plan.alpha, 0.5)):
+    for name, most in (("margin", 1.0), ("group_margin", 1.0), ("alpha", 0.5)):
+        value = getattr(plan, name)
         if not 0 < value < most:
             mend = f"Give a number between 0 and {most:g}."
-            raise StudyError(problem("RM103", f"{name} is {value:g}", f"--{name}", mend))
+            option = f"--{name.replace('_', '-')}"
+            raise StudyError(problem("RM103", f"{name} is {value:g}", option, mend))
 
 
 def _check_same(there: LoopPlan, asked: LoopPlan, folder: Path) -> None:
