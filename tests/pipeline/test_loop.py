@@ -134,7 +134,8 @@ def test_each_candidate_has_its_ending(tries: list[Try]) -> None:
     assert "reference.py" in tries[2].reason
     assert "try 4" in tries[4].reason and tries[4].same_as == 4
     # What loses or is wrong leaves after a process set or two; what is kept needs all of them.
-    assert [each.first.processes for each in tries if isinstance(each.first, Measured)][:2] == [1, 1]
+    runs = [each.first for each in tries]
+    assert [each.processes for each in runs if isinstance(each, Measured)][:2] == [1, 1]
     assert [each.against for each in tries] == [0] * 6 + [6] * 2
 
 

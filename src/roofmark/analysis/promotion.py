@@ -57,8 +57,8 @@ class Promotion:
     """Where one solution stands.
 
     ratio: its overall speed-up, however few sets there are; None before the first whole one.
-    settled: more process sets change nothing. hopeless: why it cannot win, or nothing. slower:
-    by more than the margin, at a level that is split over a look after every set.
+    settled: more process sets change nothing. hopeless: why it cannot win, or nothing. slower: by more
+    than the margin, with the same doubt; a word for people, where a verdict asks for more.
     """
 
     ratio: float | None
@@ -136,7 +136,7 @@ def _promotion(study: Study, cells: _Cells, group_margin: float) -> Promotion:
         ratio=math.exp(summary.mean) if summary else None,
         settled=decided and (zone != "faster" or not any(group.open for group in groups)),
         hopeless=_hopeless(cells, summary, groups, plan.margin),
-        slower=summary is not None and _is_slower(summary, plan),
+        slower=summary is not None and _upper(summary) < -math.log1p(plan.margin),
         groups=groups,
     )
 
@@ -149,7 +149,7 @@ def _hopeless(
         return f"{fallen[0].fate.replace('_', ' ')} on {fallen[0].workload}"
     if summary is None:
         return ""
-    upper = _upper(summary, DOUBT)
+    upper = _upper(summary)
     if upper < math.log1p(margin):
         return (
             f"{math.exp(summary.mean):.4g}x, at most {math.exp(upper):.4g}x after {summary.n} "
@@ -159,13 +159,8 @@ def _hopeless(
     return f"slower on {', '.join(lost)}" if lost else ""
 
 
-def _is_slower(summary: Summary, plan: Protocol) -> bool:
-    doubt = (1 - plan.level) / (2 * plan.processes[1])
-    return _upper(summary, doubt) < -math.log1p(plan.margin)
-
-
-def _upper(summary: Summary, doubt: float) -> float:
-    quantile = float(stdtrit(2 * summary.n - 1, 1 - doubt))
+def _upper(summary: Summary) -> float:
+    quantile = float(stdtrit(2 * summary.n - 1, 1 - DOUBT))
     return summary.mean + quantile * summary.error + summary.blur
 
 

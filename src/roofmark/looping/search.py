@@ -12,6 +12,7 @@ function of seed and outcomes, whether or not the loop was killed in between.
 import contextlib
 import math
 import random
+import warnings
 from collections.abc import Generator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
@@ -187,7 +188,10 @@ class _Search:
         from optuna.samplers import TPESampler
 
         seed = random.Random(f"{self._seed}/{number}").getrandbits(32)
-        return TPESampler(seed=seed, multivariate=True, warn_independent_sampling=False)
+        with warnings.catch_warnings():
+            # Params of a launch interact; that Optuna may change the option is its own business.
+            warnings.simplefilter("ignore")
+            return TPESampler(seed=seed, multivariate=True)
 
 
 def _outcome(value: float | None) -> dict[str, Any]:
