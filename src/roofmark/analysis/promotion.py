@@ -57,8 +57,8 @@ class Promotion:
     """Where one solution stands.
 
     ratio: its overall speed-up, however few sets there are; None before the first whole one.
-    settled: more process sets change nothing. hopeless: why it cannot win, or nothing. slower: by more
-    than the margin, with the same doubt; a word for people, where a verdict asks for more.
+    settled: more process sets change nothing. hopeless: why it cannot win, or nothing. slower: by
+    more than the margin, with the same doubt; a word for people, where a verdict asks for more.
     """
 
     ratio: float | None

@@ -102,7 +102,7 @@ def sums(standing: "Standing") -> str:
     cost = [
         f"{standing.device_seconds:.0f} s of the device",
         f"{standing.seconds:.0f} s in all",
-        f"{standing.confirmations} confirmations, alpha spent {standing.alpha_spent:.3g}",
+        f"{standing.confirmations} confirmations, the next at level {standing.next_level:.6g}",
     ]
     if isinstance(standing.tokens, int):
         cost.append(f"{standing.tokens} tokens")

@@ -4,16 +4,18 @@ In: a loaded study and two versions of one solution's files. Out: a study of tho
 bundle (a finished one is opened, an interrupted one resumed), and what follows from it.
 
 A first run chooses, at the study's own level. A confirmation measures again from nothing, with
-held-out workloads, at level 1 - alpha / (j (j + 1)) for the j-th confirmation of the loop. Its
-samples are independent of the choice, and sum over j of alpha / (j (j + 1)) = alpha, so the chance
-that a loop of any length keeps anything without a gain is at most alpha.
-Source: the union bound; 1/(j (j + 1)) = 1/j - 1/(j + 1) telescopes to 1.
+held-out workloads, and its samples are independent of the choice. The j-th confirmation of the loop
+has alpha / (j (j + 1)) of its own, and inherits all that the one before it had if that was kept:
+a true gain takes nothing from those to come. So the chance that a loop of any length keeps
+anything without a gain is at most alpha.
+Source: Tian, Ramdas, "Online control of the familywise error rate", Stat. Methods Med. Res. 30
+(2021), online fallback; 1/(j (j + 1)) = 1/j - 1/(j + 1) telescopes to 1.
 
 Both stop as soon as it is known whether the candidate wins, or that it cannot
 (analysis/promotion.py).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -47,10 +49,12 @@ Say = Callable[[Progress], None]
 Won = Literal["won"]
 
 
-def confirmation_level(alpha: float, confirmations: int) -> float:
-    """Return the level of the next confirmation, after so many earlier ones."""
-    j = confirmations + 1
-    return 1 - alpha / (j * (j + 1))
+def confirmation_level(alpha: float, confirmed: Sequence[bool]) -> float:
+    """Return the level of the next confirmation. confirmed: whether each earlier one kept."""
+    share = 1 / 2
+    for j, kept in enumerate(confirmed, 2):
+        share = (share if kept else 0.0) + 1 / (j * (j + 1))
+    return 1 - alpha * share
 
 
 def write_duel(

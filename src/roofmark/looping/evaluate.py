@@ -6,7 +6,7 @@ drives the same function with recorded noise.
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Literal
 
@@ -74,22 +74,25 @@ def evaluate(state: State, start: Bundle, candidate: Candidate, say: Say | None)
             partial(_duel, state, candidate, start, say),
             level=state.loaded.study.protocol.level,
             alpha=state.plan.alpha,
-            confirmations=state.journal.confirmations,
+            confirmed=state.journal.confirmed,
         )
     except (StudyError, BuildError) as error:
         return replace(blank, ending="build_failed", reason=str(error))
 
 
-def decide(proved: Try, duel: Duel, *, level: float, alpha: float, confirmations: int) -> Try:
+def decide(
+    proved: Try, duel: Duel, *, level: float, alpha: float, confirmed: Sequence[bool]
+) -> Try:
     """Return the try once its runs are done: kept if it won both.
 
-    level: of the first run. confirmations: made earlier in this loop, which share alpha.
+    level: of the first run. confirmed: whether each earlier confirmation of this loop kept; they
+    share alpha.
     """
     ending, reason, first = duel("first", level)
     done = _measured(replace(proved, first=first), first)
     if ending != "won":
         return replace(done, ending=ending, reason=reason)
-    ending, reason, again = duel("confirmation", confirmation_level(alpha, confirmations))
+    ending, reason, again = duel("confirmation", confirmation_level(alpha, confirmed))
     done = _measured(replace(done, confirmation=again), again)
     if ending != "won":
         return replace(done, ending=ending, reason=f"not confirmed: {reason}")

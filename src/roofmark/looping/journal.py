@@ -39,9 +39,10 @@ class Journal:
         return max((each.number for each in self.tries if each.ending == "kept"), default=0)
 
     @property
-    def confirmations(self) -> int:
-        """How many confirmations were made; each has spent its share of alpha."""
-        return sum(isinstance(each.confirmation, Measured) for each in self.tries)
+    def confirmed(self) -> list[bool]:
+        """Whether each confirmation kept its candidate, in order."""
+        made = [each for each in self.tries if isinstance(each.confirmation, Measured)]
+        return [each.ending == "kept" for each in made]
 
     def append(self, entry: Entry) -> None:
         """Add an entry; it is on disk when this returns. Raises: BundleError RM408."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from msgspec import UnsetType
 
+from roofmark.looping.duel import confirmation_level
 from roofmark.looping.journal import ratio_of
 from roofmark.looping.tries import Ending, Measured, Try
 from roofmark.records import Missing, Record
@@ -17,9 +18,9 @@ class Standing(Record):
     """The sums of a loop.
 
     best: number of the last kept try, 0 for none. over_start: its speed-up over the study's own,
-    the product of the confirmations that led there. alpha_spent: share of the error budget that
-    its confirmations used. seconds: proposals and runs; device_seconds: runs, the start's included.
-    tokens, usd: of the tries whose proposer reported them.
+    the product of the confirmations that led there. next_level: of the next confirmation. seconds:
+    proposals and runs; device_seconds: runs, the start's included. tokens, usd: of the tries whose
+    proposer reported them.
     """
 
     tries: int
@@ -28,7 +29,7 @@ class Standing(Record):
     over_start: Ratio
     endings: dict[Ending, int]
     confirmations: int
-    alpha_spent: float
+    next_level: float
     seconds: Seconds
     device_seconds: Seconds
     tokens: int | Missing
@@ -52,7 +53,7 @@ def sum_up(tries: Sequence[Try], start_seconds: float, alpha: float) -> Standing
     for each in tries:
         endings[each.ending] = endings.get(each.ending, 0) + 1
     best = max((each.number for each in tries if each.ending == "kept"), default=0)
-    confirmations = sum(isinstance(each.confirmation, Measured) for each in tries)
+    confirmed = [t.ending == "kept" for t in tries if isinstance(t.confirmation, Measured)]
     device = start_seconds + sum(each.device_seconds for each in tries)
     missing = Missing(reason="no proposer reported it")
     tokens = [t.note.tokens for t in tries if not isinstance(t.note.tokens, UnsetType)]
@@ -63,9 +64,8 @@ def sum_up(tries: Sequence[Try], start_seconds: float, alpha: float) -> Standing
         best=best,
         over_start=ratios_over_start(tries).get(best, 1.0),
         endings=endings,
-        confirmations=confirmations,
-        # Source: the sum of 1/(j (j + 1)) over the first n is n/(n + 1).
-        alpha_spent=alpha * confirmations / (confirmations + 1),
+        confirmations=len(confirmed),
+        next_level=confirmation_level(alpha, confirmed),
         seconds=round(start_seconds + sum(each.seconds for each in tries), 3),
         device_seconds=round(device, 3),
         tokens=sum(tokens) if tokens else missing,

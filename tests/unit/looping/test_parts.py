@@ -2,6 +2,7 @@
 
 import math
 import os
+import random
 from pathlib import Path
 
 import pytest
@@ -40,9 +41,32 @@ def version(text: str, **params: int) -> Version:
 
 
 def test_the_budget_of_any_number_of_confirmations_is_alpha():
-    spent = [1 - confirmation_level(0.05, earlier) for earlier in range(10_000)]
+    spent = [1 - confirmation_level(0.05, [False] * earlier) for earlier in range(1000)]
     assert spent[0] == pytest.approx(0.025) and all(each > 0 for each in spent)
     assert 0.0499 < math.fsum(spent) < 0.05
+
+
+def test_what_was_kept_hands_its_share_on_and_what_failed_does_not():
+    def spent(*confirmed):
+        return (1 - confirmation_level(0.05, confirmed)) / 0.05
+
+    assert spent(True) == pytest.approx(1 / 2 + 1 / 6)
+    assert spent(True, True) == pytest.approx(1 / 2 + 1 / 6 + 1 / 12)
+    assert spent(True, False) == pytest.approx(1 / 12)
+    assert spent(False, True) == pytest.approx(1 / 6 + 1 / 12)
+    assert spent(*[True] * 1000) < 1
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_whatever_is_kept_before_it_false_ones_have_alpha_between_them(seed):
+    """The levels of candidates without a gain, none of them kept, sum to alpha at most."""
+    rng, confirmed, without = random.Random(seed), [], []
+    for _ in range(200):
+        gain = rng.random() < 0.5
+        if not gain:
+            without.append(1 - confirmation_level(0.05, confirmed))
+        confirmed.append(gain and rng.random() < 0.8)
+    assert math.fsum(without) <= 0.05
 
 
 @pytest.mark.parametrize(
