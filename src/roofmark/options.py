@@ -55,7 +55,8 @@ class ProfileOptions:
 class LoopOptions:
     """What bounds a loop, and what it takes to keep a candidate.
 
-    device: as in RunOptions. margin: smallest gain that is kept; the study's own if None.
+    device: as in RunOptions. workloads: patterns over ids; held-out workloads stay, for the
+    confirmations. margin: smallest gain that is kept; the study's own if None.
     group_margin: largest loss of any group of workloads (those that differ by their seed alone)
     that a kept candidate may have; margin if None. alpha: chance, over the whole loop, that
     anything is kept which is no gain. commit: make a commit of each kept candidate, in the git work
@@ -68,6 +69,7 @@ class LoopOptions:
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    workloads: tuple[str, ...] = ()
     margin: float | None = None
     group_margin: float | None = None
     alpha: float = 0.05

@@ -18,10 +18,12 @@ def main(
     study: Path = typer.Argument(..., help="A study.py or its folder; or the word `status`."),
     folder: Path | None = typer.Argument(None, help="After `status`: the folder of a loop."),
     solution: str | None = typer.Option(None, "-s", "--solution", help="The one to improve."),
+    workload: list[str] = typer.Option([], "-w", "--workload", help="Pattern of workload ids."),
     propose: str | None = typer.Option(None, help="Shell command that changes the scratch."),
     candidates: Path | None = typer.Option(None, help="Folder of candidates to try in order."),
     search: list[str] = typer.Option([], help="Param and values for Optuna: NAME=1,2,4 or 1..8."),
     seed: int = typer.Option(0, help="Of the search."),
+    ahead: int = typer.Option(1, min=1, help="Points that the search builds side by side."),
     output: Path | None = typer.Option(None, "-o", "--output", help="Folder of the loop."),
     iterations: int = typer.Option(10, min=1, help="Tries, those of earlier sessions included."),
     device_time: float | None = typer.Option(
@@ -43,7 +45,7 @@ def main(
     as_json: bool = typer.Option(False, "--json", help="Print the tries as JSON."),
 ) -> int:
     """Improve one solution by proved steps: exit code 0 if anything was kept, else 1."""
-    from roofmark.looping import loop
+    from roofmark.looping import from_search, loop, parse_space
 
     if str(study) == "status":
         return _status(folder, as_json=as_json, chart=chart)
@@ -51,9 +53,16 @@ def main(
         raise typer.BadParameter("give one STUDY, --solution and -o; or: status FOLDER")
     if device not in ("auto", "cpu", "cuda"):
         raise typer.BadParameter(f"{device!r} is not one of auto, cpu, cuda", param_hint="--device")
-    proposer = _proposer(propose, candidates, search, limit=propose_limit, seed=(seed, output))
+    if sum((propose is not None, candidates is not None, bool(search))) != 1:
+        raise typer.BadParameter("give one of --propose, --candidates and --search")
+    proposer = (
+        from_search(parse_space(search), output / "search.log", seed=seed, ahead=ahead)
+        if search
+        else _proposer(propose, candidates, limit=propose_limit)
+    )
     options = LoopOptions(
         device=device,
+        workloads=tuple(workload),
         margin=margin,
         group_margin=group_margin,
         alpha=alpha,
@@ -73,21 +82,9 @@ def main(
     return code
 
 
-def _proposer(
-    propose: str | None,
-    candidates: Path | None,
-    search: list[str],
-    *,
-    limit: float,
-    seed: tuple[int, Path],
-) -> "Proposer":
-    """Return the one proposer that was asked for. seed: and the loop's folder."""
-    from roofmark.looping import from_command, from_folder, from_search, parse_space
+def _proposer(propose: str | None, candidates: Path | None, *, limit: float) -> "Proposer":
+    from roofmark.looping import from_command, from_folder
 
-    if sum((propose is not None, candidates is not None, bool(search))) != 1:
-        raise typer.BadParameter("give one of --propose, --candidates and --search")
-    if search:
-        return from_search(parse_space(search), seed[1] / "search.log", seed=seed[0])
     if propose is not None:
         return from_command(propose, limit=limit)
     return from_folder(cast(Path, candidates))

@@ -5,8 +5,11 @@ a candidate is kept stands in `decide`, which knows no folder and no device: ben
 drives the same function with recorded noise.
 """
 
+import contextlib
 import dataclasses
+import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Literal
 
@@ -30,7 +33,7 @@ from roofmark.looping.duel import (
 from roofmark.looping.files import copy_tree, overlay
 from roofmark.looping.params import find_misfit
 from roofmark.looping.state import State
-from roofmark.looping.tries import Candidate, Ending, Measured, Try
+from roofmark.looping.tries import Candidate, Ending, Measured, Try, Version
 from roofmark.options import RunOptions
 from roofmark.records import Missing
 
@@ -117,6 +120,7 @@ def _prove(state: State, start: Bundle, candidate: Candidate, blank: Try) -> Try
         return _repeated(blank, earlier)
     if misfit := _misfit(state, candidate):
         return replace(blank, ending="refused", reason=misfit)
+    _build_ahead(state, start, candidate)
     asked = (state.loaded, state.plan.solution)
     binary = build_binary(*asked, candidate.version, start.environment)
     proved = replace(blank, binary=binary)
@@ -126,6 +130,26 @@ def _prove(state: State, start: Bundle, candidate: Candidate, blank: Try) -> Try
         if earlier := _earlier(state, proved):
             return _repeated(proved, earlier)
     return proved
+
+
+def _build_ahead(state: State, start: Bundle, candidate: Candidate) -> None:
+    """Fill the build cache with what is to come; who fails to build is told when its turn comes.
+
+    Nothing is measured meanwhile, so the compilers may have all cores.
+    """
+    coming = [candidate.version]
+    for params in candidate.note.ahead:
+        if set(params) <= set(state.params):
+            coming.append(replace(candidate.version, params=candidate.version.params | params))
+    if len(coming) == 1 or state.loaded.study.solution(state.plan.solution).language == "python":
+        return
+
+    def build(version: Version) -> None:
+        with contextlib.suppress(BuildError):
+            build_binary(state.loaded, state.plan.solution, version, start.environment)
+
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        list(pool.map(build, coming))
 
 
 def _unchanged(new: Try, reason: str) -> Try:

@@ -14,7 +14,6 @@ Each step leaves its result by one rename, and a step whose result is there is n
 loop that was killed anywhere goes on when it is started again.
 """
 
-import dataclasses
 import os
 import shutil
 import time
@@ -104,7 +103,9 @@ class _Loop:
         """Measure the study's own solution. Raises: BenchError RM333 when it does not pass."""
         folder, plan = self.state.folder, self.state.plan
         name = plan.solution
-        options = dataclasses.replace(RunOptions(device=self.options.device), solutions=(name,))
+        options = RunOptions(
+            device=self.options.device, solutions=(name,), workloads=plan.workloads
+        )
         # What there is to beat needs a time, not a decision: the fewest process sets do.
         until = api.Until(undecided=_none_open)
         bundle = measure(folder / "study" / plan.file, folder / "start", options, say, until)

@@ -4,15 +4,18 @@ In: the arguments of a loop, its folder. Out: the loaded study from the loop's o
 plan, written by the first session and compared by every later one.
 """
 
+import dataclasses
 import shutil
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from roofmark.codes import problem
 from roofmark.errors import BundleError, StudyError
 from roofmark.loading import LoadedStudy, load_study
 from roofmark.looping.files import copy_tree, put
 from roofmark.looping.tries import LoopPlan
-from roofmark.narrowing import no_match
+from roofmark.narrowing import no_match, select_workloads
 from roofmark.options import LoopOptions
 from roofmark.records import decode, digest, encode_pretty
 
@@ -31,7 +34,7 @@ def open_plan(
     kept = folder / "study"
     if not kept.exists():
         _copy_study(given, source, kept, folder)
-    loaded = load_study(kept / file)
+    loaded = _narrowed(load_study(kept / file), options.workloads)
     names = [each.name for each in loaded.study.solutions]
     if solution not in names:
         raise no_match("solution", [solution], names)
@@ -43,6 +46,7 @@ def open_plan(
         study=digest(loaded.study),
         solution=solution,
         device=options.device,
+        workloads=options.workloads,
         margin=margin,
         group_margin=group_margin,
         alpha=options.alpha,
@@ -52,6 +56,16 @@ def open_plan(
         put(folder / PLAN, encode_pretty(plan))
     _check_same(read_plan(folder), plan, folder)
     return loaded, plan
+
+
+def _narrowed(loaded: LoadedStudy, patterns: tuple[str, ...]) -> LoadedStudy:
+    """Return the study with these workloads and all held-out ones. Raises: StudyError RM130."""
+    if not patterns:
+        return loaded
+    every = loaded.study.workloads
+    chosen = select_workloads(tuple(w for w in every if not w.held_out), patterns)
+    workloads = tuple(w for w in every if w.held_out or w in chosen)
+    return dataclasses.replace(loaded, study=replace(loaded.study, workloads=workloads))
 
 
 def read_plan(folder: Path) -> LoopPlan:

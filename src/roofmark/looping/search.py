@@ -75,23 +75,28 @@ def _values(part: str) -> range | tuple[int]:
     return found
 
 
-def from_search(space: Space, storage: str | Path, *, seed: int = 0) -> Proposer:
+def from_search(space: Space, storage: str | Path, *, seed: int = 0, ahead: int = 1) -> Proposer:
     """Return a proposer that searches a space with Optuna's TPE sampler.
 
     storage: file of Optuna's own journal, resumed if it is there; a loop's folder is its place.
-    seed: of the sampler. The loop ends when every point of the space was tried.
+    seed: of the sampler. ahead: points that are asked for at once, so that they can be built side
+    by side; none of them knows what became of the others. The loop ends when every point of the
+    space was tried.
     Raises: StudyError RM136 when Optuna is not installed; the proposer raises it when the study
         does not give the solution one of these params as a literal integer.
     """
     with _optuna():
-        return _Search({name: tuple(values) for name, values in space.items()}, storage, seed)
+        own = {name: tuple(values) for name, values in space.items()}
+        return _Search(own, Path(storage), seed, ahead)
 
 
 class _Search:
     """Asks Optuna until it names a point that was not tried."""
 
-    def __init__(self, space: dict[str, tuple[int, ...]], storage: str | Path, seed: int) -> None:
-        self._space, self._storage, self._seed = space, Path(storage), seed
+    def __init__(
+        self, space: dict[str, tuple[int, ...]], storage: Path, seed: int, ahead: int
+    ) -> None:
+        self._space, self._storage, self._seed, self._ahead = space, storage, seed, ahead
         self._all = dict.fromkeys(product(*space.values()))
 
     def __call__(self, proposal: Proposal) -> Note:
@@ -103,8 +108,8 @@ class _Search:
             return Note(stop=True)
         study = self._open()
         self._tell(study, known)
-        params = dict(zip(self._space, self._next(study, known), strict=True))
-        return Note(hypothesis=params_text(params), params=params)
+        coming = [self._named(point) for point in self._coming(study, known)]
+        return Note(hypothesis=params_text(coming[0]), params=coming[0], ahead=tuple(coming[1:]))
 
     # --- what is known ---------------------------------------------------------------------------
     def _known(self, brief: Brief) -> dict[Point, float | None]:
@@ -118,6 +123,9 @@ class _Search:
                 value = None if isinstance(said, Missing) else math.log(said)
                 known[self._point(versions[each.number])] = value
         return known
+
+    def _named(self, point: Point) -> dict[str, int]:
+        return dict(zip(self._space, point, strict=True))
 
     def _point(self, params: Mapping[str, int]) -> Point:
         return tuple(params[name] for name in self._space)
@@ -155,7 +163,7 @@ class _Search:
 
         return create_trial(
             state=TrialState.PRUNED if value is None else TrialState.COMPLETE,
-            params=dict(zip(self._space, point, strict=True)),
+            params=self._named(point),
             distributions=self._distributions(),
             value=value,
         )
@@ -165,23 +173,37 @@ class _Search:
 
         return {name: CategoricalDistribution(values) for name, values in self._space.items()}
 
-    def _next(self, study: "optuna.Study", known: Mapping[Point, float | None]) -> Point:
-        """Return the point of a trial that a kill left open, or ask for a new one."""
+    def _coming(self, study: "optuna.Study", known: Mapping[Point, float | None]) -> list[Point]:
+        """Return the points of open trials, of which a kill may have left some; ask if none is."""
         from optuna.trial import TrialState
 
         running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         if running:
-            return self._point(running[-1].params)
+            return [self._point(trial.params) for trial in running]
+        coming: list[Point] = []
+        for _ in range(min(self._ahead, sum(point not in known for point in self._all))):
+            coming.append(self._next(study, known, coming))
+        return coming
+
+    def _next(
+        self, study: "optuna.Study", known: Mapping[Point, float | None], open_: Sequence[Point]
+    ) -> Point:
+        """Ask for a point that is neither known nor open."""
+        from optuna.trial import TrialState
+
         for _ in range(_MOST_REPEATS):
             study.sampler = self._sampler(len(study.get_trials(deepcopy=False)))
             trial = study.ask(self._distributions())
             point = self._point(trial.params)
-            if point not in known:
+            if point in known:
+                study.tell(trial, **_outcome(known[point]))
+            elif point in open_:
+                study.tell(trial, state=TrialState.FAIL)
+            else:
                 return point
-            study.tell(trial, **_outcome(known[point]))
-        left = [point for point in self._all if point not in known]
-        point = random.Random(f"{self._seed}/{len(known)}").choice(left)
-        study.enqueue_trial(dict(zip(self._space, point, strict=True)))
+        left = [point for point in self._all if point not in known and point not in open_]
+        point = random.Random(f"{self._seed}/{len(known)}/{len(open_)}").choice(left)
+        study.enqueue_trial(self._named(point))
         return self._point(study.ask(self._distributions()).params)
 
     def _sampler(self, number: int) -> Any:
@@ -191,7 +213,7 @@ class _Search:
         with warnings.catch_warnings():
             # Params of a launch interact; that Optuna may change the option is its own business.
             warnings.simplefilter("ignore")
-            return TPESampler(seed=seed, multivariate=True)
+            return TPESampler(seed=seed, multivariate=True, constant_liar=True)
 
 
 def _outcome(value: float | None) -> dict[str, Any]:

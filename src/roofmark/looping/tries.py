@@ -32,9 +32,10 @@ Ending = Literal[
 class LoopPlan(Record):
     """What a loop was asked; a loop goes on only as it began.
 
-    file: of the study, inside the loop's own copy of its folder. study: digest of the loaded study.
-    margin: smallest gain that is kept. group_margin: largest loss of one group of workloads that is
-    let pass. alpha: chance, over the whole loop, that anything is kept which is no gain.
+    workloads: patterns, as asked. file: of the study, inside the loop's own copy of its folder.
+    study: digest of the loaded study. margin: smallest gain that is kept. group_margin: largest
+    loss of one group of workloads that is let pass. alpha: chance, over the whole loop, that
+    anything is kept which is no gain.
     """
 
     source: str
@@ -42,6 +43,7 @@ class LoopPlan(Record):
     study: str
     solution: str
     device: Literal["auto", "cpu", "cuda"]
+    workloads: tuple[str, ...]
     margin: Ratio
     group_margin: Ratio
     alpha: Annotated[float, Meta(gt=0, lt=0.5)]
@@ -60,13 +62,15 @@ class Version(Record):
 class Note(Record, forbid_unknown_fields=False):
     """What a proposer may say about its candidate.
 
-    params: new values of declared params. predicted: speed-up over the incumbent. tokens, usd: what
+    params: new values of declared params. ahead: params of candidates to come, which are built side
+    by side with this one. predicted: speed-up over the incumbent. tokens, usd: what
     the proposal cost. stop: it has nothing more to propose, and the loop ends. constraint,
     rejected, directive: for a kept one's commit.
     """
 
     hypothesis: str = ""
     params: dict[str, Whole] = {}
+    ahead: tuple[dict[str, Whole], ...] = ()
     predicted: float | UnsetType = UNSET
     tokens: Annotated[int, Meta(ge=0)] | UnsetType = UNSET
     usd: Annotated[float, Meta(ge=0)] | UnsetType = UNSET
