@@ -220,13 +220,18 @@ class _Runner:
         deaths: Counter[str] = Counter()
         with self._crew(posts, pending) as crew:
             for number, workload in enumerate(pending):
-                if time.monotonic() > self.job.deadline or self._hopeless():
+                if time.monotonic() > self.job.deadline:
                     return
                 text = f"process set {process + 1}: {workload.id}"
                 self._say(text, done=number, total=len(pending))
                 trying = self._revive(crew, workload, deaths) if number else list(crew.posts)
+                before = len(self.traces)
                 self._measure(crew, workload, process)
                 deaths.update(name for name in trying if not crew.pid(name))
+                # Times are looked at after a whole set; a failure may end it at once.
+                passed = all(isinstance(t.outcome, Passed) for t in self.traces[before:])
+                if not passed and self._hopeless():
+                    return
 
     def _revive(self, crew: ProcessCrew, workload: Workload, deaths: Counter[str]) -> list[str]:
         """Start those again that died on an earlier workload and may live on this one.
