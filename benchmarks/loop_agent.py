@@ -49,8 +49,8 @@ def replaced(text, *pairs):
 def cpu_study(folder):
     """Write the study; return the solution's name and file, its text by candidate."""
     text = loop_kills.SOURCE.replace("MODE", "0").replace("ROUNDS", "200").replace("0 != 3", "true")
-    tiny.write_study(folder, {"own_cpp": text}, sizes=(16384,), processes=(3, 3), limit=5.0,
-                     build_limit=60.0)  # fmt: skip
+    tiny.write_study(folder, {"own_cpp": text}, sizes=(16384,), processes=(3, 3), limit=30.0,
+                     build_limit=120.0, time_limit=900.0)  # fmt: skip
     path = folder / "study.py"
     accept = f'baseline="honest", accept={loop_kills.BUSY}'
     study = path.read_text().replace('baseline="honest"', accept)

@@ -55,13 +55,19 @@ BUSY = tuple(f"RM3{n:02}" for n in (3, 4, 5, 6, 7, 9, 10, 11, 12, 14))
 SPACE = ("ROUNDS=2,200,20000", "MODE=0..3")
 ITERATIONS = 8
 """Chosen: the first ten points that Optuna asks for do not depend on what was measured."""
-LIMIT = 900.0
+LIMIT = 3600.0
 
 
 def write_study(folder):
     """Lay out the study in a git work tree."""
     tiny.write_study(
-        folder, {"own_cpp": SOURCE}, sizes=(16384,), processes=(3, 3), limit=5.0, build_limit=60.0
+        folder,
+        {"own_cpp": SOURCE},
+        sizes=(16384,),
+        processes=(3, 3),
+        limit=30.0,
+        build_limit=120.0,
+        time_limit=900.0,
     )
     path = folder / "study.py"
     text = path.read_text()

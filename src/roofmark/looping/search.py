@@ -150,13 +150,21 @@ class _Search:
 
         told: set[Point] = set()
         for trial in study.get_trials(deepcopy=False):
-            point = tuple(trial.params.get(name, 0) for name in self._space)
+            running = trial.state == TrialState.RUNNING
+            if not self._is_whole(trial):
+                if running:  # A kill came between two of its params.
+                    study.tell(trial.number, state=TrialState.FAIL)
+                continue
+            point = self._point(trial.params)
             told.add(point)
-            if trial.state == TrialState.RUNNING and point in known:
+            if running and point in known:
                 study.tell(trial.number, **_outcome(known[point]))
         for point in known.keys() - told:
             if point in self._all:
                 study.add_trial(self._made(point, known[point]))
+
+    def _is_whole(self, trial: "optuna.trial.FrozenTrial") -> bool:
+        return self._space.keys() <= trial.params.keys()
 
     def _made(self, point: Point, value: float | None) -> Any:
         from optuna.trial import TrialState, create_trial
@@ -192,7 +200,9 @@ class _Search:
         from optuna.trial import TrialState
 
         for _ in range(_MOST_REPEATS):
-            study.sampler = self._sampler(len(study.get_trials(deepcopy=False)))
+            study.sampler = self._sampler(
+                sum(map(self._is_whole, study.get_trials(deepcopy=False)))
+            )
             trial = study.ask(self._distributions())
             point = self._point(trial.params)
             if point in known:

@@ -19,8 +19,9 @@ SPACE = {"BLOCK": (64, 128, 256), "WARPS": (1, 2, 4, 8)}
 class Loop:
     """Stands in for a loop: writes briefs, remembers what was proposed and what came of it."""
 
-    def __init__(self, folder, seed=0, space=SPACE, start=START):
+    def __init__(self, folder, seed=0, space=SPACE, start=START, ahead=1):
         self.folder, self.space, self.seed, self.start = folder, space, seed, start
+        self.ahead = ahead
         self.tried = []
 
     def ask(self, declared=None):
@@ -50,7 +51,8 @@ class Loop:
             log=self.folder / "log",
         )
         # A new proposer each time: nothing may be remembered but the storage and the brief.
-        return from_search(self.space, self.folder / "search.log", seed=self.seed)(proposal)
+        storage = self.folder / "search.log"
+        return from_search(self.space, storage, seed=self.seed, ahead=self.ahead)(proposal)
 
     def end(self, note, ratio):
         missing = Missing(reason="it failed")
@@ -154,3 +156,28 @@ def test_the_same_seed_and_outcomes_give_the_same_order_also_without_the_storage
 def test_a_param_that_the_study_does_not_write_out_is_told(tmp_path):
     with pytest.raises(StudyError, match=r"RM136.*\n?.*WARPS"):
         Loop(tmp_path).ask({"BLOCK": 64})
+
+
+def test_points_that_are_built_ahead_come_next_and_each_once(tmp_path):
+    loop = Loop(tmp_path, ahead=4)
+    first = loop.ask()
+    coming = [first.params, *first.ahead]
+    assert len({tuple(params.values()) for params in coming}) == 4
+    loop.end(first, 1.1)
+    second = loop.ask()
+    assert [second.params, *second.ahead] == coming[1:]
+    assert len({tuple(p) for p in loop.run()} | {tuple(first.params.values())}) == 11
+    assert loop.ask().stop
+
+
+def test_a_trial_that_a_kill_cut_in_half_changes_nothing(tmp_path):
+    undisturbed, killed = Loop(tmp_path / "a"), Loop(tmp_path / "b")
+    undisturbed.run(3)
+    killed.run(3)
+    storage = tmp_path / "b/search.log"
+    before = storage.read_bytes()
+    killed.ask()
+    lines = storage.read_bytes()[len(before) :].splitlines(keepends=True)
+    for cut in range(len(lines)):
+        storage.write_bytes(before + b"".join(lines[:cut]))
+        assert killed.ask() == undisturbed.ask()
