@@ -9,6 +9,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,8 +28,18 @@ if TYPE_CHECKING:
     from roofmark.analysis.verdict import Replication, Verdict
 
 Say = Callable[[Progress], None]
-Undecided = Callable[[Study, Device, list[Trace]], set[str]]
-"""Which workloads are to be measured further: the stopping rule, from the traces so far."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Until:
+    """When a run stops: functions of study, device and traces, asked after every process set.
+
+    undecided: ids of workloads to go on with, once each has the fewest process sets. hopeless: why
+    going on is no use, asked from the first set on; nothing while it is.
+    """
+
+    undecided: Callable[[Study, Device, list[Trace]], set[str]]
+    hopeless: Callable[[Study, Device, list[Trace]], str] | None = None
 
 
 def run(
@@ -37,12 +48,12 @@ def run(
     *,
     options: RunOptions | None = None,
     progress: Say | None = None,
-    undecided: Undecided | None = None,
+    until: Until | None = None,
 ) -> Bundle:
     """Measure a study and return the sealed bundle that it left in `output`.
 
     study: a `study.py`, its folder, or a Study whose sources lie in the current folder.
-    undecided: what still has to be decided; by default what the verdict leaves open.
+    until: when to stop; by default when every cell is decided.
     Raises: StudyError, BenchError, BundleError. After any of them, and after Ctrl-C, the traces
         that were finished are in `output`, and `resume` goes on from there.
     """
@@ -58,12 +69,12 @@ def run(
             raise _interrupted_there(output)
         begun = _new_run(asked, device, options)
         _begin(writer, asked, begun, loaded.contents, collect_machine(device, loaded.folder))
-        _measure(writer, loaded.contents, progress, undecided)
+        _measure(writer, loaded.contents, progress, until)
     return open_bundle(output)
 
 
 def resume(
-    output: str | Path, *, progress: Say | None = None, undecided: Undecided | None = None
+    output: str | Path, *, progress: Say | None = None, until: Until | None = None
 ) -> Bundle:
     """Go on with a run that was interrupted, on the same machine; return the sealed bundle.
 
@@ -83,7 +94,7 @@ def resume(
         writer.write("run.json", msgspec.structs.replace(record, sessions=sessions))
         contents = {path: _kept_source(output, name) for path, name in study.files.items()}
         check_kept_study(study, contents)
-        _measure(writer, contents, progress, undecided)
+        _measure(writer, contents, progress, until)
     return open_bundle(output)
 
 
@@ -166,33 +177,40 @@ def _measure(
     writer: BundleWriter,
     contents: Mapping[str, bytes],
     progress: Say | None,
-    undecided: Undecided | None = None,
+    until: Until | None = None,
 ) -> None:
     """Measure what the bundle's own study.json says, then seal; note how the session ended."""
-    from roofmark.analysis.judge import undecided_workloads
     from roofmark.analysis.rules import loaded_plugins
-    from roofmark.bench.run import Job, run_job
+    from roofmark.bench.run import Job, never, run_job
 
-    started = time.monotonic()
+    started, until = time.monotonic(), until or _decided()
     job = Job(
         study=writer.read("study.json", Study),
         contents=contents,
         run=writer.read("run.json", Run),
         environment=writer.read("environment.json", Environment),
         writer=writer,
-        undecided=undecided or undecided_workloads,
+        undecided=until.undecided,
+        hopeless=until.hopeless or never,
         say=progress or _silent,
         cache=build_cache(),
     )
     try:
-        run_job(job)
+        hopeless = run_job(job)
     except BaseException as error:
         # On a full disk this cannot be written either; the first error is the one to tell.
         with contextlib.suppress(BundleError):
             _end_session(writer, type(error).__name__, time.monotonic() - started)
         raise
-    _end_session(writer, "complete", time.monotonic() - started)
+    how = f"given up: {hopeless}" if hopeless else "complete"
+    _end_session(writer, how, time.monotonic() - started)
     writer.seal(loaded_plugins())
+
+
+def _decided() -> Until:
+    from roofmark.analysis.judge import undecided_workloads
+
+    return Until(undecided=undecided_workloads)
 
 
 def _end_session(writer: BundleWriter, how: str, seconds: float) -> None:

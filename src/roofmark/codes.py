@@ -140,6 +140,11 @@ ERRORS: dict[str, Code] = {
         "a loop cannot change this solution",
         "A proposer changes the solution's own text files; nothing that judges it may be in them.",
     ),
+    "RM136": Code(
+        "a search cannot be made",
+        "A search needs Optuna, and params that study.py gives the solution as plain integers: "
+        "what a kept candidate commits is their new values there.",
+    ),
     "RM330": Code(
         "the baseline is not there",
         "Every speed-up is a ratio to the baseline; without it nothing is measured.",

@@ -55,19 +55,28 @@ class ProfileOptions:
 class LoopOptions:
     """What bounds a loop, and what it takes to keep a candidate.
 
-    device: as in RunOptions. margin: smallest gain that is kept; the study's own if None. alpha:
-    chance, over the whole loop, that anything is kept which is no gain. iterations: tries that
-    count, those of earlier sessions included. time_limit: seconds after which no new try begins.
-    commit: make a commit of each kept candidate, in the git work tree of the study.
+    device: as in RunOptions. workloads: patterns over ids; held-out workloads stay, for the
+    confirmations. margin: smallest gain that is kept; the study's own if None.
+    group_margin: largest loss of any group of workloads (those that differ by their seed alone)
+    that a kept candidate may have; margin if None. alpha: chance, over the whole loop, that
+    anything is kept which is no gain. commit: make a commit of each kept candidate, in the git work
+    tree of the study.
+    No new try begins after iterations: tries that count; device_time: seconds for which runs held
+    the device; patience: tries in a row of which none was kept (these three include earlier
+    sessions); time_limit: seconds of this session.
 
     Chosen: alpha is one in twenty, as the level of a study's own family of verdicts.
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    workloads: tuple[str, ...] = ()
     margin: float | None = None
+    group_margin: float | None = None
     alpha: float = 0.05
     iterations: int = 10
+    device_time: float | None = None
     time_limit: float | None = None
+    patience: int | None = None
     commit: bool = False
 
 

@@ -1,10 +1,11 @@
 """A run: a loaded study becomes traces in an open bundle.
 
 In: a study with its sources, a bundle writer, and (handed down, so that the bench knows no
-statistics) a function that says which workloads are still undecided. Out: traces. Process set
-after process set, every undecided workload is measured by fresh processes, until nothing is
-undecided, the most process sets were used, or time is up. Every finished trace is on disk before
-the next begins, so a run can be killed at any moment and resumed.
+statistics) a function that says which workloads are still undecided, and one that says why going
+on is hopeless. Out: traces. Process set after process set, every undecided workload is measured by
+fresh processes, until nothing is undecided, all is hopeless, the most process sets were used, or
+time is up. Every finished trace is on disk before the next begins, so a run can be killed at any
+moment and resumed.
 """
 
 import contextlib
@@ -41,6 +42,7 @@ from roofmark.records import Missing
 from roofmark.study import Device, Solution, Study, Workload, twin_of
 
 Undecided = Callable[[Study, Device, list[Trace]], set[str]]
+Hopeless = Callable[[Study, Device, list[Trace]], str]
 Role = Literal["baseline", "solution", "twin", "wrong"]
 
 # Chosen: a solution that died on three workloads of one process set dies, it was not unlucky; to
@@ -52,6 +54,11 @@ _CONTROL = "~control"
 
 def _recruit(order: Order, posts: list[Post], arena: int) -> ProcessCrew:
     return ProcessCrew(order, posts, arena=arena)
+
+
+def never(study: Study, device: Device, traces: list[Trace]) -> str:
+    """A study that asks for a verdict gives nobody up."""
+    return ""
 
 
 @dataclass
@@ -66,6 +73,7 @@ class Job:
     undecided: Undecided
     say: Callable[[Progress], None]
     cache: Path
+    hopeless: Hopeless = never
     recruit: Recruit = _recruit
     started: float = field(default_factory=time.monotonic)
 
@@ -75,10 +83,13 @@ class Job:
         return self.started + self.study.protocol.time_limit
 
 
-def run_job(job: Job) -> None:
-    """Measure until decided. Raises: StudyError, BenchError, BundleError; finished traces stay."""
+def run_job(job: Job) -> str:
+    """Measure until decided; return why it was given up, or nothing.
+
+    Raises: StudyError, BenchError, BundleError; finished traces stay.
+    """
     with open_scratch() as scratch:
-        _Runner(job, scratch).run()
+        return _Runner(job, scratch).run()
 
 
 class _Runner:
@@ -99,7 +110,7 @@ class _Runner:
         self.solutions = [s for s in job.study.solutions if s.name not in skipped]
         self.controls = [s for s in job.study.wrong if not skip_reason(s, self.device)]
 
-    def run(self) -> None:
+    def run(self) -> str:
         """Build, try the controls, then process set after process set."""
         for solution in (*self.solutions, *self.controls):
             self._say(f"building {solution.name}")
@@ -109,9 +120,10 @@ class _Runner:
         self._try_controls()
         for process in self._process_numbers():
             pending = self._pending()
-            if not pending or time.monotonic() > self.job.deadline:
-                return
+            if self._hopeless() or not pending or time.monotonic() > self.job.deadline:
+                break
             self._run_process(process, pending)
+        return self._hopeless()
 
     # --- what is left to do ----------------------------------------------------------------------
     def _process_numbers(self) -> Iterator[int]:
@@ -137,6 +149,9 @@ class _Runner:
             wanted |= late & self.job.undecided(self.study, self.device, self.traces)
         lost = {w.id for w in self.workloads if self._gave_up(w.id, self.study.baseline)}
         return [w for w in self.workloads if w.id in wanted - lost]
+
+    def _hopeless(self) -> str:
+        return self.job.hopeless(self.study, self.device, self.traces)
 
     def _gave_up(self, workload: str, name: str) -> bool:
         """Whether more tries are pointless: wrong or unbuildable once, dead or late twice."""
@@ -210,8 +225,13 @@ class _Runner:
                 text = f"process set {process + 1}: {workload.id}"
                 self._say(text, done=number, total=len(pending))
                 trying = self._revive(crew, workload, deaths) if number else list(crew.posts)
+                before = len(self.traces)
                 self._measure(crew, workload, process)
                 deaths.update(name for name in trying if not crew.pid(name))
+                # Times are looked at after a whole set; a failure may end it at once.
+                passed = all(isinstance(t.outcome, Passed) for t in self.traces[before:])
+                if not passed and self._hopeless():
+                    return
 
     def _revive(self, crew: ProcessCrew, workload: Workload, deaths: Counter[str]) -> list[str]:
         """Start those again that died on an earlier workload and may live on this one.

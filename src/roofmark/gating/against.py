@@ -116,12 +116,11 @@ class _Match:
         file = lay_out(self.scratch / "study", study, contents, contenders)
         # Its solutions are chosen already.
         run = dataclasses.replace(self.options.run, device=self.device, solutions=())
+        until = api.Until(undecided=undecided_pairs)
         if _is_interrupted(file, run, output):
-            bundle = measure(file, output, run, progress, undecided_pairs)
+            bundle = measure(file, output, run, progress, until)
         else:
-            bundle = api.run(
-                file, output, options=run, progress=progress, undecided=undecided_pairs
-            )
+            bundle = api.run(file, output, options=run, progress=progress, until=until)
         return gate_pairs(bundle)
 
     def _unmeasured(self, pairing: Pairing) -> PairedGate:
@@ -183,7 +182,8 @@ class _Binaries:
         self.machine = self.machine or api.collect_machine(self.device, self.folder)
         with contextlib.suppress(BuildError):
             was, now = (
-                binary_of(side.study, side.contents, name, self.machine) for side in self.sides
+                binary_of(side.study, side.contents, side.study.solution(name), self.machine)
+                for side in self.sides
             )
             return isinstance(was, str) and was == now
         return False

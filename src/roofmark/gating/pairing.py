@@ -20,6 +20,7 @@ from roofmark.errors import BundleError
 from roofmark.loading import LoadedStudy
 from roofmark.looping.change import fingerprint
 from roofmark.looping.duel import Contender
+from roofmark.looping.tries import Version
 from roofmark.narrowing import no_match
 from roofmark.records import Record, digest, encode
 from roofmark.study import Contrast, Definition, Protocol, Solution, Study
@@ -114,13 +115,17 @@ def _same_program(was: LoadedStudy, now: LoadedStudy, name: str, same_binary: Sa
     """Return what is the same about a solution's program, or nothing."""
     mine, theirs = (replace(s.study.solution(name), after=UNSET) for s in (was, now))
     texts = [_texts(side, solution) for side, solution in ((was, mine), (now, theirs))]
-    if mine == theirs and fingerprint(texts[0]) == fingerprint(texts[1]):
+    if mine == theirs and _program(texts[0]) == _program(texts[1]):
         return "the same source"
     compiled = mine.language != "python" and theirs.language != "python"
     alike = _interpreted_part(mine, texts[0]) == _interpreted_part(theirs, texts[1])
     if compiled and alike and same_binary(name):
         return "the same machine code"
     return ""
+
+
+def _program(texts: dict[str, str]) -> str:
+    return fingerprint(Version(files=texts))
 
 
 def _texts(side: LoadedStudy, solution: Solution) -> dict[str, str]:
@@ -138,7 +143,7 @@ def _interpreted_part(solution: Solution, texts: Mapping[str, str]) -> object:
     """Return what decides a compiled solution's work beside its library."""
     python = {path: text for path, text in texts.items() if path.endswith(".py")}
     fields = ("function", "devices", "requires", "params", "prepare", "exact", "traffic")
-    return fingerprint(python), [getattr(solution, name) for name in fields]
+    return _program(python), [getattr(solution, name) for name in fields]
 
 
 def _missing(chosen: list[str], there: list[str], kind: str) -> Iterator[str]:

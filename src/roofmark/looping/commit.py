@@ -43,8 +43,10 @@ def commit_kept(
         _git(folder, "commit", "--quiet", "--only", "-m", message, "--", *after)
 
 
-def render_message(kept: Try, confirmed: Bundle, verdict: Verdict, lost: Sequence[Try]) -> str:
-    """Return the commit's message. lost: the tries since the last kept one."""
+def render_message(
+    kept: Try, confirmed: Bundle, verdict: Verdict, lost: Sequence[Try], files: Sequence[str]
+) -> str:
+    """Return the commit's message. lost: the tries since the last kept one. files: that change."""
     study, note = confirmed.study, kept.note
     overall = next(each for each in verdict.overall if each.solution == CANDIDATE)
     cells = [cell for cell in verdict.cells if cell.solution == CANDIDATE]
@@ -52,7 +54,6 @@ def render_message(kept: Try, confirmed: Bundle, verdict: Verdict, lost: Sequenc
     held = sum(w.held_out for w in study.workloads)
     what = note.hypothesis or f"candidate of try {kept.number}"
     rejected = [f"try {t.number} ({t.ending}) {t.note.hypothesis}".strip() for t in lost]
-    files = sorted(path.partition("/")[2] for path in study.solution(CANDIDATE).files)
     trailers = {
         "Constraint": note.constraint
         or f"only {', '.join(files)} may change; outputs within the study's tolerance",

@@ -8,6 +8,8 @@ run, named by their digests, so that markup which slipped through could still do
 import base64
 import hashlib
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -19,6 +21,8 @@ from roofmark.analysis.verdict import Verdict
 from roofmark.bundle import Bundle
 from roofmark.reports import proof, view
 from roofmark.reports.charts import draw_charts
+from roofmark.reports.charts.paint import Chart
+from roofmark.reports.charts.progress import Attempt
 from roofmark.reports.wording import one_line
 from roofmark.terminal_text import plain
 
@@ -30,7 +34,7 @@ def render_html(verdict: Verdict, bundle: Bundle) -> str:
     """Return the whole page."""
     charts = draw_charts(verdict, bundle)
     scripts = [_vega(), _asset("report.js")]
-    return _template().render(
+    return _template("report.html").render(
         verdict=verdict,
         title=one_line(bundle.study.title or verdict.study),
         caveats=view.caveats(verdict),
@@ -52,6 +56,21 @@ def render_html(verdict: Verdict, bundle: Bundle) -> str:
         style=_asset("report.css"),
         policy=_policy(scripts),
         version=__version__,
+    )
+
+
+def render_progress(title: str, headline: str, chart: Chart, attempts: Sequence[Attempt]) -> str:
+    """Return the page of a loop: its chart, and a row for each try."""
+    scripts = [_vega(), _asset("report.js")]
+    return _template("loop.html").render(
+        title=one_line(title),
+        headline=headline,
+        chart=chart,
+        attempts=[replace(each, what=one_line(each.what)) for each in attempts],
+        specs=embed_json({} if chart.spec is None else {chart.name: chart.spec}),
+        scripts=scripts,
+        style=_asset("report.css"),
+        policy=_policy(scripts),
     )
 
 
@@ -88,7 +107,7 @@ def _asset(name: str) -> str:
     return files("roofmark.reports").joinpath("templates", name).read_text(encoding="utf-8")
 
 
-def _template() -> Any:
+def _template(name: str) -> Any:
     environment = Environment(
         loader=PackageLoader("roofmark.reports"),
         autoescape=True,
@@ -97,7 +116,7 @@ def _template() -> Any:
         lstrip_blocks=True,
         finalize=_without_controls,
     )
-    return environment.get_template("report.html")
+    return environment.get_template(name)
 
 
 def _without_controls(value: Any) -> Any:
