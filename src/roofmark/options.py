@@ -18,7 +18,8 @@ class RunOptions:
     device: "auto" takes CUDA where there is a GPU. workloads: patterns over workload ids.
     solutions: names to measure beside the baseline. tier, cache, processes, blocks, time_limit
     replace the protocol's. confirm: measure held-out workloads too. force: delete a sealed bundle
-    in the way.
+    in the way. fleet: spread the run over several devices: "auto", "local", "local:N", "ray",
+    "ray:HOST:PORT" or "ray://HOST:PORT"; "" is this machine alone.
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -31,6 +32,7 @@ class RunOptions:
     time_limit: float | None = None
     confirm: bool = False
     force: bool = False
+    fleet: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +60,8 @@ class LoopOptions:
     device: as in RunOptions. margin: smallest gain that is kept; the study's own if None. alpha:
     chance, over the whole loop, that anything is kept which is no gain. iterations: tries that
     count, those of earlier sessions included. time_limit: seconds after which no new try begins.
-    commit: make a commit of each kept candidate, in the git work tree of the study.
+    commit: make a commit of each kept candidate, in the git work tree of the study. fleet: as in
+    RunOptions; each candidate is measured over all of it.
 
     Chosen: alpha is one in twenty, as the level of a study's own family of verdicts.
     """
@@ -69,6 +72,7 @@ class LoopOptions:
     iterations: int = 10
     time_limit: float | None = None
     commit: bool = False
+    fleet: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

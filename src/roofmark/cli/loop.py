@@ -25,6 +25,7 @@ def main(
     device: str = typer.Option("auto", help="auto, cpu or cuda."),
     margin: float | None = typer.Option(None, help="Smallest gain to keep; default: the study's."),
     alpha: float = typer.Option(0.05, help="Chance that the whole loop keeps what is no gain."),
+    fleet: str = typer.Option("", help="Spread each run over devices, as in `roofmark run`."),
     commit: bool = typer.Option(False, "--commit", help="Commit each kept candidate with git."),
     as_json: bool = typer.Option(False, "--json", help="Print the tries as JSON."),
 ) -> int:
@@ -50,6 +51,7 @@ def main(
         iterations=iterations,
         time_limit=time_limit,
         commit=commit,
+        fleet=fleet,
     )
     try:
         with progress_bar() as show:

@@ -94,7 +94,7 @@ class _Loop:
         self.loaded, self.plan = open_plan(source, self.source, solution, folder, options)
         self.files = changeable_files(self.loaded, solution)
         self.journal = Journal(folder)
-        self.run_options = RunOptions(device=options.device)
+        self.run_options = RunOptions(device=options.device, fleet=options.fleet)
         self.say: Say | None = None
 
     def run(self, say: Say | None) -> list[Try]:
