@@ -36,6 +36,7 @@ def stations_differ(
     Why it matters: it is what a verdict over one device alone would not have known. Differences of
     speed-ups are told however small they are; of ceilings, from 5 % on.
     What to do: nothing, while it is small against the margin; see RM345 otherwise.
+    There is nothing to accept: it moves no verdict.
     """
     told = [_ratios(name, by) for name, by in overall_ratios.items()]
     told += [_ceiling(name, by) for name, by in station_ceilings.items()]

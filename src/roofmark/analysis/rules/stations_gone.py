@@ -20,6 +20,7 @@ def stations_gone(
     Why it matters: devices of two models are never pooled, so a refused one measured nothing. The
     set that a lost station was measuring left no trace and was measured again with fresh values.
     What to do: for a verdict about the other model, run again where it is the larger group.
+    There is nothing to accept: it moves no verdict.
     """
     told = [f"{station} refused: {why}" for station, why in refused_stations.items()]
     told += [
