@@ -3,13 +3,13 @@
 In: process statistics and the station of each. Out: a `Summary` whose error knows that a device has
 an effect of its own, and a test whether the devices differ. With n_i statistics of k devices,
 
-    d_ij = mu + b_i + e_ij,   S = sum((n_i / n)^2),   n_0 = (n - sum(n_i^2) / n) / (k - 1)
+    d_ij = mu + b_i + e_ij,   S = sum((n_i / n)^2),   n_0 = n (1 - S) / (k - 1)
+    error^2 = w^2 / n + b^2 S,   b^2 = max(spread^2, (MS_between - w^2) / n_0)
 
-the error of the mean is never less than that of n processes of one machine, nor than
-sqrt(w^2 / n + spread^2 S), w the deviation within devices and `spread` what two devices of one
-model are assumed to differ by. Where they demonstrably differ, the devices are the sample:
-sqrt(w^2 / n + b^2 S) with b^2 = (MS_between - w^2) / n_0 and k - 1 degrees of freedom. Hosts are
-asked in the same way as devices where there are several, and the wider answer counts.
+w is the deviation within devices, `spread` what two devices of one model are assumed to differ by;
+the error is never less than that of n processes of one machine. Where devices demonstrably differ
+they are the sample, with k - 1 degrees of freedom. Hosts are asked in the same way as devices where
+there are several, and the wider answer counts.
 Source: one-way random effects by analysis of variance; S. R. Searle, G. Casella, C. E. McCulloch,
 Variance Components (1992), ch. 3. benchmarks/fleet.py --simulate prints how often it errs.
 """
@@ -36,16 +36,13 @@ DIFFER = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """An analysis of variance: k groups of n values, mean squares, and how unequal the groups are.
+    """An analysis of variance: mean squares between groups of values and within them.
 
     p: chance of groups that differ as much or more, if all values are of one kind.
     """
 
-    k: int
-    n: int
     between: float
     within: float
-    uneven: float
     p: float
 
 
@@ -64,9 +61,8 @@ def split(values: Sequence[float], groups: Sequence[str], floor: float = 0.0) ->
     between = math.fsum(len(by[g]) * (m - centre) ** 2 for g, m in means.items()) / (k - 1)
     rest = math.fsum((v - means[g]) ** 2 for g, own in by.items() for v in own)
     within = max(rest / (n - k), floor**2)
-    uneven = math.fsum((len(own) / n) ** 2 for own in by.values())
     p = float(fdtrc(k - 1, n - k, between / within)) if within else float(between == 0)
-    return Split(k, n, between, within, uneven, p)
+    return Split(between, within, p)
 
 
 def split_by(groups: Mapping[str, Sequence[float]]) -> Split | None:
@@ -102,18 +98,17 @@ class ByStation(list[Sequence[float]]):
         return max(found, key=_width, default=plain)
 
     def _widened(self, plain: Summary, groups: Sequence[str], within: float) -> Summary:
-        n = plain.n
-        shares = [groups.count(group) / n for group in set(groups)]
-        uneven = math.fsum(share**2 for share in shares)
+        n, sizes = plain.n, [groups.count(group) for group in dict.fromkeys(groups)]
         found = split([median(each) for each in self], groups, within)
-        noise = (found.within if found else within**2) / n
-        error = max(plain.error, math.sqrt(noise + self.spread**2 * uneven))
-        if found is None or found.p > DIFFER:
-            return Summary(plain.mean, error, plain.blur, n, plain.freedom)
-        each = (n - n * found.uneven) / (found.k - 1)
-        own = (found.between - found.within) / each
-        error = max(error, math.sqrt(noise + own * found.uneven))
-        return Summary(plain.mean, error, plain.blur, n, found.k - 1)
+        uneven = math.fsum((size / n) ** 2 for size in sizes)
+        own, noise, freedom = self.spread**2, within**2, plain.freedom
+        if found is not None:
+            each = n * (1 - uneven) / (len(sizes) - 1)
+            own = max(own, (found.between - found.within) / each)
+            noise = found.within
+            freedom = len(sizes) - 1 if found.p <= DIFFER else freedom
+        error = max(plain.error, math.sqrt(noise / n + own * uneven))
+        return Summary(plain.mean, error, plain.blur, n, freedom)
 
 
 def _width(summary: Summary) -> tuple[float, float]:

@@ -9,6 +9,8 @@ no task retries): what was lost is the scheduler's business.
 import contextlib
 import importlib
 import os
+import socket
+import warnings
 from itertools import count
 from typing import Any
 
@@ -26,6 +28,8 @@ from roofmark.fleet.words import (
 from roofmark.study import Device
 from roofmark.units import Seconds
 
+# Chosen: a cluster that takes longer to accept a connection measures nothing well.
+_KNOCK: Seconds = 10.0
 SLOTS = "roofmark"
 """The resource by which a Ray node says how many CPU stations it has room for."""
 
@@ -136,13 +140,23 @@ def import_ray() -> Any:
         raise BenchError(problem("RM340", fact, "--fleet", mend)) from error
 
 
+def _knock(address: str) -> None:
+    """Ray tries a closed door for minutes. Raises: OSError when nobody answers at HOST:PORT."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), _KNOCK).close()
+
+
 def _connect(ray: Any, address: str) -> None:
     quiet: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": False}
     # What is said to people is said by us; Ray's own usage report asks a question on a terminal.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
-        ray.init(address=address, configure_logging=False, **quiet)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+        _knock(address)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ray.init(address=address, configure_logging=False, **quiet)
+    except (OSError, ValueError, RuntimeError) as error:
         first = (str(error).strip().splitlines() or [repr(error)])[0]
         fact = f"no Ray cluster answers at {address!r}: {first}"
         mend = "Start one (docs/fleet.md), or use --fleet local on a host with several GPUs."

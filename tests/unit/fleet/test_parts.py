@@ -137,6 +137,13 @@ def test_gpus_are_named_within_what_is_visible(monkeypatch):
     assert visible_gpus(2) == ["GPU-7", "3"]
 
 
+def test_a_cluster_that_does_not_answer_is_told_at_once():
+    pytest.importorskip("ray")
+    for words in ("ray:127.0.0.1:9", "ray://127.0.0.1:9"):
+        with ExitStack() as stack, pytest.raises(BenchError, match=r"RM340.*127\.0\.0\.1:9"):
+            find.find_executor(words, small_study(), None, stack=stack)
+
+
 def test_a_fleet_on_ray_without_ray_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with ExitStack() as stack, pytest.raises(BenchError, match=r"(?s)RM340.*roofmark\[fleet\]"):
