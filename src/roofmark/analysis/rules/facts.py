@@ -27,7 +27,6 @@ from roofmark.evidence import (
 )
 from roofmark.expressions import evaluate
 from roofmark.records import Missing
-from roofmark.stations import host_of
 from roofmark.study import DTYPE_BYTES, Definition, twin_of
 
 Fact = Callable[[Case, Place], Any]
@@ -114,34 +113,6 @@ def load_averages(case: Case, place: Place) -> tuple[float, ...] | Missing:
     """Load average of the host, per visit."""
     found = tuple(r.load for r in _readings(case, place) if not isinstance(r, GpuReading))
     return found or Missing(reason="no CPU reading")
-
-
-@fact
-def cores(case: Case, place: Place) -> int:
-    """CPU cores of the host, or of all slots that measure side by side on one."""
-    return case.environment.cpu.cores * _side_by_side(case)
-
-
-@fact
-def crew(case: Case, place: Place) -> int:
-    """Processes that the run starts side by side: referee, twin, and one for each solution."""
-    one = 2 + sum(case.run.device in solution.runs_on for solution in case.study.solutions)
-    return one * _side_by_side(case)
-
-
-def _side_by_side(case: Case) -> int:
-    """Return how many stations of a fleet share the host that has the most."""
-    hosts = [host_of(each.id) for each in case.stations if not each.refused]
-    return max(map(hosts.count, hosts), default=1)
-
-
-@fact
-def other_processes(case: Case, place: Place) -> int | Missing:
-    """Processes of others on the GPU before the run; of a fleet, on the busiest."""
-    own = [each.environment for each in case.stations if not each.refused] or [case.environment]
-    found = [e.gpu if isinstance(e.gpu, Missing) else e.gpu.other_processes for e in own]
-    missing = [each for each in found if isinstance(each, Missing)]
-    return missing[0] if missing else max(each for each in found if isinstance(each, int))
 
 
 # --- times ---------------------------------------------------------------------------------------

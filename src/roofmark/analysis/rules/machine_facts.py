@@ -1,4 +1,4 @@
-"""Facts about the stations of a fleet, for the rules that ask whether they agree.
+"""Facts about the machine of a run, or the stations of a fleet.
 
 In: a case, a place. Out: plain values, or `Missing` with the reason; see facts.py.
 """
@@ -8,10 +8,41 @@ from roofmark.analysis.rules.case import Case
 from roofmark.analysis.rules.facts import fact
 from roofmark.analysis.station_results import ratios_by_station
 from roofmark.records import Missing
+from roofmark.stations import host_of
 
 Ratios = dict[str, tuple[float, ...]]
 
 
+# --- what the run itself puts on the machine -----------------------------------------------------
+@fact
+def cores(case: Case, place: Place) -> int:
+    """CPU cores of the host, or of all slots that measure side by side on one."""
+    return case.environment.cpu.cores * _side_by_side(case)
+
+
+@fact
+def crew(case: Case, place: Place) -> int:
+    """Processes that the run starts side by side: referee, twin, and one for each solution."""
+    one = 2 + sum(case.run.device in solution.runs_on for solution in case.study.solutions)
+    return one * _side_by_side(case)
+
+
+def _side_by_side(case: Case) -> int:
+    """Return how many stations of a fleet share the host that has the most."""
+    hosts = [host_of(each.id) for each in case.stations if not each.refused]
+    return max(map(hosts.count, hosts), default=1)
+
+
+@fact
+def other_processes(case: Case, place: Place) -> int | Missing:
+    """Processes of others on the GPU before the run; of a fleet, on the busiest."""
+    own = [each.environment for each in case.stations if not each.refused] or [case.environment]
+    found = [e.gpu if isinstance(e.gpu, Missing) else e.gpu.other_processes for e in own]
+    missing = [each for each in found if isinstance(each, Missing)]
+    return missing[0] if missing else max(each for each in found if isinstance(each, int))
+
+
+# --- whether stations agree ----------------------------------------------------------------------
 @fact
 def station_ratios(case: Case, place: Place) -> Ratios | Missing:
     """Station -> log of baseline / solution, one per process in order."""
