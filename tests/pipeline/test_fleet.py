@@ -174,6 +174,7 @@ def cluster() -> Iterator[None]:
         warnings.simplefilter("ignore")
         ray = pytest.importorskip("ray")
         ray.init(
+            address="local",
             num_cpus=2,
             num_gpus=0,
             resources={"roofmark": 2},

@@ -35,7 +35,7 @@ class Fleet:
     def measure(self, job: Job, writer: BundleWriter) -> None:
         """Measure until decided. Raises: StudyError, BenchError, BundleError; whole sets stay."""
         self._muster.remember(writer.stations())
-        for station in self._muster.refused:
+        for station in filter(self._muster.is_news, self._muster.refused):
             writer.write_station(station)
         Schedule(job, writer, self._muster).run()
 

@@ -80,6 +80,7 @@ class Muster:
     def remember(self, stations: Iterable[Station]) -> None:
         """Know what an interrupted run has kept of its stations."""
         self._known = {each.id: each for each in stations}
+        self.stations = {seat: self._with_past(each) for seat, each in self.stations.items()}
 
     def admit(self, seat: str, described: Described) -> Station:
         """Let a station take part, or return it with the reason why not."""
@@ -93,6 +94,12 @@ class Muster:
             return replace(station, refused=why)
         self.stations[seat] = self._with_past(station)
         return self.stations[seat]
+
+    def is_news(self, refused: Station) -> bool:
+        """Whether nothing better is kept of a refused device: that it measures, or did."""
+        past = self._known.get(refused.id)
+        held = {each.id for each in self.stations.values()}
+        return refused.id not in held and (past is None or bool(past.refused))
 
     def lose(self, seat: str, reason: str) -> Station | None:
         """Note that a seat was lost; return its station, if it is known."""

@@ -16,7 +16,7 @@ from roofmark.bench.process import START_SECONDS
 from roofmark.bench.run import Job
 from roofmark.bundle import BundleWriter
 from roofmark.codes import problem
-from roofmark.errors import BenchError, StudyError
+from roofmark.errors import BenchError, RoofmarkError
 from roofmark.evidence import BuildFailed
 from roofmark.fleet.keep import keep, recover
 from roofmark.fleet.muster import Muster
@@ -115,10 +115,10 @@ class Schedule:
     def _take(self, seat: str, reply: Reply | Lost) -> None:
         if isinstance(reply, Described):
             station = self.muster.admit(seat, reply)
-            if station.refused:
-                self.writer.write_station(station)
-            else:
+            if not station.refused:
                 self._welcome(seat, station)
+            elif self.muster.is_news(station):
+                self.writer.write_station(station)
         elif isinstance(reply, Lost):
             self._lose(seat, reply.reason)
         elif isinstance(reply, Failed):
@@ -206,7 +206,7 @@ class Schedule:
         left = max(self.job.deadline - time.monotonic(), 0.0)
         self.job.say(Progress(done=0, total=0, text=text, seconds_left=left))
 
-    def _nobody(self) -> Exception:
+    def _nobody(self) -> RoofmarkError:
         if self.refusal is not None:
             return self.refusal.error()
         return BenchError(
@@ -218,7 +218,7 @@ class Schedule:
             )
         )
 
-    def _too_many(self, reason: str) -> StudyError | BenchError:
+    def _too_many(self, reason: str) -> BenchError:
         return BenchError(
             problem(
                 "RM342",

@@ -192,7 +192,7 @@ def test_a_run_that_was_killed_goes_on(study, tmp_path):
             return super().wait(limit)
 
     with pytest.raises(Killed):
-        run_over(Cut(study, [Device(0), Device(1)]), study, tmp_path / "b")
+        run_over(Cut(study, [Device(0), Device(1, dies=(0,))]), study, tmp_path / "b")
     with BundleWriter(tmp_path / "b") as writer:
         before = sets_of(writer.traces())
     assert 0 < len(before) < 6
@@ -202,7 +202,18 @@ def test_a_run_that_was_killed_goes_on(study, tmp_path):
     assert len(sets_of(traces)) == 6 and set(before) <= set(sets_of(traces))
     assert {t.station for t in traces if t.station} == {"h.0", "h.1", "h.2"}
     with BundleWriter(tmp_path / "b") as writer:
-        assert [s.id for s in writer.stations()] == ["h.0", "h.1", "h.2"]
+        kept = {s.id: s.losses for s in writer.stations()}
+    assert kept == {"h.0": (), "h.1": ("it was killed",), "h.2": ()}
+
+
+def test_a_device_that_measured_is_not_forgotten_when_it_is_refused_later(study, tmp_path):
+    run_over(
+        Inline(study, [Device(0), Device(1)]), study, tmp_path / "b", undecided=lambda *_: set()
+    )
+    later = Inline(study, [Device(1, driver="new"), Device(0), Device(0)])
+    run_over(later, study, tmp_path / "b", undecided=lambda *_: set())
+    with BundleWriter(tmp_path / "b") as writer:
+        assert {s.id: s.refused for s in writer.stations()} == {"h.0": "", "h.1": ""}
 
 
 def test_a_run_that_is_out_of_time_ends(study, tmp_path):
