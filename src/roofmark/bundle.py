@@ -10,6 +10,7 @@ sizes are bounded. Out: records.
     builds/<sha256>.json                   proof of build, by digest of the record
     traces/<workload>/<solution>.jsonl     one trace per line and process
     profiles/<workload>/<solution>.json    what a profiler saw of one call; most bundles have none
+    stations/<station>.json                each device of a fleet; a run on one machine has none
     logs/<solution>/<name>.txt             what compiler, worker and profiler said
 """
 
@@ -46,10 +47,12 @@ from roofmark.bundle_lock import empty_folder, lock_folder
 from roofmark.evidence import Build, Environment, Run, Trace
 from roofmark.profiled import PairProfile
 from roofmark.records import FORMAT, Record, decode, digest, encode, encode_pretty
+from roofmark.stations import Station
 from roofmark.study import Study
 
 # Chosen: a thousand times an honest bundle; what claims more is refused before it is read.
 MAX_BUNDLE_BYTES = 2**30
+STATIONS = "stations/"
 R = TypeVar("R", bound=Record)
 
 
@@ -114,6 +117,11 @@ class Bundle:
         for path in sorted(self._files):
             if path.startswith("profiles/"):
                 yield self._record(path, PairProfile)
+
+    def stations(self) -> tuple[Station, ...]:
+        """Return every device that took part in a fleet's run, or was refused; else nothing."""
+        found = sorted(path for path in self._files if path.startswith(STATIONS))
+        return tuple(self._record(path, Station) for path in found)
 
     def source(self, sha256: str) -> bytes:
         """Return a source file's bytes."""
@@ -250,6 +258,20 @@ class BundleWriter:
     def write_profile(self, profile: PairProfile) -> None:
         """Keep what a profiler saw of one solution on one workload."""
         self.write(f"profiles/{profile.workload}/{profile.solution}.json", profile)
+
+    def write_station(self, station: Station) -> None:
+        """Keep what a device of a fleet is."""
+        self.write(f"{STATIONS}{station.id}.json", station)
+
+    def stations(self) -> list[Station]:
+        """Return the devices of a fleet written so far."""
+        found = sorted(self.path.glob(f"{STATIONS}*.json"))
+        return [decode(read_plain(path), Station, where=path) for path in found]
+
+    def remove(self, path: str) -> None:
+        """Take back a file that was put in place."""
+        (self.path / checked_name(path)).unlink()
+        sync_folder((self.path / path).parent)
 
     def append(self, trace: Trace) -> None:
         """Add a finished trace; it is on disk, whole, when this returns."""

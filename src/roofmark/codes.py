@@ -161,6 +161,18 @@ ERRORS: dict[str, Code] = {
         "a loop has nothing to beat",
         "A candidate is measured against the study's own solution, which must be right and run.",
     ),
+    "RM340": Code(
+        "there is no such fleet",
+        "A fleet is several GPUs of this host, slots of its cores, or a Ray cluster that runs.",
+    ),
+    "RM341": Code(
+        "no station can measure",
+        "A station takes part when it holds a device alone and is like the others.",
+    ),
+    "RM342": Code(
+        "the fleet was lost",
+        "A process set is kept whole or not at all; those that were kept are in the bundle.",
+    ),
     "RM401": Code(
         "not a bundle",
         "A bundle is the folder that `roofmark run` wrote; it holds a manifest.json.",

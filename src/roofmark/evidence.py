@@ -297,11 +297,12 @@ class Reported(Record, tag="reported"):
 Outcome = Passed | Incorrect | BuildFailed | Crashed | TimedOut | Reported
 
 
-class Trace(Record):
+class Trace(Record, omit_defaults=True):
     """One solution on one workload in one process.
 
     process: index of the set of processes that ran side by side; traces of one set are paired.
     role: "twin" is the baseline again (A/A control), "wrong" a negative control.
+    station: id of the device in `stations/`, "HOST.DEVICE"; "" where the run had one machine.
     """
 
     workload: str
@@ -309,6 +310,7 @@ class Trace(Record):
     role: Literal["baseline", "solution", "twin", "wrong"]
     process: int
     outcome: Outcome
+    station: str = ""
 
 
 class Skipped(Record):
@@ -330,11 +332,12 @@ class Session(Record):
     seconds: Seconds | Missing
 
 
-class Run(Record):
+class Run(Record, omit_defaults=True):
     """How the study was run.
 
     entropy: hex; with a workload's seed it gives every value drawn, so a checker can redraw them.
     confirmation: held-out workloads were included.
+    fleet: where several devices were asked for; "" for one machine.
     """
 
     device: Device
@@ -342,3 +345,4 @@ class Run(Record):
     confirmation: bool
     skipped: tuple[Skipped, ...]
     sessions: tuple[Session, ...]
+    fleet: str = ""

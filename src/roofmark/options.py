@@ -18,7 +18,8 @@ class RunOptions:
     device: "auto" takes CUDA where there is a GPU. workloads: patterns over workload ids.
     solutions: names to measure beside the baseline. tier, cache, processes, blocks, time_limit
     replace the protocol's. confirm: measure held-out workloads too. force: delete a sealed bundle
-    in the way.
+    in the way. fleet: spread the run over several devices: "auto", "local", "local:N", "ray",
+    "ray:HOST:PORT" or "ray://HOST:PORT"; "" is this machine alone.
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -31,6 +32,7 @@ class RunOptions:
     time_limit: float | None = None
     confirm: bool = False
     force: bool = False
+    fleet: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +62,7 @@ class LoopOptions:
     group_margin: largest loss of any group of workloads (those that differ by their seed alone)
     that a kept candidate may have; margin if None. alpha: chance, over the whole loop, that
     anything is kept which is no gain. commit: make a commit of each kept candidate, in the git work
-    tree of the study.
+    tree of the study. fleet: as in RunOptions; each candidate is measured over all of it.
     No new try begins after iterations: tries that count; device_time: seconds for which runs held
     the device; patience: tries in a row of which none was kept (these three include earlier
     sessions); time_limit: seconds of this session.
@@ -78,6 +80,7 @@ class LoopOptions:
     time_limit: float | None = None
     patience: int | None = None
     commit: bool = False
+    fleet: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

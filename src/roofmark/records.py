@@ -6,7 +6,8 @@ are ordered, so their order is part of its digest.
 
 Format history (`FORMAT`, stored in every manifest):
 1  first format.
-2  Passed.memory: what a worker held; Missing in bundles of format 1.
+2  `Passed.memory`: what a worker held; Missing in bundles of format 1. `stations/` and
+   `Trace.station`: process sets of several devices, which a reader of format 1 would pool.
 """
 
 import hashlib

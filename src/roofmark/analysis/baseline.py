@@ -214,7 +214,7 @@ def _speedup(scene: Scene, workload: str, name: str) -> Pinned | Missing:
     pairs, floor = measure_cell(scene, workload, name, scene.study.baseline)
     if pairs is None:
         return Missing(reason=f"no pair with the baseline on the {scene.tier} tier")
-    blocks = list(pairs.ratios.values())
+    blocks = pairs.blocks
     estimate = estimate_ratio(blocks, scene.study.protocol, floor=floor, blur=pairs.blur)
     if isinstance(estimate, Missing):
         return estimate

@@ -24,6 +24,7 @@ from roofmark.analysis.overall import (
 from roofmark.analysis.roofline import roof
 from roofmark.analysis.rules import Case, apply_rules, loaded_plugins
 from roofmark.analysis.rules.facts import FACTS
+from roofmark.analysis.station_results import judge_stations
 from roofmark.analysis.stats import holm, sig
 from roofmark.analysis.verdict import (
     Bound,
@@ -41,6 +42,7 @@ from roofmark.evidence import Build, Environment, Passed, Reported, Run, Trace
 from roofmark.expressions import evaluate
 from roofmark.profiled import PairProfile
 from roofmark.records import Missing
+from roofmark.stations import Station
 from roofmark.study import Protocol, Study, Tier, twin_of
 
 DECISIONS: tuple[Decision, ...] = ("faster", "slower", "same", "undecided", "invalid")
@@ -61,6 +63,7 @@ def judge_bundle(bundle: Bundle) -> Verdict:
         {name: bundle.build(name) for name in wanted},
         digest=bundle.digest,
         profiles={(each.workload, each.solution): each for each in bundle.profiles()},
+        stations=bundle.stations(),
     )
 
 
@@ -73,6 +76,7 @@ def judge_traces(
     *,
     digest: str,
     profiles: Mapping[Place, PairProfile] | None = None,
+    stations: Sequence[Station] = (),
 ) -> Verdict:
     """Return the verdict that follows from the parts of a bundle. builds: digest -> Build."""
     scene = set_scene(study, run.device, traces)
@@ -88,6 +92,7 @@ def judge_traces(
         comparisons=comparisons,
         cells=cells,
         profiles=profiles or {},
+        stations=tuple(stations),
     )
     for place, cell in cells.items():
         cells[place] = replace(cell, bound=_bound(case, place))
@@ -113,6 +118,9 @@ def judge_traces(
         findings=findings,
         accepted=tuple(sorted({f.code for f in findings if f.accepted and f.state == "fires"})),
         plugins=loaded_plugins(),
+        stations=judge_stations(
+            scene, comparisons, stations, {s.id: device_name(s.environment) for s in stations}
+        ),
     )
 
 
@@ -184,7 +192,7 @@ def _speedup(scene: Scene, comparison: Comparison) -> Estimate | Missing:
     if comparison.pairs is None:
         return Missing(reason=f"no pair with the baseline on the {scene.tier} tier")
     return estimate_ratio(
-        list(comparison.pairs.ratios.values()),
+        comparison.pairs.blocks,
         scene.study.protocol,
         floor=comparison.floor,
         blur=comparison.pairs.blur,
@@ -198,7 +206,7 @@ def _other_tiers(scene: Scene, base: Series | None, own: Series | None) -> dict[
         return found
     for tier in sorted((base.tiers.keys() & own.tiers.keys()) - {scene.tier}):
         pairs = pair(base, own, tier)
-        estimate = estimate_ratio(list(pairs.ratios.values()), scene.study.protocol)
+        estimate = estimate_ratio(pairs.blocks, scene.study.protocol)
         if isinstance(estimate, Estimate):
             found[tier] = estimate
     return found

@@ -171,6 +171,13 @@ class Timed(Record, tag="timed"):
     memory: Memory
 
 
+# --- between a run and a station of its fleet ----------------------------------------------------
+class Parcel(Record, tag="parcel"):
+    """A request or a reply in words of the fleet's own (`roofmark.fleet.words`)."""
+
+    data: bytes
+
+
 # --- from either ---------------------------------------------------------------------------------
 class Ready(Record, tag="ready"):
     """Our own code is imported; the first request is waited for. Said once, unasked."""
@@ -186,5 +193,5 @@ class Failed(Record, tag="failed"):
     log: str
 
 
-Request = Open | Draw | Verify | Load | Bind | Prepare | Time
-Reply = Ready | Opened | Drawn | Verified | Loaded | IsBound | Prepared | Timed | Failed
+Request = Open | Draw | Verify | Load | Bind | Prepare | Time | Parcel
+Reply = Ready | Opened | Drawn | Verified | Loaded | IsBound | Prepared | Timed | Parcel | Failed

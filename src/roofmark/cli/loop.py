@@ -40,6 +40,7 @@ def main(
         None, help="Largest loss of one shape that is let pass; default: the margin."
     ),
     alpha: float = typer.Option(0.05, help="Chance that the whole loop keeps what is no gain."),
+    fleet: str = typer.Option("", help="Spread each run over devices, as in `roofmark run`."),
     commit: bool = typer.Option(False, "--commit", help="Commit each kept candidate with git."),
     chart: bool = typer.Option(False, "--chart", help="After `status`: draw the chart again."),
     as_json: bool = typer.Option(False, "--json", help="Print the tries as JSON."),
@@ -71,6 +72,7 @@ def main(
         time_limit=time_limit,
         patience=patience,
         commit=commit,
+        fleet=fleet,
     )
     try:
         with watch_loop(output) as show:

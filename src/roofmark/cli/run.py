@@ -32,6 +32,7 @@ def main(
     blocks: int | None = typer.Option(None, help="Visits of each solution in a process set."),
     time_limit: float | None = typer.Option(None, help="Seconds for the whole run."),
     confirm: bool = typer.Option(False, "--confirm", help="Measure held-out workloads too."),
+    fleet: str = typer.Option("", help="auto, local, local:N, ray, ray:HOST:PORT or ray://..."),
     resume: Path | None = typer.Option(None, help="Go on with an interrupted bundle."),
     force: bool = typer.Option(False, "--force", help="Delete what is in the way."),
     pages: bool = typer.Option(True, "--report/--no-report", help="Write report pages."),
@@ -51,6 +52,7 @@ def main(
         time_limit=time_limit,
         confirm=confirm,
         force=force,
+        fleet=fleet,
     )
     if (study is None) == (resume is None):
         raise typer.BadParameter("name either a study, or --resume a bundle")
@@ -58,7 +60,7 @@ def main(
     check_pages_free(target, force=force or not pages)
     with kept_on_interrupt(target), progress_bar() as show:
         if study is None:
-            bundle = api.resume(target, progress=show)
+            bundle = api.resume(target, fleet=fleet, progress=show)
         else:
             bundle = api.run(study, target, options=options, progress=show)
     verdict = api.judge(bundle)

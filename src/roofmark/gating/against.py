@@ -31,6 +31,7 @@ from roofmark.looping.change import binary_of
 from roofmark.looping.duel import Say, lay_out, measure
 from roofmark.narrowing import narrow_study, select_workloads
 from roofmark.options import AgainstOptions, RunOptions
+from roofmark.place import choose_device, collect_machine
 from roofmark.records import Missing, decode, digest
 from roofmark.study import Device, Protocol, Study
 
@@ -83,7 +84,7 @@ class _Match:
             else at_commit(study, now, scratch / "revisions" / "now")
         )
         self.new, self.old = _loaded(self.now), _loaded(self.was)
-        self.device: Device = api.choose_device(self.new.study, options.run)
+        self.device: Device = choose_device(self.new.study, options.run)
         select_workloads(self.new.study.workloads, options.run.workloads)
 
     def play(self, output: Path, progress: Say | None) -> PairedGate:
@@ -179,7 +180,7 @@ class _Binaries:
         """A side that cannot be built is not the same as anything; the run will say why."""
         if any(skip_reason(side.study.solution(name), self.device) for side in self.sides):
             return False
-        self.machine = self.machine or api.collect_machine(self.device, self.folder)
+        self.machine = self.machine or collect_machine(self.device, self.folder)
         with contextlib.suppress(BuildError):
             was, now = (
                 binary_of(side.study, side.contents, side.study.solution(name), self.machine)

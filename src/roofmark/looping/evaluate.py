@@ -196,7 +196,7 @@ def _duel(
     """Run the candidate against its incumbent into the try's bundle `what`."""
     plan, confirm = state.plan, what == "confirmation"
     versions = (state.version(candidate.against), candidate.version)
-    options = RunOptions(device=start.run.device, confirm=confirm)
+    options = RunOptions(device=start.run.device, confirm=confirm, fleet=start.run.fleet)
     loaded = state.loaded if confirm else _without_controls(state.loaded)
     with open_scratch() as scratch:
         study = write_duel(

@@ -104,7 +104,10 @@ class _Loop:
         folder, plan = self.state.folder, self.state.plan
         name = plan.solution
         options = RunOptions(
-            device=self.options.device, solutions=(name,), workloads=plan.workloads
+            device=self.options.device,
+            solutions=(name,),
+            workloads=plan.workloads,
+            fleet=self.options.fleet,
         )
         # What there is to beat needs a time, not a decision: the fewest process sets do.
         until = api.Until(undecided=_none_open)
