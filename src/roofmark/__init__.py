@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from roofmark.bundle import verify_bundle as verify
     from roofmark.errors import BenchError, BundleError, RoofmarkError, StudyError
     from roofmark.evidence import Trace
-    from roofmark.gating import gate, pin
+    from roofmark.gating import gate, gate_ratios, pin
+    from roofmark.gating.against import gate_against
     from roofmark.looping import loop
-    from roofmark.options import LoopOptions, ProfileOptions, RunOptions
+    from roofmark.options import AgainstOptions, LoopOptions, ProfileOptions, RunOptions
     from roofmark.profiling import profile
     from roofmark.study import (
         VAR,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "VAR",
+    "AgainstOptions",
     "BenchError",
     "Bundle",
     "BundleError",
@@ -66,6 +68,8 @@ __all__ = [
     "Verdict",
     "Workload",
     "gate",
+    "gate_against",
+    "gate_ratios",
     "judge",
     "loop",
     "open_bundle",
@@ -85,9 +89,10 @@ _HOMES = {
     "roofmark.bundle": ("Bundle", "open_bundle"),
     "roofmark.errors": ("BenchError", "BundleError", "RoofmarkError", "StudyError"),
     "roofmark.evidence": ("Trace",),
-    "roofmark.gating": ("gate", "pin"),
+    "roofmark.gating": ("gate", "gate_ratios", "pin"),
+    "roofmark.gating.against": ("gate_against",),
     "roofmark.looping": ("loop",),
-    "roofmark.options": ("LoopOptions", "ProfileOptions", "RunOptions"),
+    "roofmark.options": ("AgainstOptions", "LoopOptions", "ProfileOptions", "RunOptions"),
     "roofmark.profiling": ("profile",),
     "roofmark.study": (
         "VAR",

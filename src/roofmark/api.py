@@ -5,22 +5,24 @@ analysis (is it decided?) is handed down from here as a plain function; the benc
 """
 
 import contextlib
-import os
 import secrets
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from roofmark import __version__
+from roofmark.bench.store import build_cache as build_cache
 from roofmark.bundle import MANIFEST, Bundle, BundleWriter, open_bundle
-from roofmark.errors import BenchError, BundleError, Problem
-from roofmark.evidence import Environment, Run, Session, Skipped
+from roofmark.errors import BundleError, Problem
+from roofmark.evidence import Environment, Run, Session, Skipped, Trace
 from roofmark.narrowing import narrow_study
 from roofmark.options import Progress, RunOptions
-from roofmark.records import Missing, digest, encode
+from roofmark.place import Place, open_place
+from roofmark.records import Missing, digest
 from roofmark.study import Device, Study
 
 if TYPE_CHECKING:
@@ -29,16 +31,30 @@ if TYPE_CHECKING:
 Say = Callable[[Progress], None]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Until:
+    """When a run stops: functions of study, device and traces, asked after every process set.
+
+    undecided: ids of workloads to go on with, once each has the fewest process sets. hopeless: why
+    going on is no use, asked from the first set on; nothing while it is.
+    """
+
+    undecided: Callable[[Study, Device, list[Trace]], set[str]]
+    hopeless: Callable[[Study, Device, list[Trace]], str] | None = None
+
+
 def run(
     study: Study | str | Path,
     output: str | Path,
     *,
     options: RunOptions | None = None,
     progress: Say | None = None,
+    until: Until | None = None,
 ) -> Bundle:
     """Measure a study and return the sealed bundle that it left in `output`.
 
     study: a `study.py`, its folder, or a Study whose sources lie in the current folder.
+    until: when to stop; by default when every cell is decided.
     Raises: StudyError, BenchError, BundleError. After any of them, and after Ctrl-C, the traces
         that were finished are in `output`, and `resume` goes on from there.
     """
@@ -47,21 +63,29 @@ def run(
     options = options or RunOptions()
     loaded = load_study(study)
     asked = narrow_study(loaded.study, options)
-    device = _choose_device(asked, options)
     output = Path(output)
     with BundleWriter(output, force=options.force) as writer:
         if writer.has("study.json"):
             raise _interrupted_there(output)
-        begun = _new_run(asked, device, options)
-        _begin(writer, asked, begun, loaded.contents, _collect(device, loaded.folder))
-        _measure(writer, loaded.contents, progress)
+        with open_place(asked, options, loaded.folder) as place:
+            begun = _new_run(place, options)
+            _begin(writer, asked, begun, loaded.contents, place.environment)
+            _measure(writer, loaded.contents, progress, place, until)
     return open_bundle(output)
 
 
-def resume(output: str | Path, *, progress: Say | None = None) -> Bundle:
+def resume(
+    output: str | Path,
+    *,
+    fleet: str = "",
+    progress: Say | None = None,
+    until: Until | None = None,
+) -> Bundle:
     """Go on with a run that was interrupted, on the same machine; return the sealed bundle.
 
-    Raises: BundleError RM410 when this is another machine than the one that began.
+    fleet: where the devices of a fleet's run are now; by default where they were.
+    Raises: BundleError RM410 when this is another machine than the one that began, or one machine
+        began and a fleet should go on.
     """
     from roofmark.loading import check_kept_study
 
@@ -71,13 +95,16 @@ def resume(output: str | Path, *, progress: Say | None = None) -> Bundle:
     with BundleWriter(output) as writer:
         study = writer.read("study.json", Study)
         begun = writer.read("environment.json", Environment)
-        _check_same_machine(begun, _collect(begun.device, output), output)
         record = writer.read("run.json", Run)
-        sessions = (*record.sessions, _new_session())
-        writer.write("run.json", msgspec.structs.replace(record, sessions=sessions))
+        if fleet and not record.fleet:
+            raise _began_alone(output)
         contents = {path: _kept_source(writer, name) for path, name in study.files.items()}
         check_kept_study(study, contents)
-        _measure(writer, contents, progress)
+        options = RunOptions(device=begun.device, fleet=fleet or record.fleet)
+        with open_place(study, options, output, begun) as place:
+            sessions = (*record.sessions, _new_session())
+            writer.write("run.json", msgspec.structs.replace(record, sessions=sessions))
+            _measure(writer, contents, progress, place, until)
     return open_bundle(output)
 
 
@@ -120,13 +147,13 @@ def rerun(
     before, loaded = original.run, load_bundled_study(original)
     study, contents = loaded.study, loaded.contents
     options = options or RunOptions(device=before.device, confirm=before.confirmation)
-    device = _choose_device(study, options)
     with BundleWriter(output) as writer:
         if writer.has("study.json"):
             raise _interrupted_there(Path(output))
-        begun = _new_run(study, device, options)
-        _begin(writer, study, begun, contents, _collect(device, original.path))
-        _measure(writer, contents, progress)
+        with open_place(study, options, original.path) as place:
+            begun = _new_run(place, options)
+            _begin(writer, study, begun, contents, place.environment)
+            _measure(writer, contents, progress, place)
     again = open_bundle(output)
     return replicate(
         judge(original),
@@ -156,32 +183,45 @@ def _begin(
     writer.write("study.json", study)
 
 
-def _measure(writer: BundleWriter, contents: Mapping[str, bytes], progress: Say | None) -> None:
+def _measure(
+    writer: BundleWriter,
+    contents: Mapping[str, bytes],
+    progress: Say | None,
+    place: Place,
+    until: Until | None = None,
+) -> None:
     """Measure what the bundle's own study.json says, then seal; note how the session ended."""
-    from roofmark.analysis.judge import undecided_workloads
     from roofmark.analysis.rules import loaded_plugins
-    from roofmark.bench.run import Job, run_job
+    from roofmark.bench.run import Job, never
 
-    started = time.monotonic()
+    started, until = time.monotonic(), until or _decided()
     job = Job(
         study=writer.read("study.json", Study),
         contents=contents,
         run=writer.read("run.json", Run),
         environment=writer.read("environment.json", Environment),
         writer=writer,
-        undecided=undecided_workloads,
+        undecided=until.undecided,
+        hopeless=until.hopeless or never,
         say=progress or _silent,
         cache=build_cache(),
     )
     try:
-        run_job(job)
+        hopeless = place.measure(job, writer)
     except BaseException as error:
         # On a full disk this cannot be written either; the first error is the one to tell.
         with contextlib.suppress(BundleError):
             _end_session(writer, type(error).__name__, time.monotonic() - started)
         raise
-    _end_session(writer, "complete", time.monotonic() - started)
+    how = f"given up: {hopeless}" if hopeless else "complete"
+    _end_session(writer, how, time.monotonic() - started)
     writer.seal(loaded_plugins())
+
+
+def _decided() -> Until:
+    from roofmark.analysis.judge import undecided_workloads
+
+    return Until(undecided=undecided_workloads)
 
 
 def _end_session(writer: BundleWriter, how: str, seconds: float) -> None:
@@ -191,43 +231,14 @@ def _end_session(writer: BundleWriter, how: str, seconds: float) -> None:
     writer.write("run.json", msgspec.structs.replace(record, sessions=sessions))
 
 
-def _choose_device(study: Study, options: RunOptions) -> Device:
-    if options.device != "auto":
-        return options.device
-    from roofmark.bench.driver import query_driver
-
-    on_gpu = "cuda" in study.solution(study.baseline).runs_on
-    has_gpu = on_gpu and not isinstance(query_driver(), Missing)
-    return "cuda" if has_gpu else "cpu"
-
-
-def _collect(device: Device, folder: Path) -> Environment:
-    from roofmark.bench.ceilings import collect_ceilings
-    from roofmark.bench.environment import collect_environment
-
-    environment = collect_environment(device, folder, collect_ceilings(device).ceilings)
-    if device == "cuda" and isinstance(environment.gpu, Missing):
-        raise BenchError(
-            Problem(
-                code="RM331",
-                fact=f"there is no GPU to measure on: {environment.gpu.reason}",
-                where="--device cuda",
-                mend="Run with --device cpu, or see `roofmark doctor`.",
-            )
-        )
-    return environment
-
-
-def _new_run(study: Study, device: Device, options: RunOptions) -> Run:
-    from roofmark.bench.workshop import skip_reasons
-
-    skipped = skip_reasons(study, device)
+def _new_run(place: Place, options: RunOptions) -> Run:
     return Run(
-        device=device,
+        device=place.device,
         entropy=secrets.token_hex(16),
         confirmation=options.confirm,
-        skipped=tuple(Skipped(solution=name, reason=why) for name, why in skipped.items()),
+        skipped=tuple(Skipped(solution=name, reason=why) for name, why in place.skipped.items()),
         sessions=(_new_session(),),
+        fleet=place.fleet,
     )
 
 
@@ -253,37 +264,20 @@ def _kept_source(writer: BundleWriter, name: str) -> bytes:
     return data
 
 
-def _check_same_machine(begun: Environment, now: Environment, output: Path) -> None:
-    """Traces of two machines must not be mixed in one bundle. Raises: BundleError RM410."""
-    fields = ("cpu.model", "cpu.cores", "gpu.uuid", "gpu.driver", "packages", "python")
-    differ = [name for name in fields if _field(begun, name) != _field(now, name)]
-    if differ:
-        raise BundleError(
-            Problem(
-                code="RM410",
-                fact=f"the machine differs from the one that began: {', '.join(differ)}",
-                where=str(output),
-                meaning="Samples of two machines in one bundle cannot be told apart.",
-                mend="Resume where the run began, or start a new bundle here.",
-            )
-        )
-
-
-def _field(environment: Environment, name: str) -> bytes:
-    value: object = environment
-    for part in name.split("."):
-        value = getattr(value, part, None)
-    return encode(value)
-
-
-def build_cache() -> Path:
-    """Return where built libraries are kept from run to run."""
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "roofmark" / "builds"
-
-
 def _silent(_: Progress) -> None:
     """Say nothing."""
+
+
+def _began_alone(output: Path) -> BundleError:
+    return BundleError(
+        Problem(
+            code="RM410",
+            fact="one machine began this run, and a fleet cannot go on with it",
+            where=str(output),
+            meaning="Its process sets name no station, so nobody could tell whose they are.",
+            mend=f"Go on here with `roofmark run --resume {output}`, or start a new bundle.",
+        )
+    )
 
 
 def _interrupted_there(output: Path) -> BundleError:

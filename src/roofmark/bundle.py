@@ -10,6 +10,7 @@ sizes are bounded. Out: records.
     builds/<sha256>.json                   proof of build, by digest of the record
     traces/<workload>/<solution>.jsonl     one trace per line and process
     profiles/<workload>/<solution>.json    what a profiler saw of one call; most bundles have none
+    stations/<station>.json                each device of a fleet; a run on one machine has none
     logs/<solution>/<name>.txt             what compiler, worker and profiler said
 """
 
@@ -49,6 +50,7 @@ from roofmark.bundle_sense import check_asked, check_filed, impossible, is_filed
 from roofmark.evidence import Build, Environment, Run, Trace
 from roofmark.profiled import PairProfile
 from roofmark.records import FORMAT, Record, decode, digest, encode, encode_pretty
+from roofmark.stations import Station
 from roofmark.study import Study
 from roofmark.terminal_text import file_name
 from roofmark.units import Bytes
@@ -58,6 +60,7 @@ from roofmark.units import Bytes
 MAX_BUNDLE_BYTES = 2**27
 # Chosen: 1,000 workloads and 12 solutions in 12 sets of processes stay below it.
 MAX_TRACES = 200_000
+STATIONS = "stations/"
 R = TypeVar("R", bound=Record)
 
 
@@ -141,6 +144,11 @@ class Bundle:
                 if path != f"profiles/{found.workload}/{found.solution}.json":
                     raise impossible("a profile of another pair", path)
                 yield found
+
+    def stations(self) -> tuple[Station, ...]:
+        """Return every device that took part in a fleet's run, or was refused; else nothing."""
+        found = sorted(path for path in self._files if path.startswith(STATIONS))
+        return tuple(self._record(path, Station) for path in found)
 
     def source(self, sha256: str) -> bytes:
         """Return a source file's bytes."""
@@ -280,6 +288,20 @@ class BundleWriter:
     def write_profile(self, profile: PairProfile) -> None:
         """Keep what a profiler saw of one solution on one workload."""
         self.write(f"profiles/{profile.workload}/{profile.solution}.json", profile)
+
+    def write_station(self, station: Station) -> None:
+        """Keep what a device of a fleet is."""
+        self.write(f"{STATIONS}{station.id}.json", station)
+
+    def stations(self) -> list[Station]:
+        """Return the devices of a fleet written so far."""
+        found = sorted(self.path.glob(f"{STATIONS}*.json"))
+        return [decode(read_plain(path), Station, where=path) for path in found]
+
+    def remove(self, path: str) -> None:
+        """Take back a file that was put in place."""
+        (self.path / checked_name(path)).unlink()
+        sync_folder((self.path / path).parent)
 
     def append(self, trace: Trace) -> None:
         """Add a finished trace; it is on disk, whole, when this returns."""

@@ -140,6 +140,11 @@ ERRORS: dict[str, Code] = {
         "a loop cannot change this solution",
         "A proposer changes the solution's own text files; nothing that judges it may be in them.",
     ),
+    "RM136": Code(
+        "a search cannot be made",
+        "A search needs Optuna, and params that study.py gives the solution as plain integers: "
+        "what a kept candidate commits is their new values there.",
+    ),
     "RM330": Code(
         "the baseline is not there",
         "Every speed-up is a ratio to the baseline; without it nothing is measured.",
@@ -155,6 +160,18 @@ ERRORS: dict[str, Code] = {
     "RM333": Code(
         "a loop has nothing to beat",
         "A candidate is measured against the study's own solution, which must be right and run.",
+    ),
+    "RM340": Code(
+        "there is no such fleet",
+        "A fleet is several GPUs of this host, slots of its cores, or a Ray cluster that runs.",
+    ),
+    "RM341": Code(
+        "no station can measure",
+        "A station takes part when it holds a device alone and is like the others.",
+    ),
+    "RM342": Code(
+        "the fleet was lost",
+        "A process set is kept whole or not at all; those that were kept are in the bundle.",
     ),
     "RM401": Code(
         "not a bundle",
@@ -264,6 +281,16 @@ ERRORS: dict[str, Code] = {
         "a bundle and a pin cannot be compared",
         "They answer different questions or come from different kinds of device; a ratio between "
         "them would say nothing about the code.",
+    ),
+    "RM435": Code(
+        "two revisions answer different questions",
+        "Only what is asked alike (contract, reference, workload) can be compared; a ratio between "
+        "two questions says nothing about the code.",
+    ),
+    "RM436": Code(
+        "a revision cannot be had",
+        "A gate between two revisions takes the other one from the git repository that holds the "
+        "study.",
     ),
     "RM440": Code(
         "no run could have written this",

@@ -213,6 +213,35 @@ class CpuReading(Record, array_like=True, tag="cpu"):
     load: Ratio
 
 
+class MemoryUse(Record, tag="memory"):
+    """Bytes that one process held while it worked on one workload.
+
+    before: before anything of this workload was bound. bound: when its weights were prepared and
+    every slot had its call. peak: the most since `before`, timed calls included.
+    """
+
+    before: Bytes
+    bound: Bytes
+    peak: Bytes
+
+
+class Memory(Record):
+    """What a worker held, as three observers tell it.
+
+    host: resident set of the process. allocator: torch's on the device. driver: all of the process
+    on the device, as NVML sees it; its peak is the highest reading, not a high-water mark.
+    """
+
+    host: MemoryUse | Missing
+    allocator: MemoryUse | Missing
+    driver: MemoryUse | Missing
+
+
+_UNSEEN = Missing(reason="memory was not observed when this was measured")
+NO_MEMORY = Memory(host=_UNSEEN, allocator=_UNSEEN, driver=_UNSEEN)
+"""What bundles of format 1 tell of memory."""
+
+
 # --- the outcome ---------------------------------------------------------------------------------
 class Passed(Record, tag="passed"):
     """Every verified output was right; the only outcome that has a speed.
@@ -225,6 +254,7 @@ class Passed(Record, tag="passed"):
     measurements: tuple[Measurement, ...]
     absent: dict[str, str]
     readings: tuple[GpuReading | CpuReading, ...]
+    memory: Memory = NO_MEMORY
 
 
 class Incorrect(Record, tag="incorrect"):
@@ -269,11 +299,12 @@ class Reported(Record, tag="reported"):
 Outcome = Passed | Incorrect | BuildFailed | Crashed | TimedOut | Reported
 
 
-class Trace(Record):
+class Trace(Record, omit_defaults=True):
     """One solution on one workload in one process.
 
     process: index of the set of processes that ran side by side; traces of one set are paired.
     role: "twin" is the baseline again (A/A control), "wrong" a negative control.
+    station: id of the device in `stations/`, "HOST.DEVICE"; "" where the run had one machine.
     """
 
     workload: str
@@ -281,6 +312,7 @@ class Trace(Record):
     role: Literal["baseline", "solution", "twin", "wrong"]
     process: Count
     outcome: Outcome
+    station: str = ""
 
 
 class Skipped(Record):
@@ -302,11 +334,12 @@ class Session(Record):
     seconds: Seconds | Missing
 
 
-class Run(Record):
+class Run(Record, omit_defaults=True):
     """How the study was run.
 
     entropy: hex; with a workload's seed it gives every value drawn, so a checker can redraw them.
     confirmation: held-out workloads were included.
+    fleet: where several devices were asked for; "" for one machine.
     """
 
     device: Device
@@ -314,3 +347,4 @@ class Run(Record):
     confirmation: bool
     skipped: tuple[Skipped, ...]
     sessions: tuple[Session, ...]
+    fleet: str = ""

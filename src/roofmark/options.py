@@ -18,7 +18,8 @@ class RunOptions:
     device: "auto" takes CUDA where there is a GPU. workloads: patterns over workload ids.
     solutions: names to measure beside the baseline. tier, cache, processes, blocks, time_limit
     replace the protocol's. confirm: measure held-out workloads too. force: delete a sealed bundle
-    in the way.
+    in the way. fleet: spread the run over several devices: "auto", "local", "local:N", "ray",
+    "ray:HOST:PORT" or "ray://HOST:PORT"; "" is this machine alone.
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -31,6 +32,7 @@ class RunOptions:
     time_limit: float | None = None
     confirm: bool = False
     force: bool = False
+    fleet: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,20 +57,49 @@ class ProfileOptions:
 class LoopOptions:
     """What bounds a loop, and what it takes to keep a candidate.
 
-    device: as in RunOptions. margin: smallest gain that is kept; the study's own if None. alpha:
-    chance, over the whole loop, that anything is kept which is no gain. iterations: tries that
-    count, those of earlier sessions included. time_limit: seconds after which no new try begins.
-    commit: make a commit of each kept candidate, in the git work tree of the study.
+    device: as in RunOptions. workloads: patterns over ids; held-out workloads stay, for the
+    confirmations. margin: smallest gain that is kept; the study's own if None.
+    group_margin: largest loss of any group of workloads (those that differ by their seed alone)
+    that a kept candidate may have; margin if None. alpha: chance, over the whole loop, that
+    anything is kept which is no gain. commit: make a commit of each kept candidate, in the git work
+    tree of the study. fleet: as in RunOptions; each candidate is measured over all of it.
+    No new try begins after iterations: tries that count; device_time: seconds for which runs held
+    the device; patience: tries in a row of which none was kept (these three include earlier
+    sessions); time_limit: seconds of this session.
 
     Chosen: alpha is one in twenty, as the level of a study's own family of verdicts.
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    workloads: tuple[str, ...] = ()
     margin: float | None = None
+    group_margin: float | None = None
     alpha: float = 0.05
     iterations: int = 10
+    device_time: float | None = None
     time_limit: float | None = None
+    patience: int | None = None
     commit: bool = False
+    fleet: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgainstOptions:
+    """What is asked of a gate between two revisions.
+
+    run: as for any run; its `solutions` are shell patterns. revision: the new side; the work tree
+    if None. margin: the slow-down that must not pass; the smaller of both studies' if None.
+    alarm: highest probability that unchanged code fails the gate. unchanged: measure also what did
+    not change, which tells how quiet the machine is.
+
+    Chosen: alarm as in every gate: once in fifty runs nobody learns to ignore.
+    """
+
+    run: RunOptions = RunOptions()
+    revision: str | None = None
+    margin: float | None = None
+    alarm: float = 0.02
+    unchanged: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,8 @@ are ordered, so their order is part of its digest.
 
 Format history (`FORMAT`, stored in every manifest):
 1  first format.
+2  `Passed.memory`: what a worker held; Missing in bundles of format 1. `stations/` and
+   `Trace.station`: process sets of several devices, which a reader of format 1 would pool.
 """
 
 import hashlib
@@ -17,7 +19,7 @@ import msgspec
 
 from roofmark.errors import BundleError, Problem
 
-FORMAT = 1
+FORMAT = 2
 
 # Chosen: far above any honest record (54 workloads make about 0.3 MB), far below what would
 # exhaust a laptop; a larger file is refused before it is parsed.

@@ -19,6 +19,19 @@
 #include <cstdint>
 #include <initializer_list>
 
+// The launch from B = 4 on, as params of the solution: warps of a block, sets of four rows of a warp,
+// and the blocks that a multiprocessor must hold at once, which bounds the registers of a thread (0:
+// as many as it takes).
+#ifndef WARPS
+#define WARPS 4
+#endif
+#ifndef SETS
+#define SETS 2
+#endif
+#ifndef CTAS
+#define CTAS 0
+#endif
+
 namespace {
 
 using tvm::ffi::TensorView;
@@ -63,9 +76,9 @@ __device__ float4 widen(const __nv_bfloat16* from) {
 __device__ float softplus(float x) { return fmaxf(x, 0.0f) + log1pf(expf(-fabsf(x))); }
 
 // kWarps: warps of a block. kSets: sets of four rows that a warp holds at once; each adds four
-// 16-byte loads in flight per lane, and 16 registers.
-template <int kWarps, int kSets>
-__global__ void __launch_bounds__(32 * kWarps) gdn_decode_kernel(const Problem p) {
+// 16-byte loads in flight per lane, and 16 registers. kBlocks: see CTAS.
+template <int kWarps, int kSets, int kBlocks>
+__global__ void __launch_bounds__(32 * kWarps, kBlocks) gdn_decode_kernel(const Problem p) {
   constexpr int kRows = kWarps * kSets * kRowsPerLoad;  // rows of V of one block
   constexpr int kSlices = kDim / kRows;
   static_assert(kDim % kRows == 0, "a block's rows belong to one head");
@@ -134,12 +147,12 @@ __global__ void __launch_bounds__(32 * kWarps) gdn_decode_kernel(const Problem p
   }
 }
 
-template <int kWarps, int kSets>
+template <int kWarps, int kSets, int kBlocks>
 void launch(const Problem& p, int64_t items, cudaStream_t stream) {
   constexpr int64_t kSlices = kDim / (kWarps * kSets * kRowsPerLoad);
   const int64_t blocks = items * kSlices;
   if (blocks > INT32_MAX) TVM_FFI_THROW(ValueError) << blocks << " blocks exceed the largest grid";
-  gdn_decode_kernel<kWarps, kSets>
+  gdn_decode_kernel<kWarps, kSets, kBlocks>
       <<<static_cast<unsigned>(blocks), 32 * kWarps, 0, stream>>>(p);
 }
 
@@ -204,9 +217,9 @@ void GdnDecode(TensorView q, TensorView k, TensorView v, TensorView state, Tenso
   // Chosen: by arithmetic, not by tuning. Below B = 4 blocks of 8 rows, 128 per batch item, give
   // every multiprocessor one; from there on blocks of 32 rows do, and fetch k and q less often.
   if (batch < 4) {
-    launch<2, 1>(p, items, stream);
+    launch<2, 1, 0>(p, items, stream);
   } else {
-    launch<4, 2>(p, items, stream);
+    launch<WARPS, SETS, CTAS>(p, items, stream);
   }
   const cudaError_t error = cudaGetLastError();
   if (error != cudaSuccess) {

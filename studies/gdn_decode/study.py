@@ -98,7 +98,12 @@ study = rm.Study(
             devices=("cuda",),
             requires=("triton",),
         ),
-        rm.Solution("cuda", "cuda.cu::gdn_decode", target="sm_90a"),
+        rm.Solution(
+            "cuda",
+            "cuda.cu::gdn_decode",
+            target="sm_90a",
+            params={"WARPS": 4, "SETS": 2, "CTAS": 0},
+        ),
         peer("flashinfer"),
         peer("fla"),
     ),

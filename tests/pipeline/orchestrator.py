@@ -1,4 +1,7 @@
-"""A run in a process of its own, to be killed: `python orchestrator.py run|resume STUDY OUTPUT`."""
+"""A run in a process of its own, to be killed: `python orchestrator.py WHAT STUDY OUTPUT [FLEET]`.
+
+WHAT: run or resume.
+"""
 
 import sys
 from pathlib import Path
@@ -8,9 +11,9 @@ from roofmark.options import RunOptions
 
 
 def main() -> None:
-    what, study, output = sys.argv[1:]
+    what, study, output, *fleet = sys.argv[1:]
     if what == "run":
-        api.run(Path(study), output, options=RunOptions(device="cpu"))
+        api.run(Path(study), output, options=RunOptions(device="cpu", fleet="".join(fleet)))
     else:
         api.resume(output)
 

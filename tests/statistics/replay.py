@@ -75,7 +75,7 @@ def _look(row, blur, n, protocol):
 
 
 def _pairs(blocks, blur):
-    return Pairs(dict(enumerate(blocks)), {}, {}, blur)
+    return Pairs(dict(enumerate(blocks)), {}, {}, blur, {}, 0.0)
 
 
 def _outcome(pairs, floor, protocol):

@@ -14,6 +14,7 @@ from msgspec import Meta
 
 from roofmark.analysis.compare import Series, estimate_ratio, estimate_time, twin_pairs
 from roofmark.analysis.decide import Scene, fate_of, measure_cell
+from roofmark.analysis.memory import memory_of
 from roofmark.analysis.rules.throttled import REASONS
 from roofmark.analysis.stats import (
     deviation,
@@ -27,7 +28,7 @@ from roofmark.analysis.verdict import Estimate
 from roofmark.evidence import Build, CpuReading, Environment, GpuReading, Passed
 from roofmark.records import Missing, Record, digest
 from roofmark.study import CacheState, Device, Positive, Tier, twin_of
-from roofmark.units import Celsius, Hertz, Ratio
+from roofmark.units import Bytes, Celsius, Hertz, Ratio
 
 Metric = Literal["speedup", "time"]
 METRICS: tuple[Metric, ...] = ("speedup", "time")
@@ -47,8 +48,12 @@ class Pinned(Record, tag="pinned"):
     estimate: Estimate
 
 
-class PinnedCell(Record, tag="pinned cell"):
-    """One solution on one workload. samples, sha256: of everything measured on the tier."""
+class PinnedCell(Record, tag="pinned cell", omit_defaults=True):
+    """One solution on one workload. samples, sha256: of everything measured on the tier.
+
+    memory: observer -> what each process took; none in pins made before it was observed, whose own
+        sha256 stays what it was because an empty one is not written.
+    """
 
     workload: str
     solution: str
@@ -56,6 +61,7 @@ class PinnedCell(Record, tag="pinned cell"):
     speedup: Pinned | Missing
     samples: int
     sha256: str
+    memory: dict[str, tuple[Bytes, ...]] = {}
 
     def metric(self, metric: Metric) -> Pinned | Missing:
         """Return one of its metrics."""
@@ -178,6 +184,7 @@ def _cell(scene: Scene, workload: str, name: str) -> PinnedCell | Missing:
         speedup=_speedup(scene, workload, name),
         samples=sum(len(samples) for visits in measured for samples in visits),
         sha256=_digest_of(measured),
+        memory=memory_of(series),
     )
 
 
@@ -207,7 +214,7 @@ def _speedup(scene: Scene, workload: str, name: str) -> Pinned | Missing:
     pairs, floor = measure_cell(scene, workload, name, scene.study.baseline)
     if pairs is None:
         return Missing(reason=f"no pair with the baseline on the {scene.tier} tier")
-    blocks = list(pairs.ratios.values())
+    blocks = pairs.blocks
     estimate = estimate_ratio(blocks, scene.study.protocol, floor=floor, blur=pairs.blur)
     if isinstance(estimate, Missing):
         return estimate

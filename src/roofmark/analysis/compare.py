@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import median, median_low
 
+from roofmark.analysis.stations import SPEEDUP_SPREAD, TIME_SPREAD, ByStation
 from roofmark.analysis.stats import hidden_by_clock, interval, rms, sig, summarise
 from roofmark.analysis.verdict import Estimate
 from roofmark.evidence import Measurement, Passed, Trace, Visit
@@ -49,6 +50,11 @@ class Series:
     def passed(self) -> list[tuple[int, Passed]]:
         """Return the outcomes that have a measurement, by process."""
         return [(t.process, t.outcome) for t in self.traces if isinstance(t.outcome, Passed)]
+
+    @property
+    def stations(self) -> dict[int, str]:
+        """Return process -> the station that measured it; "" where the run had one machine."""
+        return {trace.process: trace.station for trace in self.traces}
 
     def process_medians(self, tier: Tier) -> list[float]:
         """Return the median over blocks of each process, in order."""
@@ -142,6 +148,13 @@ class Pairs:
     baseline: dict[int, float]
     solution: dict[int, float]
     blur: float
+    stations: dict[int, str]
+    spread: float
+
+    @property
+    def blocks(self) -> ByStation:
+        """The ratios as statistics takes them."""
+        return ByStation(self.ratios, self.stations, self.spread)
 
     @property
     def n(self) -> int:
@@ -157,7 +170,8 @@ class Pairs:
 def pair(baseline: Series, solution: Series, tier: Tier, *, resolution: float = 0.0) -> Pairs:
     """Pair two series on one tier by process and block."""
     left, right = baseline.tiers.get(tier, {}), solution.tiers.get(tier, {})
-    pairs = Pairs({}, {}, {}, _blur(left, right, resolution))
+    blur, spread = _blur(left, right, resolution), SPEEDUP_SPREAD[tier]
+    pairs = Pairs({}, {}, {}, blur, baseline.stations, spread)
     for process in sorted(left.keys() & right.keys()):
         a, b = left[process], right[process]
         both = sorted(a.keys() & b.keys())
@@ -206,8 +220,9 @@ def estimate_time(
     if not by_process:
         return Missing(reason=f"no sample on the {tier} tier")
     spans = [timing.span for blocks in by_process.values() for timing in blocks.values()]
+    logs = {p: [math.log(t.median) for t in by_process[p].values()] for p in sorted(by_process)}
     return estimate_ratio(
-        [[math.log(t.median) for t in by_process[p].values()] for p in sorted(by_process)],
+        ByStation(logs, series.stations if series else {}, TIME_SPREAD[tier]),
         protocol,
         blur=hidden_by_clock(spans, resolution),
         what="process medians",
@@ -226,6 +241,8 @@ def estimate_ratio(
     if len(blocks) < 2:
         return Missing(reason=f"{len(blocks)} processes measured it; an interval needs two")
     planned = looks(protocol)
+    if isinstance(blocks, ByStation) and blocks.k > 1:
+        what = f"{what} of {blocks.k} stations"
     summary = summarise(blocks, floor=floor, blur=blur)
     low, high = interval(summary, level=protocol.level, looks=planned)
     return Estimate(

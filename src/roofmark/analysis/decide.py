@@ -162,7 +162,7 @@ def zone_of(protocol: Protocol, pairs: Pairs | None, floor: float) -> tuple[Deci
 
 def summary_of(pairs: Pairs, floor: float) -> Summary:
     """Summarise paired log ratios with the twin's floor and the clock's blur."""
-    return summarise(list(pairs.ratios.values()), floor=floor, blur=pairs.blur)
+    return summarise(pairs.blocks, floor=floor, blur=pairs.blur)
 
 
 def settle_cell(

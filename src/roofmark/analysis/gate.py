@@ -32,6 +32,7 @@ from roofmark.analysis.baseline import (
     cell_name,
 )
 from roofmark.analysis.comparable import circumstances, models
+from roofmark.analysis.gated import GatedCell, GateDecision, decide, matches, together, told
 from roofmark.analysis.judge import judge_bundle, moving
 from roofmark.analysis.pinning import best_bandwidth, make_baseline
 from roofmark.analysis.shift import ALARM, derived_margins, run_spread, shift_between
@@ -43,8 +44,6 @@ from roofmark.errors import BundleError, StudyError
 from roofmark.records import Missing, Record
 from roofmark.study import Device
 from roofmark.units import Ratio
-
-GateDecision = Literal["pass", "fail", "undecided"]
 
 # Chosen: two hosts with an H200 agree on bandwidth within 1.5 % (evidence/); a processor's memory
 # is shared with neighbours. A lower figure than this says that the host is held down.
@@ -68,26 +67,7 @@ class Ask(Record):
     alarm: Annotated[float, Meta(gt=0, lt=0.5)] = ALARM
 
 
-class GatedCell(Record):
-    """One pinned cell, now.
-
-    ratio: cost now over cost when pinned (time, or the inverse of the speed-up); above 1 is slower.
-    p: of a slow-down this large by chance. codes: the findings that took a decision back.
-    """
-
-    workload: str
-    solution: str
-    decision: GateDecision
-    because: str
-    was: Estimate
-    now: Estimate | Missing
-    ratio: Estimate | Missing
-    margin: Ratio
-    p: float
-    codes: tuple[str, ...] = ()
-
-
-class Gate(Record):
+class Gate(Record, tag="pin"):
     """The answer of a gate; cites the pin and the bundle by sha256.
 
     each: probability per cell that unchanged code fails it. run: the standard deviation by which
@@ -144,7 +124,7 @@ def gate_pins(pin: Baseline, fresh: Baseline, verdict: Verdict, ask: Ask) -> Gat
         study=pin.study,
         device_name=fresh.device_name,
         metric=metric,
-        decision=_together(cells),
+        decision=together(cell.decision for cell in cells),
         alarm=ask.alarm,
         each=sig(ask.alarm / len(cells)),
         run=sig(run_spread(pin, metric, fresh)),
@@ -154,13 +134,6 @@ def gate_pins(pin: Baseline, fresh: Baseline, verdict: Verdict, ask: Ask) -> Gat
         unpinned=tuple(cell_name(*place) for place in new if place not in known),
         differences=tuple(circumstances(pin.environment, fresh.environment)),
     )
-
-
-def _together(cells: Sequence[GatedCell]) -> GateDecision:
-    decisions = {cell.decision for cell in cells}
-    if "fail" in decisions:
-        return "fail"
-    return "undecided" if "undecided" in decisions else "pass"
 
 
 def select_cells(pin: Baseline, metric: Metric, ask: Ask) -> list[PinnedCell]:
@@ -177,15 +150,11 @@ def select_cells(pin: Baseline, metric: Metric, ask: Ask) -> list[PinnedCell]:
     chosen = [
         cell
         for cell in cells
-        if _matches(cell.workload, ask.workloads) and _matches(cell.solution, ask.solutions)
+        if matches(cell.workload, ask.workloads) and matches(cell.solution, ask.solutions)
     ]
     if not chosen:
         raise _no_match(f"the filters together, metric {metric}", "cell", [])
     return chosen
-
-
-def _matches(name: str, patterns: Sequence[str]) -> bool:
-    return not patterns or any(fnmatch.fnmatchcase(name, p) for p in patterns)
 
 
 def _no_match(asked: str, kind: str, names: Sequence[str]) -> StudyError:
@@ -238,12 +207,12 @@ def _gated(place: tuple[str, str], old: Pinned, new: Pinned | Missing, plan: _Pl
         )
     shift = shift_between(old, new, plan.metric, plan.run)
     half = shift.half(plan.each)
-    decision = _decide(shift.mean, half, math.log1p(plan.margin))
+    decision = decide(shift.mean, half, math.log1p(plan.margin))
     return GatedCell(
         workload=place[0],
         solution=place[1],
         decision=decision,
-        because=_because(decision, shift.mean, half, plan.margin),
+        because=told(decision, shift.mean, half, plan.margin),
         was=old.estimate,
         now=new.estimate,
         ratio=Estimate(
@@ -257,25 +226,6 @@ def _gated(place: tuple[str, str], old: Pinned, new: Pinned | Missing, plan: _Pl
         margin=plan.margin,
         p=sig(shift.chance()),
     )
-
-
-def _decide(shift: float, half: float, margin: float) -> GateDecision:
-    if shift + half < margin:
-        return "pass"
-    return "fail" if shift - half > 0 and shift >= margin / 2 else "undecided"
-
-
-def _because(decision: GateDecision, shift: float, half: float, margin: float) -> str:
-    # Adding 0 turns a rounded -0.0 into 0.0.
-    ends = (shift - half, shift, shift + half)
-    low, value, high = (round(100 * math.expm1(end), 1) + 0.0 for end in ends)
-    told = f"{value:+.1f} % [{low:+.1f}, {high:+.1f}]"
-    words = {
-        "pass": f"below the margin of {100 * margin:.1f} %",
-        "fail": f"slower beyond chance, margin {100 * margin:.1f} %",
-        "undecided": f"too noisy to tell from a margin of {100 * margin:.1f} %",
-    }
-    return f"{told}: {words[decision]}"
 
 
 # --- health --------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ from roofmark.analysis.overall import (
 from roofmark.analysis.roofline import roof
 from roofmark.analysis.rules import Case, apply_rules, loaded_plugins
 from roofmark.analysis.rules.facts import FACTS
+from roofmark.analysis.station_results import judge_stations
 from roofmark.analysis.stats import holm, sig
 from roofmark.analysis.verdict import (
     Bound,
@@ -42,6 +43,7 @@ from roofmark.evidence import Build, Environment, Passed, Reported, Run, Trace
 from roofmark.expressions import evaluate
 from roofmark.profiled import PairProfile
 from roofmark.records import Missing
+from roofmark.stations import Station
 from roofmark.study import Protocol, Study, Tier, twin_of
 
 DECISIONS: tuple[Decision, ...] = ("faster", "slower", "same", "undecided", "invalid")
@@ -76,6 +78,7 @@ def judge_whole(bundle: Bundle) -> Judged:
         {name: bundle.build(name) for name in wanted},
         digest=bundle.digest,
         profiles={(each.workload, each.solution): each for each in bundle.profiles()},
+        stations=bundle.stations(),
     )
 
 
@@ -88,10 +91,19 @@ def judge_traces(
     *,
     digest: str,
     profiles: Mapping[Place, PairProfile] | None = None,
+    stations: Sequence[Station] = (),
 ) -> Verdict:
     """Return the verdict that follows from the parts of a bundle. builds: digest -> Build."""
-    judged = _judge(study, environment, run, traces, builds, digest=digest, profiles=profiles or {})
-    return judged.verdict
+    return _judge(
+        study,
+        environment,
+        run,
+        traces,
+        builds,
+        digest=digest,
+        profiles=profiles or {},
+        stations=stations,
+    ).verdict
 
 
 def _judge(
@@ -103,6 +115,7 @@ def _judge(
     *,
     digest: str,
     profiles: Mapping[Place, PairProfile],
+    stations: Sequence[Station],
 ) -> Judged:
     scene = set_scene(study, run.device, traces)
     comparisons = compare_cells(scene)
@@ -117,6 +130,7 @@ def _judge(
         comparisons=comparisons,
         cells=cells,
         profiles=profiles,
+        stations=tuple(stations),
     )
     for place, cell in cells.items():
         cells[place] = replace(cell, bound=_bound(case, place))
@@ -142,6 +156,9 @@ def _judge(
         findings=findings,
         accepted=tuple(sorted({f.code for f in findings if f.accepted and f.state == "fires"})),
         plugins=loaded_plugins(),
+        stations=judge_stations(
+            scene, comparisons, stations, {s.id: device_name(s.environment) for s in stations}
+        ),
     )
     return Judged(verdict, scene, comparisons)
 
@@ -177,13 +194,13 @@ def _cell(scene: Scene, environment: Environment, comparison: Comparison) -> Cel
     own = scene.series.get(place)
     base = scene.series.get((comparison.workload, scene.study.baseline))
     doomed = comparison.fate in DOOMED
-    time = Missing(reason=comparison.fate) if doomed else _time(scene, own)
+    time = Missing(reason=comparison.fate) if doomed else time_of(scene, own)
     return Cell(
         workload=comparison.workload,
         solution=comparison.solution,
         decision=comparison.decision,
         time=time,
-        baseline_time=_time(scene, base),
+        baseline_time=time_of(scene, base),
         speedup=_speedup(scene, comparison),
         p=sig(comparison.p),
         codes=(),
@@ -194,8 +211,8 @@ def _cell(scene: Scene, environment: Environment, comparison: Comparison) -> Cel
     )
 
 
-def _time(scene: Scene, series: Series | None) -> Estimate | Missing:
-    """A reported number is quoted in the reason, since it has no interval of ours."""
+def time_of(scene: Scene, series: Series | None) -> Estimate | Missing:
+    """Return the time on the deciding tier; a reported number, having no interval, as a reason."""
     for trace in series.traces if series else ():
         if isinstance(trace.outcome, Reported):
             said = trace.outcome
@@ -214,7 +231,7 @@ def _speedup(scene: Scene, comparison: Comparison) -> Estimate | Missing:
     if comparison.pairs is None:
         return Missing(reason=f"no pair with the baseline on the {scene.tier} tier")
     return estimate_ratio(
-        list(comparison.pairs.ratios.values()),
+        comparison.pairs.blocks,
         scene.study.protocol,
         floor=comparison.floor,
         blur=comparison.pairs.blur,
@@ -228,7 +245,7 @@ def _other_tiers(scene: Scene, base: Series | None, own: Series | None) -> dict[
         return found
     for tier in sorted((base.tiers.keys() & own.tiers.keys()) - {scene.tier}):
         pairs = pair(base, own, tier)
-        estimate = estimate_ratio(list(pairs.ratios.values()), scene.study.protocol)
+        estimate = estimate_ratio(pairs.blocks, scene.study.protocol)
         if isinstance(estimate, Estimate):
             found[tier] = estimate
     return found

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from roofmark.analysis.compare import Series, estimate_ratio, looks
 from roofmark.analysis.decide import Comparison
+from roofmark.analysis.stations import ByStation
 from roofmark.analysis.stats import (
     Summary,
     classify,
@@ -30,13 +31,25 @@ from roofmark.study import Protocol, Tier
 LEAST_TRAFFICS = 3
 
 
-def balanced_ratios(cells: Sequence[Comparison]) -> list[float]:
-    """Return, per balanced process, the mean log ratio over the workloads that have pairs."""
+def balanced_processes(cells: Sequence[Comparison]) -> dict[int, float]:
+    """Return balanced process -> the mean log ratio over the workloads that have pairs."""
     tables = [cell.pairs.by_process for cell in cells if cell.pairs is not None]
     if not tables:
-        return []
+        return {}
     common = set[int](tables[0]).intersection(*tables[1:])
-    return [mean([table[process] for table in tables]) for process in sorted(common)]
+    return {process: mean([table[process] for table in tables]) for process in sorted(common)}
+
+
+def balanced_ratios(cells: Sequence[Comparison]) -> list[float]:
+    """Return, per balanced process, the mean log ratio over the workloads that have pairs."""
+    return list(balanced_processes(cells).values())
+
+
+def balanced_blocks(cells: Sequence[Comparison]) -> ByStation:
+    """Return the balanced ratios as statistics takes them, with the station of each."""
+    pairs = next((cell.pairs for cell in cells if cell.pairs is not None), None)
+    blocks = {process: [ratio] for process, ratio in balanced_processes(cells).items()}
+    return ByStation(blocks, pairs.stations if pairs else {}, pairs.spread if pairs else 0.0)
 
 
 def overall_floor(own: Sequence[Comparison], twin: Sequence[Comparison]) -> float:
@@ -58,7 +71,7 @@ def estimate_overall(
     if unmeasured:
         return Missing(reason=f"{unmeasured} of {len(cells)} workloads have no speed-up")
     return estimate_ratio(
-        [[value] for value in balanced_ratios(cells)],
+        balanced_blocks(cells),
         protocol,
         floor=floor,
         blur=overall_blur(cells),
@@ -70,10 +83,10 @@ def zone_overall(
     cells: Sequence[Comparison], protocol: Protocol, *, floor: float
 ) -> tuple[Decision, float]:
     """Return the zone of the geometric mean and its p, corrected for looks."""
-    ratios = balanced_ratios(cells)
+    ratios = balanced_blocks(cells)
     if len(ratios) < protocol.processes[0] or any(cell.pairs is None for cell in cells):
         return "undecided", 1.0
-    summary = summarise([[r] for r in ratios], floor=floor, blur=overall_blur(cells))
+    summary = summarise(ratios, floor=floor, blur=overall_blur(cells))
     return classify(summary, margin=protocol.margin, looks=looks(protocol))
 
 
@@ -130,7 +143,8 @@ def estimate_fit(
 
 
 def _estimate(values: Sequence[float], plan: Protocol) -> Estimate:
-    summary = Summary(mean(values), deviation(values) / math.sqrt(len(values)), 0.0, len(values))
+    n = len(values)
+    summary = Summary(mean(values), deviation(values) / math.sqrt(n), 0.0, n, n - 1)
     low, high = interval(summary, level=plan.level, looks=looks(plan))
     return Estimate(
         value=sig(summary.mean),

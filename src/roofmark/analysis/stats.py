@@ -10,7 +10,8 @@ its blocks of the paired log ratio), so n counts processes. For process statisti
 the most, one by one); splitting the level evenly over them keeps the interval valid whenever the
 run stops. `within` is the part of s that the blocks of a process explain already, `floor` what the
 A/A twin showed; both stop a chance agreement of few processes from passing as precision. `blur` is
-what a coarse clock can hide, which no number of processes averages away.
+what a coarse clock can hide, which no number of processes averages away. Where several stations
+measured, their own effects are random, and `widen` has its say (stations.py).
 Source: Student's t; Bonferroni's inequality over looks, compared with the alternatives in
 docs/decisions/sequential-intervals.md.
 """
@@ -20,7 +21,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from statistics import median
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
 from scipy.special import stdtr, stdtrit
 
@@ -37,12 +38,25 @@ DIGITS = 6
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The mean of n process statistics, its standard error, and the clock's blur."""
+    """The mean of n process statistics, its standard error, and the clock's blur.
+
+    freedom: of the error, in degrees; n - 1 unless stations are the sample.
+    """
 
     mean: float
     error: float
     blur: float
     n: int
+    freedom: float
+
+
+@runtime_checkable
+class Widened(Protocol):
+    """Block statistics that know more of their error than processes alone tell."""
+
+    def widen(self, plain: Summary, within: float) -> Summary:
+        """Return the summary with that error. within: deviation that blocks or the twin explain."""
+        ...
 
 
 def sig(value: float) -> float:
@@ -92,16 +106,18 @@ def summarise(
     """
     if not blocks:
         raise ValueError("no process to summarise")
-    values = [median(group) for group in blocks]
-    spread = max(deviation(values), spread_within(blocks), floor)
-    return Summary(mean(values), spread / math.sqrt(len(values)), blur, len(values))
+    values, n = [median(group) for group in blocks], len(blocks)
+    within = max(spread_within(blocks), floor)
+    spread = max(deviation(values), within)
+    plain = Summary(mean(values), spread / math.sqrt(n), blur, n, n - 1)
+    return blocks.widen(plain, within) if isinstance(blocks, Widened) else plain
 
 
 def interval(summary: Summary, *, level: float, looks: int) -> tuple[float, float]:
     """Return the interval that is valid at each of `looks` looks. Raises: ValueError for n < 2."""
     if summary.n < 2:
         raise ValueError("an interval needs two processes")
-    quantile = float(stdtrit(summary.n - 1, 1 - (1 - level) / (2 * looks)))
+    quantile = float(stdtrit(summary.freedom, 1 - (1 - level) / (2 * looks)))
     half = quantile * summary.error + summary.blur
     return summary.mean - half, summary.mean + half
 
@@ -124,7 +140,7 @@ def _two_sided(distance: float, summary: Summary) -> float:
         return 1.0
     if summary.error == 0:
         return 0.0
-    return 2 * float(stdtr(summary.n - 1, -distance / summary.error))
+    return 2 * float(stdtr(summary.freedom, -distance / summary.error))
 
 
 def holm(p: Sequence[float]) -> list[float]:

@@ -13,7 +13,8 @@ from roofmark.analysis.comparable import Conditions, conditions_of
 from roofmark.analysis.compare import Series
 from roofmark.analysis.decide import Comparison, Scene, summary_of
 from roofmark.analysis.judge import Judged, judge_whole
-from roofmark.analysis.overall import balanced_ratios, overall_blur, overall_floor
+from roofmark.analysis.overall import balanced_blocks, overall_blur, overall_floor
+from roofmark.analysis.stations import TIME_SPREAD, ByStation
 from roofmark.analysis.stats import (
     Summary,
     hidden_by_clock,
@@ -241,7 +242,8 @@ def _log_time(scene: Scene, series: Series | None) -> Level | Missing:
     found = _log_times(scene, series)
     if series is None or not found:
         return Missing(reason=f"no sample on the {scene.tier} tier")
-    return _level(summarise(list(found.values()), blur=_blur(scene, series)))
+    blocks = ByStation(found, series.stations, TIME_SPREAD[scene.tier])
+    return _level(summarise(blocks, blur=_blur(scene, series)))
 
 
 def _mean_time(scene: Scene, series: Sequence[Series | None]) -> Level | Missing:
@@ -254,7 +256,9 @@ def _mean_time(scene: Scene, series: Sequence[Series | None]) -> Level | Missing
     if not common:
         return Missing(reason="no process measured every workload")
     within = [spread_within(table.values()) for table in tables]
-    per_process = [[mean([median(table[p]) for table in tables])] for p in common]
+    means = {p: [mean([median(table[p]) for table in tables])] for p in common}
+    stations = next((each.stations for each in series if each), {})
+    per_process = ByStation(means, stations, TIME_SPREAD[scene.tier])
     floor = rms(within) / math.sqrt(len(within))
     blur = mean([_blur(scene, each) for each in series if each])
     return _level(summarise(per_process, floor=floor, blur=blur))
@@ -262,8 +266,8 @@ def _mean_time(scene: Scene, series: Sequence[Series | None]) -> Level | Missing
 
 def _mean_gain(own: Sequence[Comparison], twin: Sequence[Comparison]) -> Level | Missing:
     unmeasured = sum(each.pairs is None for each in own)
-    ratios = balanced_ratios(own)
+    ratios = balanced_blocks(own)
     if unmeasured or not ratios:
         return Missing(reason=f"{unmeasured} of {len(own)} workloads have no speed-up")
     floor = overall_floor(own, twin)
-    return _level(summarise([[r] for r in ratios], floor=floor, blur=overall_blur(own)))
+    return _level(summarise(ratios, floor=floor, blur=overall_blur(own)))

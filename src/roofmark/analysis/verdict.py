@@ -155,12 +155,24 @@ class Contrasted(Record):
     confounded: bool
 
 
-class Verdict(Record):
+class StationResult(Record):
+    """What one station of a fleet alone would say.
+
+    processes: the sets that it measured. speedups: solution -> over all workloads.
+    """
+
+    station: str
+    device_name: str
+    processes: int
+    speedups: dict[str, Estimate | Missing]
+
+
+class Verdict(Record, omit_defaults=True):
     """Everything that follows from one bundle.
 
     bundle: sha256 of its manifest. decision: the study's (that of its solutions if they agree,
         otherwise "undecided" with each solution's own in `overall`).
-    settled: every cell of every solution is decided.
+    settled: every cell of every solution is decided. stations: of a fleet, one by one.
     """
 
     bundle: str
@@ -181,6 +193,7 @@ class Verdict(Record):
     findings: tuple[Finding, ...]
     accepted: tuple[str, ...]
     plugins: dict[str, str]
+    stations: tuple[StationResult, ...] = ()
 
 
 # --- replication ---------------------------------------------------------------------------------

@@ -104,6 +104,18 @@ def _query() -> DriverDevice:
     )
 
 
+def count_devices(run: Callable[..., str | Missing] = run_module) -> int:
+    """Return how many CUDA devices a program here would see; 0 where there is no driver."""
+    answer = run("roofmark.bench.driver", "count", limit=DRIVER_LIMIT)
+    return 0 if isinstance(answer, Missing) else int(answer.strip().splitlines()[-1])
+
+
+def _count() -> int:
+    count = ctypes.c_int()
+    _Driver()("cuDeviceGetCount", ctypes.byref(count))
+    return count.value
+
+
 def _launch() -> None:
     """Run one empty kernel on device 0, for a profiler to see."""
     driver = _Driver()
@@ -119,10 +131,12 @@ def _launch() -> None:
 
 
 def main() -> int:
-    """Answer "query" with one JSON line, or run the kernel of "launch"."""
+    """Answer "query" with one JSON line, "count" with a number; run the kernel of "launch"."""
     try:
         if sys.argv[1:] == ["launch"]:
             _launch()
+        elif sys.argv[1:] == ["count"]:
+            sys.stdout.write(f"{_count()}\n")
         else:
             sys.stdout.write(encode(_query()).decode() + "\n")
     except (OSError, AttributeError) as error:

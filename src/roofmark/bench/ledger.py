@@ -10,6 +10,7 @@ from roofmark.bench.crew import Failure
 from roofmark.bench.messages import OutputError, Verified
 from roofmark.bench.process import ChildFailed
 from roofmark.evidence import (
+    NO_MEMORY,
     Build,
     BuildFailed,
     Check,
@@ -19,6 +20,7 @@ from roofmark.evidence import (
     GpuReading,
     Incorrect,
     Measurement,
+    Memory,
     NonFinite,
     Outcome,
     Passed,
@@ -42,6 +44,7 @@ class Ledger:
     clocks: dict[Tier, str] = field(default_factory=dict[Tier, str])
     absent: dict[str, str] = field(default_factory=dict[str, str])
     readings: list[Reading] = field(default_factory=list[Reading])
+    memory: Memory = NO_MEMORY
     wrong: str = ""
     failure: Failure | None = None
 
@@ -86,6 +89,7 @@ class Ledger:
             ),
             absent=self.absent,
             readings=tuple(self.readings),
+            memory=self.memory,
         )
 
     def _checks(self) -> tuple[Check, ...]:

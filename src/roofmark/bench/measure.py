@@ -84,6 +84,7 @@ def prove_solutions(crew: Crew, task: Task) -> dict[str, Ledger]:
             ledger = ledgers[name]
             if isinstance(reply, Prepared):
                 ledger.proof, ledger.absent = reply.build, dict(reply.absent)
+                ledger.memory = reply.memory
                 ledger.take(crew.verify(name, [requests[name].bind.warm]), 1, timed=False)
             else:
                 ledger.failure = reply
@@ -142,6 +143,7 @@ def _run_block(
         if ledger.take(crew.verify(name, done), calls, timed=True):
             visit = _visit(block, position, start, timed, elapsed)
             ledger.enter(block.tier, visit, timed.clock, reading)
+            ledger.memory = timed.memory
 
 
 def _visit(block: Block, position: int, start: float, timed: Timed, elapsed: float) -> Visit:

@@ -7,7 +7,7 @@ is never told expected outputs, the run's entropy or the stopping rule.
 
 from typing import Literal
 
-from roofmark.evidence import Build, Discard
+from roofmark.evidence import Build, Discard, Memory
 from roofmark.records import Record
 from roofmark.study import CacheState, Definition, Device, Solution, Tier, Workload
 from roofmark.units import Bytes, Seconds
@@ -151,19 +151,31 @@ class IsBound(Record, tag="bound"):
 
 
 class Prepared(Record, tag="prepared"):
-    """Tiers that cannot be measured, with the reason; a build proved by the first call (Triton)."""
+    """Tiers that cannot be measured, with the reason; a build proved by the first call (Triton).
+
+    memory: what binding, the first call and the tiers took so far.
+    """
 
     absent: dict[str, str]
     build: Build | None
+    memory: Memory
 
 
 class Timed(Record, tag="timed"):
-    """Samples in order, seconds per call; `calls` stand behind each."""
+    """Samples in order, seconds per call; `calls` stand behind each. memory: as in `Prepared`."""
 
     samples: tuple[Seconds, ...]
     calls: int
     clock: str
     discarded: tuple[Discard, ...]
+    memory: Memory
+
+
+# --- between a run and a station of its fleet ----------------------------------------------------
+class Parcel(Record, tag="parcel"):
+    """A request or a reply in words of the fleet's own (`roofmark.fleet.words`)."""
+
+    data: bytes
 
 
 # --- from either ---------------------------------------------------------------------------------
@@ -181,5 +193,5 @@ class Failed(Record, tag="failed"):
     log: str
 
 
-Request = Open | Draw | Verify | Load | Bind | Prepare | Time
-Reply = Ready | Opened | Drawn | Verified | Loaded | IsBound | Prepared | Timed | Failed
+Request = Open | Draw | Verify | Load | Bind | Prepare | Time | Parcel
+Reply = Ready | Opened | Drawn | Verified | Loaded | IsBound | Prepared | Timed | Parcel | Failed

@@ -1,8 +1,9 @@
 """What is visited in which order: pure, and random only through a seed that the bundle keeps.
 
 In: protocol, device, names, a seed. Out: blocks. A block belongs to one tier; in it every solution
-has one visit, in an order drawn afresh, so that drift and the warmth left by a neighbour fall on
-all of them alike.
+has one visit, in an order drawn afresh for every second block and turned round in the block after
+it: AB then BA for any two of them, so that drift and the warmth left by a neighbour fall on all of
+them alike.
 """
 
 import random
@@ -47,5 +48,11 @@ def plan_blocks(
     for tier in tiers_on(device):
         count = protocol.blocks if tier == deciding else max(1, protocol.blocks // 4)
         blocks.extend((tier, index) for index in range(count))
+    orders = {block: _order(chance, names) for block in blocks if block[1] % 2 == 0}
+    orders |= {(t, i): orders[t, i - 1][::-1] for t, i in blocks if i % 2 == 1}
     chance.shuffle(blocks)
-    return tuple(Block(tier, i, tuple(chance.sample(names, len(names)))) for tier, i in blocks)
+    return tuple(Block(tier, index, orders[tier, index]) for tier, index in blocks)
+
+
+def _order(chance: random.Random, names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(chance.sample(names, len(names)))

@@ -88,6 +88,10 @@ class Child:
         self._said: deque[bytes] = deque()
         self._threads = [self._thread(self._drain), self._thread(self._watch)]
 
+    def fileno(self) -> int:
+        """Return the descriptor to wait on for something to read."""
+        return self._link.fileno()
+
     def send(self, request: Request, *, stage: str) -> None:
         """Send a request without waiting. Raises: ChildFailed."""
         if self._ready and has_unread(self._link):

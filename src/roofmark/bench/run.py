@@ -1,29 +1,31 @@
 """A run: a loaded study becomes traces in an open bundle.
 
 In: a study with its sources, a bundle writer, and (handed down, so that the bench knows no
-statistics) a function that says which workloads are still undecided. Out: traces. Process set
-after process set, every undecided workload is measured by fresh processes, until nothing is
-undecided, the most process sets were used, or time is up. Every finished trace is on disk before
-the next begins, so a run can be killed at any moment and resumed.
+statistics) a function that says which workloads are still undecided, and one that says why going
+on is hopeless. Out: traces. Process set after process set, every undecided workload is measured by
+fresh processes, until nothing is undecided, all is hopeless, the most process sets were used, or
+time is up. Every finished trace is on disk before the next begins, so a run can be killed at any
+moment and resumed.
 """
 
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from roofmark.bench.agenda import Agenda, Undecided
 from roofmark.bench.build import BuildError
 from roofmark.bench.clocks import open_clock_reader
 from roofmark.bench.crew import Order, Post, ProcessCrew, Recruit
 from roofmark.bench.ledger import Ledger, Reading, failed_outcome
 from roofmark.bench.measure import Task, Watch, measure_workload, prove_solutions
 from roofmark.bench.scratch import open_scratch
+from roofmark.bench.shelf import Shelf
 from roofmark.bench.sizes import Sizes
 from roofmark.bench.workshop import Workshop, skip_reason
-from roofmark.bundle import BundleWriter
 from roofmark.errors import BenchError, Problem
 from roofmark.evidence import (
     Build,
@@ -33,14 +35,13 @@ from roofmark.evidence import (
     Outcome,
     Passed,
     Run,
-    TimedOut,
     Trace,
 )
 from roofmark.options import Progress
 from roofmark.records import Missing
 from roofmark.study import Device, Solution, Study, Workload, twin_of
 
-Undecided = Callable[[Study, Device, list[Trace]], set[str]]
+Hopeless = Callable[[Study, Device, list[Trace]], str]
 Role = Literal["baseline", "solution", "twin", "wrong"]
 
 # Chosen: a solution that died on three workloads of one process set dies, it was not unlucky; to
@@ -54,19 +55,26 @@ def _recruit(order: Order, posts: list[Post], arena: int) -> ProcessCrew:
     return ProcessCrew(order, posts, arena=arena)
 
 
+def never(study: Study, device: Device, traces: list[Trace]) -> str:
+    """A study that asks for a verdict gives nobody up."""
+    return ""
+
+
 @dataclass
 class Job:
-    """Everything that one invocation of the bench needs."""
+    """Everything that one invocation of the bench needs. station: id of this device in a fleet."""
 
     study: Study
     contents: Mapping[str, bytes]
     run: Run
     environment: Environment
-    writer: BundleWriter
+    writer: Shelf
     undecided: Undecided
     say: Callable[[Progress], None]
     cache: Path
+    hopeless: Hopeless = never
     recruit: Recruit = _recruit
+    station: str = ""
     started: float = field(default_factory=time.monotonic)
 
     @property
@@ -75,96 +83,74 @@ class Job:
         return self.started + self.study.protocol.time_limit
 
 
-def run_job(job: Job) -> None:
-    """Measure until decided. Raises: StudyError, BenchError, BundleError; finished traces stay."""
+def run_job(job: Job) -> str:
+    """Measure until decided; return why it was given up, or nothing.
+
+    Raises: StudyError, BenchError, BundleError; finished traces stay.
+    """
     with open_scratch() as scratch:
-        _Runner(job, scratch).run()
+        return Runner(job, scratch).run()
 
 
-class _Runner:
-    """One run in progress."""
+class Runner:
+    """A run in progress, or one device's part in it."""
 
     def __init__(self, job: Job, scratch: Path) -> None:
+        """Work in `scratch`."""
         self.job = job
         self.study = job.study
         self.device: Device = job.run.device
-        self.traces = job.writer.traces()
+        self.agenda = Agenda(
+            job.study, job.run.device, job.run.confirmation, job.undecided, job.writer.traces()
+        )
         self.sizes = Sizes(job.study, job.run.device, job.environment)
         self.shop = Workshop(job.study, job.contents, scratch=scratch, cache=job.cache)
         self.order = self._order(scratch)
         self.watch = _watch(job)
-        confirming = job.run.confirmation
-        self.workloads = [w for w in job.study.workloads if confirming or not w.held_out]
         skipped = {each.solution for each in job.run.skipped}
         self.solutions = [s for s in job.study.solutions if s.name not in skipped]
         self.controls = [s for s in job.study.wrong if not skip_reason(s, self.device)]
 
-    def run(self) -> None:
+    def run(self) -> str:
         """Build, try the controls, then process set after process set."""
+        self.prepare()
+        self.try_controls()
+        first = self.agenda.next_process()
+        for process in range(first, first + self.study.protocol.processes[1]):
+            pending = self.agenda.pending()
+            if self._hopeless() or not pending or time.monotonic() > self.job.deadline:
+                break
+            self.run_process(process, pending)
+        return self._hopeless()
+
+    def _hopeless(self) -> str:
+        return self.job.hopeless(self.study, self.device, self.agenda.traces)
+
+    # --- building and negative controls ----------------------------------------------------------
+    def prepare(self) -> None:
+        """Build everything. Raises: BenchError RM330 when the baseline is not there."""
         for solution in (*self.solutions, *self.controls):
             self._say(f"building {solution.name}")
             self._build(solution)
         if self.study.baseline not in self.shop.posts:
-            raise _no_baseline(self.study, self.device, self.traces)
-        self._try_controls()
-        for process in self._process_numbers():
-            pending = self._pending()
-            if not pending or time.monotonic() > self.job.deadline:
-                return
-            self._run_process(process, pending)
+            raise _no_baseline(self.study, self.device, self.agenda.traces)
 
-    # --- what is left to do ----------------------------------------------------------------------
-    def _process_numbers(self) -> Iterator[int]:
-        """Go on after the last process set that left a trace: a set is never filled up later."""
-        used = [
-            trace.process
-            for trace in self.traces
-            if trace.role != "wrong" and not isinstance(trace.outcome, BuildFailed)
-        ]
-        first = 1 + max(used, default=-1)
-        yield from range(first, first + self.study.protocol.processes[1])
-
-    def _pending(self) -> list[Workload]:
-        """Workloads measured too seldom or still undecided, that may be measured once more."""
-        fewest, most = self.study.protocol.processes
-        counts = dict.fromkeys((w.id for w in self.workloads), 0)
-        for trace in self.traces:
-            if trace.role == "baseline" and trace.workload in counts:
-                counts[trace.workload] += 1
-        wanted = {name for name, count in counts.items() if count < fewest}
-        late = {name for name, count in counts.items() if fewest <= count < most}
-        if late:
-            wanted |= late & self.job.undecided(self.study, self.device, self.traces)
-        lost = {w.id for w in self.workloads if self._gave_up(w.id, self.study.baseline)}
-        return [w for w in self.workloads if w.id in wanted - lost]
-
-    def _gave_up(self, workload: str, name: str) -> bool:
-        """Whether more tries are pointless: wrong or unbuildable once, dead or late twice."""
-        failures = 0
-        for trace in self.traces:
-            if (trace.workload, trace.solution) == (workload, name):
-                if isinstance(trace.outcome, Crashed | TimedOut):
-                    failures += 1
-                elif not isinstance(trace.outcome, Passed):
-                    return True
-        return failures >= 2
-
-    # --- building and negative controls ----------------------------------------------------------
     def _build(self, solution: Solution) -> None:
         try:
             self.shop.prepare(solution, self.job.environment, self.job.writer)
         except BuildError as error:
             outcome = BuildFailed(reason=str(error), log=error.log)
             self.job.writer.write_log(solution.name, "build", error.log.encode())
-            for workload in self.workloads:
-                if not self._gave_up(workload.id, solution.name):
+            for workload in self.agenda.workloads:
+                if not self.agenda.gave_up(workload.id, solution.name):
                     self._append(workload, solution.name, 0, outcome)
 
-    def _try_controls(self) -> None:
+    def try_controls(self) -> None:
         """One verified call of every wrong solution on a few workloads; each must be refused."""
-        workloads = self._control_workloads()
-        tried = {(trace.solution, trace.workload) for trace in self.traces}
+        workloads = self.agenda.control_workloads(lambda w: self.sizes.layout(w).touched)
+        tried = {(trace.solution, trace.workload) for trace in self.agenda.traces}
         names = [s.name for s in self.controls if s.name in self.shop.posts]
+        tried |= {(name, workload) for workload, name in self.agenda.given_up}
         left = [(n, w) for n in names for w in workloads if (n, w.id) not in tried]
         if not left:
             return
@@ -189,17 +175,13 @@ class _Runner:
         build = self._proof_of(name, crew, _CONTROL, ledger.proof)
         return ledger.outcome(self.study.protocol, build)
 
-    def _control_workloads(self) -> list[Workload]:
-        """Smallest, middle and largest: a control is a claim about the gate, not about speed."""
-        ordered = sorted(self.workloads, key=lambda w: self.sizes.layout(w).touched)
-        return [ordered[i] for i in sorted({0, len(ordered) // 2, len(ordered) - 1}) if ordered]
-
     @staticmethod
     def _as_control(post: Post) -> Post:
         return Post(_CONTROL, post.solution, post.folder, post.library, post.binary)
 
     # --- one process set -------------------------------------------------------------------------
-    def _run_process(self, process: int, pending: list[Workload]) -> None:
+    def run_process(self, process: int, pending: list[Workload]) -> None:
+        """Measure these workloads with one set of fresh processes."""
         posts = [self.shop.posts[name] for name in self._crew_names(pending)]
         self._say(f"process set {process + 1}: starting {len(posts) + 1} processes")
         deaths: Counter[str] = Counter()
@@ -210,8 +192,13 @@ class _Runner:
                 text = f"process set {process + 1}: {workload.id}"
                 self._say(text, done=number, total=len(pending))
                 trying = self._revive(crew, workload, deaths) if number else list(crew.posts)
+                before = len(self.agenda.traces)
                 self._measure(crew, workload, process)
                 deaths.update(name for name in trying if not crew.pid(name))
+                # Times are looked at after a whole set; a failure may end it at once.
+                passed = all(isinstance(t.outcome, Passed) for t in self.agenda.traces[before:])
+                if not passed and self._hopeless():
+                    return
 
     def _revive(self, crew: ProcessCrew, workload: Workload, deaths: Counter[str]) -> list[str]:
         """Start those again that died on an earlier workload and may live on this one.
@@ -224,7 +211,7 @@ class _Runner:
             for name in crew.posts
             if name not in alive
             and deaths[name] < _MOST_DEATHS
-            and not self._gave_up(workload.id, name)
+            and not self.agenda.gave_up(workload.id, name)
         ]
         crew.load(back)
         return [*alive, *back]
@@ -232,12 +219,12 @@ class _Runner:
     def _crew_names(self, pending: list[Workload]) -> list[str]:
         """Everybody who is not given up on all pending workloads; the baseline and its twin."""
         names = [s.name for s in self.solutions if s.name in self.shop.posts]
-        hopeful = [n for n in names if not all(self._gave_up(w.id, n) for w in pending)]
+        hopeful = [n for n in names if not all(self.agenda.gave_up(w.id, n) for w in pending)]
         return [*hopeful, twin_of(self.study.baseline)]
 
     def _measure(self, crew: ProcessCrew, workload: Workload, process: int) -> None:
         """Measure one workload and keep its traces."""
-        names = [name for name in crew.posts if not self._gave_up(workload.id, name)]
+        names = [name for name in crew.posts if not self.agenda.gave_up(workload.id, name)]
         # The baseline's trace comes last: where it is, the set is whole, wherever a run was killed.
         names.sort(key=lambda name: name == self.study.baseline)
         ready = [name for name in names if crew.pid(name)]
@@ -317,9 +304,10 @@ class _Runner:
             role=self._role(name),
             process=process,
             outcome=outcome,
+            station=self.job.station,
         )
         self.job.writer.append(trace)
-        self.traces.append(trace)
+        self.agenda.traces.append(trace)
 
     def _role(self, name: str) -> Role:
         if name == self.study.baseline:

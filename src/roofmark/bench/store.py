@@ -62,6 +62,12 @@ def stored_build(
         return entry, library, False
 
 
+def build_cache() -> Path:
+    """Return where built libraries are kept from run to run."""
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser() / "roofmark" / "builds"
+
+
 def read_depfile(path: Path, folder: Path) -> dict[str, str]:
     """Return path -> sha256 of every file outside `folder` that a compiler's depfile lists.
 

@@ -15,6 +15,7 @@ from roofmark.bench.arena import Arena, open_arena
 from roofmark.bench.cache import Flusher
 from roofmark.bench.layout import Layout, plan_layout
 from roofmark.bench.load import Bound, Entry, load_entry
+from roofmark.bench.memory import MemoryWatch
 from roofmark.bench.messages import (
     Bind,
     IsBound,
@@ -47,6 +48,7 @@ class Worker:
         self.first = 0
         self.flusher: Flusher
         self.slots = _no_slots()
+        self.memory: MemoryWatch
         self.timers: dict[Tier, Timer] = {}
 
     def answer(self, request: Request) -> Reply:
@@ -70,6 +72,7 @@ class Worker:
         self.load_request = request
         self.arena = open_arena(request.arena)
         self.flusher = Flusher(request.flush, self.arena.data.device)
+        self.memory = MemoryWatch(cuda=self.arena.data.is_cuda)
         library = Path(request.library) if request.library else None
         self.entry = load_entry(
             request.solution,
@@ -84,6 +87,7 @@ class Worker:
         """Bind every slot; what was prepared for the last workload goes before more is made."""
         self.timers.clear()
         self.slots = _no_slots()
+        self.memory.begin()
         self.layout = plan_layout(self.load_request.definition, request.axes)
         self.first = request.first
         timed = range(request.first, request.first + request.slots)
@@ -91,6 +95,7 @@ class Worker:
         warm = self._bind(request.warm)
         self.slots = Slots([b.call for b in bound], [b.reads for b in bound], warm.call)
         self._synchronize()
+        self.memory.bound()
         return IsBound()
 
     def prepare(self, request: Prepare) -> Prepared:
@@ -98,7 +103,8 @@ class Worker:
         self._store([self.slots.warm_up()], [request.bind.warm])
         self._synchronize()
         absent = {tier: why for tier in request.tiers if (why := self._ready(tier))}
-        return Prepared(absent=absent, build=self._proof())
+        memory = self.memory.read(driver=True)
+        return Prepared(absent=absent, build=self._proof(), memory=memory)
 
     def time(self, request: Time) -> Timed:
         """Take one visit's samples, then put what the calls returned where the referee looks."""
@@ -111,6 +117,7 @@ class Worker:
             calls=taken.calls,
             clock=timer.clock,
             discarded=tuple(taken.discarded),
+            memory=self.memory.read(),
         )
 
     def _bind(self, slot: int) -> Bound:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from roofmark.bench.build import build_library
 from roofmark.bench.crew import Post
-from roofmark.bundle import BundleWriter
+from roofmark.bench.shelf import Shelf
 from roofmark.evidence import Build, Environment
 from roofmark.records import Missing
 from roofmark.study import Device, Solution, Study, twin_of
@@ -57,7 +57,7 @@ class Workshop:
         self.posts: dict[str, Post] = {}
         self.proofs: dict[str, str] = {}
 
-    def prepare(self, solution: Solution, environment: Environment, writer: BundleWriter) -> None:
+    def prepare(self, solution: Solution, environment: Environment, writer: Shelf) -> None:
         """Make the post of a solution, and of a baseline's twin. Raises: BuildError."""
         folder = self._lay_out(solution, solution.name)
         library, binary = "", ""
@@ -74,7 +74,7 @@ class Workshop:
             if solution.name in self.proofs:
                 self.proofs[twin] = self.proofs[solution.name]
 
-    def keep_proof(self, name: str, build: Build, writer: BundleWriter) -> None:
+    def keep_proof(self, name: str, build: Build, writer: Shelf) -> None:
         """Keep the proof of what a worker itself compiled or interpreted."""
         self.proofs[name] = writer.write_build(build)
 

@@ -27,7 +27,7 @@ def main(
 ) -> int:
     """Pin a healthy bundle as the yardstick of `roofmark gate`."""
     from roofmark import gating
-    from roofmark.reports.gates import changes_text, sharpness_text
+    from roofmark.reports.pins import changes_text, sharpness_text
 
     chosen = metric_named(metric)
     changes = gating.changes(bundle, output)

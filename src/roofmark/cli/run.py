@@ -32,6 +32,7 @@ def main(
     blocks: int | None = typer.Option(None, help="Visits of each solution in a process set."),
     time_limit: float | None = typer.Option(None, help="Seconds for the whole run."),
     confirm: bool = typer.Option(False, "--confirm", help="Measure held-out workloads too."),
+    fleet: str = typer.Option("", help="auto, local, local:N, ray, ray:HOST:PORT or ray://..."),
     resume: Path | None = typer.Option(None, help="Go on with an interrupted bundle."),
     force: bool = typer.Option(False, "--force", help="Delete what is in the way."),
     pages: bool = typer.Option(True, "--report/--no-report", help="Write report pages."),
@@ -41,16 +42,17 @@ def main(
     from roofmark import api
 
     options = RunOptions(
-        device=cast(Literal["auto", "cpu", "cuda"], _one_of("device", device, "auto cpu cuda")),
+        device=device_named(device),
         workloads=tuple(workload),
         solutions=tuple(solution),
         tier=cast("Tier | None", _one_of("tier", tier, "kernel graph call")),
         cache=cast("CacheState | None", _one_of("cache", cache, "cold warm")),
-        processes=_range(processes),
+        processes=process_range(processes),
         blocks=blocks,
         time_limit=time_limit,
         confirm=confirm,
         force=force,
+        fleet=fleet,
     )
     if (study is None) == (resume is None):
         raise typer.BadParameter("name either a study, or --resume a bundle")
@@ -58,7 +60,7 @@ def main(
     check_pages_free(target, force=force or not pages)
     with kept_on_interrupt(target), progress_bar() as show:
         if study is None:
-            bundle = api.resume(target, progress=show)
+            bundle = api.resume(target, fleet=fleet, progress=show)
         else:
             bundle = api.run(study, target, options=options, progress=show)
     verdict = api.judge(bundle)
@@ -107,7 +109,13 @@ def _one_of(option: str, value: str | None, allowed: str) -> str | None:
     return value
 
 
-def _range(text: str | None) -> tuple[int, int] | None:
+def device_named(device: str) -> Literal["auto", "cpu", "cuda"]:
+    """Return the device of that name. Raises: BadParameter for any other word."""
+    return cast(Literal["auto", "cpu", "cuda"], _one_of("device", device, "auto cpu cuda"))
+
+
+def process_range(text: str | None) -> tuple[int, int] | None:
+    """Return the fewest and most process sets of "6:12". Raises: BadParameter."""
     if text is None:
         return None
     low, colon, high = text.partition(":")

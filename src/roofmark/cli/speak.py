@@ -36,7 +36,7 @@ def say_wrote(path: Path) -> None:
 def progress_bar() -> Generator[Callable[[Progress], None]]:
     """Yield a function that shows progress: a bar on a terminal, plain lines elsewhere."""
     if not sys.stderr.isatty():
-        yield _Lines().show
+        yield progress_lines()
         return
     from rich.console import Console
     from rich.progress import BarColumn, TextColumn
@@ -61,6 +61,11 @@ def progress_bar() -> Generator[Callable[[Progress], None]]:
             )
 
         yield show
+
+
+def progress_lines() -> Callable[[Progress], None]:
+    """Return a function that shows progress as plain lines, a few a minute."""
+    return _Lines().show
 
 
 @contextmanager

@@ -7,5 +7,16 @@ fresh processes and values whose level is a share of an error budget over the wh
 
 from roofmark.looping.loop import loop
 from roofmark.looping.proposers import Proposal, Proposer, from_command, from_folder
+from roofmark.looping.search import from_search, parse_space
+from roofmark.looping.tries import Note
 
-__all__ = ["Proposal", "Proposer", "from_command", "from_folder", "loop"]
+__all__ = [
+    "Note",
+    "Proposal",
+    "Proposer",
+    "from_command",
+    "from_folder",
+    "from_search",
+    "loop",
+    "parse_space",
+]

@@ -3,22 +3,25 @@
 In: the loop's state and the bundle of its incumbent. Out: a record (JSON) and the same as Markdown.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from roofmark.analysis.verdict import Bound, Estimate, Verdict
 from roofmark.looping.journal import speedup_text
-from roofmark.looping.tries import Try
+from roofmark.looping.standing import ratios_over_start
+from roofmark.looping.tries import LoopPlan, Try, Version
 from roofmark.records import Missing, Record
 from roofmark.reports.wording import one_line
 from roofmark.units import Ratio, Seconds, show
 
 RULES = (
     "Change only the files listed here; any other changed, new or missing file refuses the try.",
-    "The entry, its parameters, the reference and the tolerance stay as they are.",
+    "The entry, the reference and the tolerance stay as they are. Params that are listed here may "
+    "change too, through the note.",
     "Outputs of timed calls are checked against the reference, with fresh values at each call.",
     "Do not repeat what was tried: the same program again is refused.",
-    "Leave a note, if you like, as JSON in the file that ROOFMARK_NOTE names: hypothesis, "
-    "predicted (speed-up, 1.05), cost, constraint, rejected, directive, stop (true ends the loop).",
+    "Leave a note, if you like, as JSON in the file that ROOFMARK_NOTE names: hypothesis, params "
+    '({"WARPS": 8}), predicted (speed-up, 1.05), tokens, usd, constraint, rejected, directive, '
+    "stop (true ends the loop).",
 )
 
 
@@ -35,17 +38,23 @@ class Place(Record):
 
 
 class Tried(Record):
-    """One earlier try."""
+    """One earlier try. params: that it changed. over_start: its speed-up over the study's own."""
 
     number: int
+    against: int
+    params: dict[str, int]
     hypothesis: str
     ending: str
     reason: str
     speedup: str
+    over_start: Ratio | Missing
 
 
 class Brief(Record):
-    """Everything that a proposer is told."""
+    """Everything that a proposer is told.
+
+    params: those that may change, as they are now. start_params: as the study itself has them.
+    """
 
     number: int
     study: str
@@ -54,6 +63,8 @@ class Brief(Record):
     margin: Ratio
     best: int
     files: dict[str, str]
+    params: dict[str, int]
+    start_params: dict[str, int]
     verdict: str
     places: tuple[Place, ...]
     tried: tuple[Tried, ...]
@@ -62,38 +73,52 @@ class Brief(Record):
 
 def make_brief(
     number: int,
-    solution: str,
-    files: Mapping[str, str],
+    plan: LoopPlan,
+    versions: tuple[Version, Version],
     standing: tuple[int, Verdict, str],
     tries: Sequence[Try],
     *,
-    margin: float,
+    params: Sequence[str],
 ) -> Brief:
-    """Return the brief. standing: the best try, its verdict, and its name there."""
+    """Return the brief. versions: the study's own, and the incumbent.
+
+    standing: the best try, its verdict, and its name there. params: names of those that may change.
+    """
     best, verdict, name = standing
+    start, incumbent = versions
     overall = [o for o in verdict.overall if o.solution == name and o.role == "solution"]
     said = f"{overall[0].decision} {_ratio(overall[0].speedup)}".strip() if overall else "baseline"
     return Brief(
         number=number,
         study=verdict.study,
-        solution=solution,
+        solution=plan.solution,
         device=verdict.device_name,
-        margin=margin,
+        margin=plan.margin,
         best=best,
-        files=dict(files),
+        files=incumbent.files,
+        params={each: incumbent.params[each] for each in params},
+        start_params={each: start.params[each] for each in params},
         verdict=f"{said} (against {verdict.baseline})",
         places=_places(verdict, name),
-        tried=tuple(
-            Tried(
-                number=each.number,
-                hypothesis=each.note.hypothesis,
-                ending=each.ending,
-                reason=each.reason,
-                speedup=speedup_text(each.confirmation) or speedup_text(each.first),
-            )
-            for each in tries
-        ),
+        tried=_tried(tries),
         rules=RULES,
+    )
+
+
+def _tried(tries: Sequence[Try]) -> tuple[Tried, ...]:
+    over_start = ratios_over_start(tries)
+    return tuple(
+        Tried(
+            number=each.number,
+            against=each.against,
+            params=each.params,
+            hypothesis=each.note.hypothesis,
+            ending=each.ending,
+            reason=each.reason,
+            speedup=speedup_text(each.confirmation) or speedup_text(each.first),
+            over_start=over_start.get(each.number, Missing(reason=each.ending)),
+        )
+        for each in tries
     )
 
 
@@ -151,6 +176,8 @@ def render_brief(brief: Brief) -> str:
         ),
         *([] if brief.tried else ["Nothing yet."]),
     ]
+    if brief.params:
+        lines += ["", "## Params", "", *(f"- {n} = {value}" for n, value in brief.params.items())]
     for name, text in brief.files.items():
         lines += ["", f"## {name}", "", *(f"    {line}" for line in text.splitlines())]
     return "\n".join(lines) + "\n"

@@ -1,13 +1,16 @@
 """Change: what a proposer changed, whether it may, and whether it changes the program at all.
 
-In: files before and after. Out: a refusal with names, a diff, fingerprints, the digest of the
-machine code. A fingerprint of Python is that of its syntax tree: another comment is no new program.
+In: files before and after, or two versions. Out: a refusal with names, a diff, fingerprints, the
+digest of the machine code. A fingerprint of Python is that of its syntax tree: another comment is
+no new program.
 """
 
 import ast
 import difflib
 import hashlib
 from collections.abc import Mapping
+
+from msgspec.structs import replace
 
 from roofmark.api import build_cache
 from roofmark.bench.scratch import open_scratch
@@ -17,7 +20,9 @@ from roofmark.codes import problem
 from roofmark.errors import StudyError
 from roofmark.evidence import Build, Environment
 from roofmark.loading import MAX_SOURCE_BYTES, LoadedStudy
+from roofmark.looping.tries import Version
 from roofmark.records import Missing
+from roofmark.study import Solution, Study
 
 Contents = Mapping[str, str | bytes]
 
@@ -61,22 +66,29 @@ def find_refusal(before: Contents, after: Contents, files: tuple[str, ...]) -> s
     return ""
 
 
-def diff_of(before: Mapping[str, str], after: Mapping[str, str]) -> str:
-    """Return a unified diff over the files, nothing when they are equal."""
+def diff_of(before: Version, after: Version) -> str:
+    """Return a unified diff over files and params, nothing when the versions are equal."""
+    old = before.files | {"params": _listed(before.params)}
+    new = after.files | {"params": _listed(after.params)}
     lines: list[str] = []
-    for name, text in after.items():
-        old, new = before[name].splitlines(), text.splitlines()
-        lines += difflib.unified_diff(old, new, f"a/{name}", f"b/{name}", lineterm="")
+    for name, text in new.items():
+        both = old[name].splitlines(), text.splitlines()
+        lines += difflib.unified_diff(*both, f"a/{name}", f"b/{name}", lineterm="")
     return "\n".join(lines)
 
 
-def fingerprint(files: Mapping[str, str]) -> str:
+def _listed(params: Mapping[str, int]) -> str:
+    return "\n".join(f"{name} = {value}" for name, value in params.items())
+
+
+def fingerprint(version: Version) -> str:
     """Return a sha256 that tells programs apart, not their comments (where Python lets us see)."""
     total = hashlib.sha256()
-    for name, text in sorted(files.items()):
-        for part in (name, _essence(name, text)):
-            total.update(len(part.encode()).to_bytes(8, "little"))
-            total.update(part.encode())
+    parts = [(name, _essence(name, text)) for name, text in sorted(version.files.items())]
+    parts += [(name, str(value)) for name, value in sorted(version.params.items())]
+    for part in (part for pair in parts for part in pair):
+        total.update(len(part.encode()).to_bytes(8, "little"))
+        total.update(part.encode())
     return total.hexdigest()
 
 
@@ -89,14 +101,21 @@ def _essence(name: str, text: str) -> str:
 
 
 def build_binary(
-    loaded: LoadedStudy, name: str, files: Mapping[str, str], environment: Environment
+    loaded: LoadedStudy, name: str, version: Version, environment: Environment
 ) -> str | Missing:
-    """Return the sha256 of the library that these files build. Raises: BuildError."""
-    solution = loaded.study.solution(name)
+    """Return the sha256 of the library that this version builds. Raises: BuildError."""
+    solution = replace(loaded.study.solution(name), params=version.params)
+    contents = loaded.contents | {path: text.encode() for path, text in version.files.items()}
+    return binary_of(loaded.study, contents, solution, environment)
+
+
+def binary_of(
+    study: Study, contents: Mapping[str, bytes], solution: Solution, environment: Environment
+) -> str | Missing:
+    """Return the sha256 of the library that a solution is built to. Raises: BuildError."""
     if solution.language == "python":
         return Missing(reason="interpreted")
-    contents = loaded.contents | {path: text.encode() for path, text in files.items()}
     with open_scratch() as scratch, BundleWriter(scratch / "proofs") as writer:
-        shop = Workshop(loaded.study, contents, scratch=scratch, cache=build_cache())
+        shop = Workshop(study, contents, scratch=scratch, cache=build_cache())
         shop.prepare(solution, environment, writer)
-        return writer.read(f"builds/{shop.proofs[name]}.json", Build).binary
+        return writer.read(f"builds/{shop.proofs[solution.name]}.json", Build).binary

@@ -4,7 +4,6 @@ In: a git work tree, the files before and after, the try, its confirmation's ver
 commit, made once however often it is asked for.
 """
 
-import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,14 +11,13 @@ from roofmark.analysis.verdict import Estimate, Verdict
 from roofmark.bundle import Bundle
 from roofmark.codes import problem
 from roofmark.errors import BundleError
+from roofmark.git import GitFailed, run_git
 from roofmark.looping.duel import CANDIDATE
 from roofmark.looping.files import put
 from roofmark.looping.tries import Try
 
 # Chosen: a subject that fits a one-line log.
 _SUBJECT = 72
-# Chosen: a hook that runs for longer is stuck; git itself takes milliseconds.
-_LIMIT_SECONDS = 600.0
 
 
 def check_work_tree(folder: Path) -> None:
@@ -45,8 +43,10 @@ def commit_kept(
         _git(folder, "commit", "--quiet", "--only", "-m", message, "--", *after)
 
 
-def render_message(kept: Try, confirmed: Bundle, verdict: Verdict, lost: Sequence[Try]) -> str:
-    """Return the commit's message. lost: the tries since the last kept one."""
+def render_message(
+    kept: Try, confirmed: Bundle, verdict: Verdict, lost: Sequence[Try], files: Sequence[str]
+) -> str:
+    """Return the commit's message. lost: the tries since the last kept one. files: that change."""
     study, note = confirmed.study, kept.note
     overall = next(each for each in verdict.overall if each.solution == CANDIDATE)
     cells = [cell for cell in verdict.cells if cell.solution == CANDIDATE]
@@ -54,7 +54,6 @@ def render_message(kept: Try, confirmed: Bundle, verdict: Verdict, lost: Sequenc
     held = sum(w.held_out for w in study.workloads)
     what = note.hypothesis or f"candidate of try {kept.number}"
     rejected = [f"try {t.number} ({t.ending}) {t.note.hypothesis}".strip() for t in lost]
-    files = sorted(path.partition("/")[2] for path in study.solution(CANDIDATE).files)
     trailers = {
         "Constraint": note.constraint
         or f"only {', '.join(files)} may change; outputs within the study's tolerance",
@@ -82,20 +81,9 @@ def _speedup(speedup: object) -> str:
 
 def _git(folder: Path, *words: str) -> str:
     try:
-        done = subprocess.run(
-            ["git", *words],
-            cwd=folder,
-            check=False,
-            capture_output=True,
-            text=True,
-            timeout=_LIMIT_SECONDS,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise _refused(f"git cannot be used: {error}", folder) from error
-    if done.returncode:
-        said = (done.stderr or done.stdout).strip().splitlines() or ["no reason given"]
-        raise _refused(f"git {words[0]}: {said[-1]}", folder)
-    return done.stdout
+        return run_git(folder, *words)
+    except GitFailed as error:
+        raise _refused(str(error), folder) from error
 
 
 def _refused(fact: str, folder: Path) -> BundleError:

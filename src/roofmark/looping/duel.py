@@ -1,16 +1,24 @@
 """The duel: a candidate against the incumbent, on the study's own workloads and protocol.
 
 In: a loaded study and two versions of one solution's files. Out: a study of those two, a sealed
-bundle (a finished one is opened, an interrupted one resumed), and what follows from it.
+bundle (a finished one is opened, an interrupted one resumed), and what follows from it. Contenders
+are laid out and measured here for gates between two revisions as well.
 
 A first run chooses, at the study's own level. A confirmation measures again from nothing, with
-held-out workloads, at level 1 - alpha / (j (j + 1)) for the j-th confirmation of the loop. Its
-samples are independent of the choice, and sum over j of alpha / (j (j + 1)) = alpha, so the chance
-that a loop of any length keeps anything without a gain is at most alpha.
-Source: the union bound; 1/(j (j + 1)) = 1/j - 1/(j + 1) telescopes to 1.
+held-out workloads, and its samples are independent of the choice. The j-th confirmation of the loop
+has alpha / (j (j + 1)) of its own, and inherits all that the one before it had if that was kept:
+a true gain takes nothing from those to come. So the chance that a loop of any length keeps
+anything without a gain is at most alpha.
+Source: Tian, Ramdas, "Online control of the familywise error rate", Stat. Methods Med. Res. 30
+(2021), online fallback; 1/(j (j + 1)) = 1/j - 1/(j + 1) telescopes to 1.
+
+Both stop as soon as it is known whether the candidate wins, or that it cannot
+(analysis/promotion.py).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -18,13 +26,20 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from roofmark import api
-from roofmark.analysis.judge import judge_traces
-from roofmark.analysis.verdict import Cell, Overall, Verdict
+from roofmark.analysis.promotion import (
+    Promotion,
+    find_hopeless,
+    judge_promotions,
+    open_workloads,
+)
+from roofmark.analysis.stats import sig
+from roofmark.analysis.verdict import Overall, Verdict
 from roofmark.bundle import MANIFEST, Bundle, open_bundle
-from roofmark.evidence import BuildFailed, Crashed, Incorrect, Passed, TimedOut
+from roofmark.evidence import BuildFailed, Crashed, Incorrect, TimedOut
 from roofmark.loading import LoadedStudy
 from roofmark.looping.files import put
-from roofmark.looping.tries import Ending, Measured
+from roofmark.looping.state import seconds_of
+from roofmark.looping.tries import Ending, Measured, Version
 from roofmark.options import Progress, RunOptions
 from roofmark.records import Missing, encode_pretty
 from roofmark.study import Solution, Study
@@ -36,124 +51,176 @@ Say = Callable[[Progress], None]
 Won = Literal["won"]
 
 
-def confirmation_level(alpha: float, confirmations: int) -> float:
-    """Return the level of the next confirmation, after so many earlier ones."""
-    j = confirmations + 1
-    return 1 - alpha / (j * (j + 1))
+def confirmation_level(alpha: float, confirmed: Sequence[bool]) -> float:
+    """Return the level of the next confirmation. confirmed: whether each earlier one kept."""
+    share = 1 / 2
+    for j, kept in enumerate(confirmed, 2):
+        share = (share if kept else 0.0) + 1 / (j * (j + 1))
+    return 1 - alpha * share
 
 
 def write_duel(
     folder: Path,
     loaded: LoadedStudy,
     solution: str,
-    versions: tuple[Mapping[str, str], Mapping[str, str]],
+    versions: tuple[Version, Version],
     *,
     margin: float,
     level: float,
 ) -> Path:
     """Write a study of (incumbent, candidate) with its sources into `folder`; return its file."""
     own = loaded.study.solution(solution)
-    names = (INCUMBENT, CANDIDATE)
+    contenders = [
+        Contender(
+            name,
+            replace(own, params=version.params),
+            {path: _version(loaded, version.files, path) for path in own.files},
+        )
+        for name, version in zip((INCUMBENT, CANDIDATE), versions, strict=True)
+    ]
     study = replace(
         loaded.study,
-        solutions=tuple(_moved(own, name) for name in names),
         baseline=INCUMBENT,
         contrasts=(),
         protocol=replace(loaded.study.protocol, margin=margin, level=level),
-        files={},
     )
-    for path, data in loaded.contents.items():
+    return lay_out(folder, study, loaded.contents, contenders)
+
+
+def _version(loaded: LoadedStudy, files: Mapping[str, str], path: str) -> bytes:
+    text = files.get(path)
+    return loaded.contents[path] if text is None else text.encode()
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A solution of some version, under the name it competes with; its files in a folder of theirs.
+
+    home: that folder, shared by contenders with the same files; the name's own if "".
+    """
+
+    name: str
+    solution: Solution
+    files: Mapping[str, bytes]
+    home: str = ""
+
+
+def lay_out(
+    folder: Path, study: Study, contents: Mapping[str, bytes], contenders: Iterable[Contender]
+) -> Path:
+    """Write a study whose solutions are these contenders; return its file.
+
+    contents: references and negative controls, by the study's own paths.
+    """
+    solutions: list[Solution] = []
+    for path, data in contents.items():
         put(folder / path, data)
-    for name, files in zip(names, versions, strict=True):
-        for path in own.files:
-            text = files.get(path)
-            put(folder / name / path, loaded.contents[path] if text is None else text.encode())
+    for each in contenders:
+        home = each.home or each.name
+        for path, data in each.files.items():
+            put(folder / home / path, data)
+        solutions.append(_moved(each.solution, each.name, home))
+    study = replace(study, solutions=tuple(solutions), files={})
     put(folder / "study.json", encode_pretty(study))
     return folder / "study.json"
 
 
-def _moved(solution: Solution, name: str) -> Solution:
+def _moved(solution: Solution, name: str, home: str) -> Solution:
     """Return the solution with its files in a folder of its own; nobody is waited for."""
     prepare = solution.prepare
     return replace(
         solution,
         name=name,
-        entry=f"{name}/{solution.entry}",
-        sources=tuple(f"{name}/{path}" for path in solution.sources),
-        prepare=f"{name}/{prepare}" if isinstance(prepare, str) else UNSET,
+        entry=f"{home}/{solution.entry}",
+        sources=tuple(f"{home}/{path}" for path in solution.sources),
+        prepare=f"{home}/{prepare}" if isinstance(prepare, str) else UNSET,
         after=UNSET,
     )
 
 
-def measure(study: Path, output: Path, options: RunOptions, say: Say | None) -> Bundle:
+def measure(
+    study: Path, output: Path, options: RunOptions, say: Say | None, until: api.Until | None = None
+) -> Bundle:
     """Return the bundle in `output`: as it is, resumed, or run now; nothing is measured twice."""
     if (output / MANIFEST).exists():
         return open_bundle(output)
     if (output / "study.json").exists():
-        return api.resume(output, progress=say)
-    return api.run(study, output, options=options, progress=say)
+        return api.resume(output, progress=say, until=until)
+    return api.run(study, output, options=options, progress=say, until=until)
 
 
-def judge_at(bundle: Bundle, level: float) -> Verdict:
-    """Return the verdict of a bundle at another level than its study's."""
-    study: Study = bundle.study
-    traces = list(bundle.traces())
-    wanted = {t.outcome.build for t in traces if isinstance(t.outcome, Passed)}
-    return judge_traces(
-        replace(study, protocol=replace(study.protocol, level=level)),
-        bundle.environment,
-        bundle.run,
-        traces,
-        {name: bundle.build(name) for name in sorted(wanted)},
-        digest=bundle.digest,
+def until_known(group_margin: float) -> api.Until:
+    """Return when a duel stops: once it is known whether the candidate wins, or that it cannot."""
+    return api.Until(
+        undecided=partial(open_workloads, group_margin=group_margin),
+        hopeless=partial(find_hopeless, group_margin=group_margin),
     )
 
 
-def conclude(bundle: Bundle, level: float) -> tuple[Ending | Won, str, Measured]:
+def conclude(
+    bundle: Bundle, level: float, group_margin: float
+) -> tuple[Ending | Won, str, Measured]:
     """Return what became of the candidate, why, and the measured record.
 
-    level: of the study; a workload that is slower at this level loses, whatever the level of the
-    bundle's own verdict.
+    level: of the study; a group of workloads that is slower at this level loses, whatever the level
+    of the bundle's own verdict.
     """
     verdict = api.judge(bundle)
     overall = next((o for o in verdict.overall if o.solution == CANDIDATE), None)
-    cells = [c for c in judge_at(bundle, level).cells if c.solution == CANDIDATE]
+    standing = _standing(bundle, level, group_margin)
     missing = Missing(reason="not measured")
-    sessions = [s.seconds for s in bundle.run.sessions if isinstance(s.seconds, float)]
     measured = Measured(
         bundle=bundle.digest,
         decision=overall.decision if overall else "undecided",
         speedup=overall.speedup if overall else missing,
+        ratio=missing if standing is None or standing.ratio is None else sig(standing.ratio),
         level=verdict.level,
-        workloads=len(cells),
+        processes=verdict.processes,
+        workloads=sum(cell.solution == CANDIDATE for cell in verdict.cells),
         codes=overall.codes if overall else (),
-        seconds=round(sum(sessions), 3),
+        seconds=round(seconds_of(bundle), 3),
     )
-    ending, reason = _ending(bundle, verdict, cells, overall)
+    fallen = _fallen(bundle, verdict, overall)
+    if fallen:
+        return fallen[0], fallen[1], measured
+    if standing is None or overall is None:
+        return "undecided", "it was not measured", measured
+    ending, reason = _decided(verdict, overall, standing)
     return ending, reason, measured
 
 
-def _ending(
-    bundle: Bundle, verdict: Verdict, cells: list[Cell], overall: Overall | None
-) -> tuple[Ending | Won, str]:
+def _standing(bundle: Bundle, level: float, group_margin: float) -> Promotion | None:
+    study = replace(bundle.study, protocol=replace(bundle.study.protocol, level=level))
+    device, traces = bundle.run.device, bundle.traces()
+    found = judge_promotions(study, device, traces, group_margin=group_margin)
+    return found.get(CANDIDATE)
+
+
+def _fallen(bundle: Bundle, verdict: Verdict, overall: Overall | None) -> tuple[Ending, str] | None:
+    """Return what became of a candidate that has no speed, if it has none."""
+    own = [cell for cell in verdict.cells if cell.solution == CANDIDATE]
     for fate in _FATES:
-        fallen = [cell.workload for cell in cells if cell.outcome == fate]
+        fallen = [cell.workload for cell in own if cell.outcome == fate]
         if fallen:
             return fate, _told(bundle, fallen)
-    if overall is None:
-        return "undecided", "it was not measured"
-    if overall.decision == "invalid":
-        own = [f for f in verdict.findings if f.moves == "invalid" and f.state == "fires"]
-        guilty = any(f.solution == CANDIDATE for f in own)
-        said = "; ".join(f"{f.code} {f.message}" for f in own)
-        return ("refused" if guilty else "undecided"), said
-    slower = [cell.workload for cell in cells if cell.decision == "slower"]
+    if overall is None or overall.decision != "invalid":
+        return None
+    moving = [f for f in verdict.findings if f.moves == "invalid" and f.state == "fires"]
+    guilty = any(f.solution == CANDIDATE for f in moving)
+    said = "; ".join(f"{f.code} {f.message}" for f in moving)
+    return ("refused" if guilty else "undecided"), said
+
+
+def _decided(verdict: Verdict, overall: Overall, standing: Promotion) -> tuple[Ending | Won, str]:
+    slower = [group.name for group in standing.groups if group.decision == "slower"]
     if overall.decision == "slower" or slower:
         return "slower", f"slower on {', '.join(slower)}" if slower else "slower overall"
     if overall.decision == "faster":
         return "won", f"faster by more than {verdict.margin:.2%} at level {verdict.level:.6g}"
     if overall.decision == "same":
         return "same", f"within {verdict.margin:.2%} at level {verdict.level:.6g}"
+    if standing.hopeless:
+        return ("slower" if standing.slower else "hopeless"), standing.hopeless
     moved = f", moved by {', '.join(overall.codes)}" if overall.codes else ""
     return "undecided", f"undecided at level {verdict.level:.6g}{moved}"
 

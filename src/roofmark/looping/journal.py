@@ -4,7 +4,7 @@ In: entries. Out: journal.jsonl, replaced as a whole by one rename, and ledger.m
 entries are held in memory, so a proposer that edits the file edits nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -41,6 +41,12 @@ class Journal:
         """The number of the last kept try; 0 while none was."""
         return max((each.number for each in self.tries if each.ending == "kept"), default=0)
 
+    @property
+    def confirmed(self) -> list[bool]:
+        """Whether each confirmation kept its candidate, in order."""
+        made = [each for each in self.tries if isinstance(each.confirmation, Measured)]
+        return [each.ending == "kept" for each in made]
+
     def append(self, entry: Entry) -> None:
         """Add an entry; it is on disk when this returns. Raises: BundleError RM408."""
         self.entries.append(entry)
@@ -74,10 +80,12 @@ def render_ledger(entries: Sequence[Entry]) -> str:
     lines = [
         "# Ledger",
         "",
-        "Speed-up over the incumbent of that try, with its interval; made from journal.jsonl.",
+        "Speed-up over the incumbent of that try, with its interval; made from journal.jsonl. One "
+        "process set gives no interval. Missed by: the measured ratio over the predicted one.",
         "",
-        "| try | against | hypothesis | predicted | first run | confirmation | ending | why |",
-        "|---|---|---|---|---|---|---|---|",
+        "| try | against | hypothesis | predicted | first run | confirmation | missed by | ending "
+        "| device | why |",
+        "|---|---|---|---|---|---|---|---|---|---|",
         *(_row(each) for each in entries if isinstance(each, Try)),
     ]
     cut = [each for each in entries if not isinstance(each, Try)]
@@ -89,24 +97,48 @@ def render_ledger(entries: Sequence[Entry]) -> str:
 
 def _row(each: Try) -> str:
     said = each.note.predicted
-    predicted = "" if isinstance(said, UnsetType) else f"{said:.3g}x"
     cells = (
         str(each.number),
         str(each.against or "study"),
-        each.note.hypothesis,
-        predicted,
+        each.note.hypothesis or params_text(each.params),
+        "" if isinstance(said, UnsetType) else f"{said:.3g}x",
         speedup_text(each.first),
         speedup_text(each.confirmation),
+        missed_by(each),
         each.ending,
+        f"{each.device_seconds:.0f} s",
         each.reason,
     )
     return f"| {' | '.join(_cell(cell) for cell in cells)} |"
 
 
-def speedup_text(run: Measured | Missing) -> str:
-    """Return "1.23x (1.20-1.26)", or nothing where nothing was measured."""
-    if isinstance(run, Missing) or isinstance(run.speedup, Missing):
+def params_text(params: Mapping[str, int]) -> str:
+    """Return "BLOCK=64 WARPS=8"."""
+    return " ".join(f"{name}={value}" for name, value in params.items())
+
+
+def missed_by(each: Try) -> str:
+    """Return by how much the measured ratio misses the predicted one, or nothing without both."""
+    said, ratio = each.note.predicted, ratio_of(each)
+    if isinstance(said, UnsetType) or said <= 0 or ratio is None:
         return ""
+    return f"{ratio / said - 1:+.1%}"
+
+
+def ratio_of(each: Try) -> float | None:
+    """Return the last measured speed-up of a try over its incumbent, interval or none."""
+    for run in (each.confirmation, each.first):
+        if isinstance(run, Measured) and not isinstance(run.ratio, Missing):
+            return run.ratio
+    return None
+
+
+def speedup_text(run: Measured | Missing) -> str:
+    """Return "1.23x (1.20-1.26)", "1.23x" without an interval, or nothing without a measurement."""
+    if isinstance(run, Missing) or isinstance(run.ratio, Missing):
+        return ""
+    if isinstance(run.speedup, Missing):
+        return f"{run.ratio:.3g}x"
     found = run.speedup
     return f"{found.value:.3g}x ({found.low:.3g}-{found.high:.3g})"
 

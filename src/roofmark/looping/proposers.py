@@ -26,13 +26,15 @@ class Proposal:
     """One request for a candidate.
 
     number: of the try, from 1. folder: the scratch copy, to be changed in place. files: what may
-    change in it. brief: a JSON file, beside it the same in Markdown. note: where a command may
-    leave its note, as JSON. log: where a command's output is kept.
+    change in it. params: values of the params that a note may change. brief: a JSON file, beside it
+    the same in Markdown. note: where a command may leave its note, as JSON. log: where a command's
+    output is kept.
     """
 
     number: int
     folder: Path
     files: tuple[str, ...]
+    params: dict[str, int]
     brief: Path
     note: Path
     log: Path

@@ -9,6 +9,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -20,6 +21,7 @@ from roofmark.analysis.verdict import Verdict
 from roofmark.bundle import Bundle
 from roofmark.reports import proof, view
 from roofmark.reports.charts import Chart, draw_charts
+from roofmark.reports.charts.progress import Attempt
 from roofmark.reports.wording import one_line
 from roofmark.terminal_text import plain
 
@@ -61,6 +63,18 @@ def render_page(template: str, charts: Sequence[Chart], **values: Any) -> str:
         policy=_policy(scripts),
         version=__version__,
         **values,
+    )
+
+
+def render_progress(title: str, headline: str, chart: Chart, attempts: Sequence[Attempt]) -> str:
+    """Return the page of a loop: its chart, and a row for each try."""
+    return render_page(
+        "loop.html",
+        [chart],
+        title=one_line(title),
+        headline=headline,
+        chart=chart,
+        attempts=[replace(each, what=one_line(each.what)) for each in attempts],
     )
 
 

@@ -8,13 +8,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from roofmark.analysis.verdict import Verdict
+from roofmark.analysis.verdict import Estimate, Verdict
 from roofmark.bundle import Bundle
 from roofmark.evidence import Build, Git, Passed, Trace
 from roofmark.profiled import NotProfiled, PairProfile, Profiled
 from roofmark.records import Missing
 from roofmark.reports.view import finding_rows, unknown_codes
-from roofmark.reports.wording import counted, one_line
+from roofmark.reports.wording import counted, one_line, ratio_and_interval
+from roofmark.stations import host_of
+from roofmark.study import twin_of
 from roofmark.units import show
 
 # Chosen: the packages that a kernel's time may depend on; the bundle lists all.
@@ -57,6 +59,7 @@ def trust(verdict: Verdict, bundle: Bundle) -> list[Fact]:
             "Health", (f"{codes} move a verdict" if codes else "no finding moves a verdict") + rest
         ),
         Fact("Processes", f"up to {verdict.processes} fresh sets, interleaved in random blocks"),
+        *_stations(verdict),
         *_counters(bundle),
     ]
 
@@ -68,6 +71,22 @@ def _twin(verdict: Verdict) -> str:
         return "none was measured: what this machine calls a difference is not known"
     same = sum(cell.decision == "same" for cell in cells)
     return f"the baseline against itself is same on {same} of {counted(len(cells), 'workload')}"
+
+
+def _stations(verdict: Verdict) -> Iterator[Fact]:
+    """Tell what each device of a fleet says by itself."""
+    hosts = {host_of(each.station) for each in verdict.stations}
+    if verdict.stations:
+        many = f"{counted(len(verdict.stations), 'station')} on {counted(len(hosts), 'host')}"
+        yield Fact("Fleet", f"{many}; each set on one of them, their effects random")
+    for each in verdict.stations:
+        said = [
+            f"{name} {ratio_and_interval(found)}"
+            for name, found in each.speedups.items()
+            if isinstance(found, Estimate) and name != twin_of(verdict.baseline)
+        ]
+        sets = counted(each.processes, "process set")
+        yield Fact(f"Station {each.station}", "; ".join((each.device_name, sets, *said)))
 
 
 def _checks(bundle: Bundle) -> Iterator[Fact]:

@@ -14,7 +14,7 @@ from roofmark import __version__
 from roofmark.bundle import Bundle, BundleWriter, open_bundle
 from roofmark.evidence import BuildFailed, Crashed, Environment, Run, Session, Skipped, Trace
 from roofmark.study import Device, Study
-from roofmark.testing.drawn import FAILURES, Fate, simulated_traces
+from roofmark.testing.drawn import FAILURES, Fate, simulated_traces, stretched
 from roofmark.testing.parts import simulated_build, small_environment, small_study, source_text
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "small_environment",
     "small_study",
     "source_text",
+    "stretched",
     "write_bundle",
 ]
 

@@ -104,6 +104,21 @@ def simulated_traces(
     return [trace for process in range(processes) for trace in bench.run_process(process)]
 
 
+def stretched(trace: Trace, factor: float) -> Trace:
+    """Return a trace whose every sample takes `factor` times as long: a planted slow-down."""
+    if not isinstance(trace.outcome, Passed):
+        return trace
+    measured = tuple(
+        replace(m, visits=tuple(_stretched(visit, factor) for visit in m.visits))
+        for m in trace.outcome.measurements
+    )
+    return replace(trace, outcome=replace(trace.outcome, measurements=measured))
+
+
+def _stretched(visit: Visit, factor: float) -> Visit:
+    return replace(visit, samples=tuple(sample * factor for sample in visit.samples))
+
+
 # --- one run, drawn ------------------------------------------------------------------------------
 @dataclass(frozen=True, kw_only=True)
 class _Bench:

@@ -45,7 +45,7 @@ def test_an_interval_needs_two_processes():
 
 @given(st.floats(-0.3, 0.3), st.floats(1e-5, 0.1), st.integers(2, 12), st.floats(0, 0.02))
 def test_p_is_the_smallest_level_at_which_the_interval_fits_its_zone(mean, error, n, blur):
-    summary = Summary(mean, error, blur, n)
+    summary = Summary(mean, error, blur, n, n - 1)
     zone, p = classify(summary, margin=0.02, looks=7)
     border = math.log1p(0.02)
     if p >= 0.5:

@@ -21,7 +21,7 @@ from roofmark.bench.messages import (
     Verified,
 )
 from roofmark.bench.process import ChildFailed, ReplyFailed
-from roofmark.evidence import BuildFailed, Crashed, Incorrect, Passed, TimedOut
+from roofmark.evidence import NO_MEMORY, BuildFailed, Crashed, Incorrect, Passed, TimedOut
 from roofmark.study import Protocol, Workload, twin_of
 
 BASE, TWIN = "base", twin_of("base")
@@ -56,7 +56,7 @@ class FakeCrew:
             self.owner[request.bind.warm] = name
             fault = self.faults.get(("prepare", name))
             good = not isinstance(fault, ChildFailed | ReplyFailed)
-            replies[name] = Prepared(absent={}, build=None) if good else fault
+            replies[name] = Prepared(absent={}, build=None, memory=NO_MEMORY) if good else fault
         return replies
 
     def time(self, name: str, request: Time) -> tuple[Timed, float] | Failure:
@@ -68,7 +68,7 @@ class FakeCrew:
             return fault
         self.pending = name
         samples = tuple(1e-3 * (k + 1) for k in range(request.calls))
-        return Timed(samples=samples, calls=1, clock="fake", discarded=()), 0.5
+        return Timed(samples=samples, calls=1, clock="fake", discarded=(), memory=NO_MEMORY), 0.5
 
     def verify(self, name: str, slots: Iterable[int]) -> Verified:
         slots = tuple(slots)

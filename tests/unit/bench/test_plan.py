@@ -1,6 +1,7 @@
 """Blocks: complete, in random order, the same for the same seed."""
 
 from collections import Counter
+from itertools import combinations
 
 import pytest
 
@@ -32,6 +33,16 @@ def test_the_seed_decides_the_order() -> None:
         plan_blocks(Protocol(blocks=16), "cpu", NAMES, seed=seed) for seed in ("a", "a", "b")
     )
     assert first == same != other
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_any_two_are_visited_in_both_orders(device: str) -> None:
+    plan = plan_blocks(Protocol(blocks=6), device, NAMES, seed="s")  # pyright: ignore[reportArgumentType]
+    deciding = deciding_tier(Protocol(blocks=6), device)  # pyright: ignore[reportArgumentType]
+    by_index = {b.index: b.order for b in plan if b.tier == deciding}
+    for a, b in combinations(NAMES, 2):
+        first = [order.index(a) < order.index(b) for _, order in sorted(by_index.items())]
+        assert first[::2] == [not each for each in first[1::2]]
 
 
 def test_everybody_comes_first_about_as_often() -> None:

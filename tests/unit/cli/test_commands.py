@@ -278,13 +278,13 @@ def test_a_defect_is_70_with_its_traceback(call, monkeypatch, bundle):
 def test_resume(call, monkeypatch, tmp_path):
     asked = []
 
-    def resume(output, *, progress):
-        asked.append(output)
+    def resume(output, *, fleet, progress):
+        asked.append((output, fleet))
         return open_bundle(write_bundle(output))
 
     monkeypatch.setattr(api, "resume", resume)
     assert call("run", "--resume", tmp_path / "b", "--no-report")[0] == 0
-    assert asked == [tmp_path / "b"]
+    assert asked == [(tmp_path / "b", "")]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import math
 import os
+import random
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from roofmark.looping.duel import confirmation_level
 from roofmark.looping.files import copy_tree, snapshot
 from roofmark.looping.journal import Journal
 from roofmark.looping.proposers import ProposalFailed
-from roofmark.looping.tries import Interrupted, Note, Try
+from roofmark.looping.tries import Interrupted, Note, Try, Version
 from roofmark.records import Missing
 
 ABSENT = Missing(reason="not measured")
@@ -28,16 +29,44 @@ def proposal(tmp_path: Path, number: int = 1) -> Proposal:
         number=number,
         folder=folder,
         files=("a.py",),
+        params={},
         brief=tmp_path / "brief.json",
         note=tmp_path / "note.json",
         log=tmp_path / "log",
     )
 
 
+def version(text: str, **params: int) -> Version:
+    return Version(files={"a.py": text}, params=params)
+
+
 def test_the_budget_of_any_number_of_confirmations_is_alpha():
-    spent = [1 - confirmation_level(0.05, earlier) for earlier in range(10_000)]
+    spent = [1 - confirmation_level(0.05, [False] * earlier) for earlier in range(1000)]
     assert spent[0] == pytest.approx(0.025) and all(each > 0 for each in spent)
     assert 0.0499 < math.fsum(spent) < 0.05
+
+
+def test_what_was_kept_hands_its_share_on_and_what_failed_does_not():
+    def spent(*confirmed):
+        return (1 - confirmation_level(0.05, confirmed)) / 0.05
+
+    assert spent(True) == pytest.approx(1 / 2 + 1 / 6)
+    assert spent(True, True) == pytest.approx(1 / 2 + 1 / 6 + 1 / 12)
+    assert spent(True, False) == pytest.approx(1 / 12)
+    assert spent(False, True) == pytest.approx(1 / 6 + 1 / 12)
+    assert spent(*[True] * 1000) < 1
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_whatever_is_kept_before_it_false_ones_have_alpha_between_them(seed):
+    """The levels of candidates without a gain, none of them kept, sum to alpha at most."""
+    rng, confirmed, without = random.Random(seed), [], []
+    for _ in range(200):
+        gain = rng.random() < 0.5
+        if not gain:
+            without.append(1 - confirmation_level(0.05, confirmed))
+        confirmed.append(gain and rng.random() < 0.8)
+    assert math.fsum(without) <= 0.05
 
 
 @pytest.mark.parametrize(
@@ -60,10 +89,18 @@ def test_only_its_own_files_may_change(after, says):
 
 
 def test_a_comment_is_no_new_program_where_python_shows_it():
-    assert fingerprint({"a.py": "x = 1"}) == fingerprint({"a.py": "x  =  1  # one"})
-    assert fingerprint({"a.py": "x = 1"}) != fingerprint({"a.py": "x = 2"})
-    assert fingerprint({"a.cu": "int x;"}) != fingerprint({"a.cu": "int x; // one"})
-    assert "+x = 2" in diff_of({"a.py": "x = 1"}, {"a.py": "x = 2"}).splitlines()
+    one = version("x = 1")
+    assert fingerprint(one) == fingerprint(version("x  =  1  # one"))
+    assert fingerprint(one) != fingerprint(version("x = 2"))
+    assert fingerprint(one) != fingerprint(version("x = 1", N=1))
+    assert fingerprint(version("x = 1", N=1)) != fingerprint(version("x = 1", N=2))
+    assert fingerprint(Version(files={"a.cu": "int x;"})) != fingerprint(
+        Version(files={"a.cu": "int x; // one"})
+    )
+    assert "+x = 2" in diff_of(one, version("x = 2")).splitlines()
+    assert diff_of(version("x", N=1, M=2), version("x", N=3, M=2)).splitlines()[-3:] == [
+        "-N = 1", "+N = 3", " M = 2",
+    ]  # fmt: skip
 
 
 def test_a_copy_leaves_the_loop_and_caches_behind(tmp_path):
@@ -84,7 +121,7 @@ def test_a_command_changes_the_scratch_and_leaves_a_note(tmp_path):
     )
     asked = proposal(tmp_path)
     note = from_command(command, limit=20)(asked)
-    assert note == Note(hypothesis="h", predicted=1.5) and note.cost is UNSET
+    assert note == Note(hypothesis="h", predicted=1.5) and note.tokens is UNSET
     assert (asked.folder / "a.py").read_text() == "x = 2\n"
     assert asked.log.read_text().strip() == str(asked.brief)
 
@@ -125,12 +162,15 @@ def a_try(number: int, ending: str) -> Try:
         ending=ending,
         reason="a | b",
         note=Note(hypothesis="h", predicted=1.1),
+        params={},
         diff="",
         fingerprint="f",
         binary=ABSENT,
+        same_as=ABSENT,
         first=ABSENT,
         confirmation=ABSENT,
         seconds=1.0,
+        device_seconds=0.0,
     )
 
 
@@ -144,7 +184,7 @@ def test_a_journal_is_read_back_and_edits_of_it_do_not_last(tmp_path):
     assert again.entries == journal.entries and again.best == 1
     assert [each.number for each in again.tries] == [1, 2]
     ledger = (tmp_path / "ledger.md").read_text()
-    assert "| 1 | study | h | 1.1x |  |  | kept | a \\| b |" in ledger
+    assert "| 1 | study | h | 1.1x |  |  |  | kept | 0 s | a \\| b |" in ledger
     assert "try 2 while proposing" in ledger
     (tmp_path / "journal.jsonl").write_text("{}\n")
     with pytest.raises(BundleError, match="RM402"):

@@ -11,6 +11,7 @@ from roofmark.analysis.decide import Comparison, Scene
 from roofmark.analysis.verdict import Cell
 from roofmark.evidence import Build, Environment, Run
 from roofmark.profiled import PairProfile
+from roofmark.stations import Station
 from roofmark.study import Study
 
 
@@ -18,7 +19,8 @@ from roofmark.study import Study
 class Case:
     """A study's evidence, before findings move anything. builds: digest -> Build.
 
-    profiles: what a profiler saw, by workload and solution; most studies have none.
+    profiles: what a profiler saw, by workload and solution; most studies have none. stations: the
+    devices of a fleet; a run on one machine has none.
     """
 
     scene: Scene
@@ -28,6 +30,7 @@ class Case:
     comparisons: dict[Place, Comparison]
     cells: dict[Place, Cell]
     profiles: Mapping[Place, PairProfile] = field(default_factory=dict[Place, PairProfile])
+    stations: tuple[Station, ...] = ()
 
     @property
     def study(self) -> Study:

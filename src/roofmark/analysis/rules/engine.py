@@ -52,6 +52,7 @@ class Rule:
     silent: Mapping[str, Any]
     devices: tuple[Device, ...]
     documentation: str = field(repr=False)
+    fleet: bool = False
 
 
 _RULES: dict[str, Rule] = {}
@@ -66,6 +67,7 @@ def rule(
     fires: Mapping[str, Any],
     silent: Mapping[str, Any],
     devices: tuple[Device, ...] = ("cpu", "cuda"),
+    fleet: bool = False,
 ) -> Callable[[Callable[..., Answer]], Callable[..., Answer]]:
     """Register a rule.
 
@@ -73,7 +75,8 @@ def rule(
         "workload", "solution" (also controls) or "study"; "bound" rules are asked by bounds.py,
         "output" rules by degenerate.py, and are no findings of a study. moves: what a firing
         finding does; a rule that returns a `Note` only informs there. fires, silent: facts for
-        which it does; run as tests. devices: where it applies; elsewhere it is not asked.
+        which it does; run as tests. devices: where it applies; elsewhere it is not asked. fleet: it
+        is asked of runs over stations only.
     Raises: StudyError RM120 when a code is taken or a fact is not known.
     """
 
@@ -81,7 +84,7 @@ def rule(
         needs = tuple(signature(ask).parameters)
         _check_rule(code, ask, needs)
         _RULES[code] = Rule(
-            code, title, per, moves, ask, needs, fires, silent, devices, getdoc(ask) or ""
+            code, title, per, moves, ask, needs, fires, silent, devices, getdoc(ask) or "", fleet
         )
         return ask
 
@@ -158,6 +161,7 @@ def apply_rules(case: Case) -> tuple[Finding, ...]:
         finding
         for each in all_rules()
         if each.per not in ("bound", "output") and case.run.device in each.devices
+        if case.stations or not each.fleet
         for finding in _ask_everywhere(each, case, facts)
     )
 

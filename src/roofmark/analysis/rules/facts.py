@@ -115,25 +115,6 @@ def load_averages(case: Case, place: Place) -> tuple[float, ...] | Missing:
     return found or Missing(reason="no CPU reading")
 
 
-@fact
-def cores(case: Case, place: Place) -> int:
-    """CPU cores of the host."""
-    return case.environment.cpu.cores
-
-
-@fact
-def crew(case: Case, place: Place) -> int:
-    """Processes that the run starts side by side: referee, twin, and one for each solution."""
-    return 2 + sum(case.run.device in solution.runs_on for solution in case.study.solutions)
-
-
-@fact
-def other_processes(case: Case, place: Place) -> int | Missing:
-    """Processes of others on the GPU before the run."""
-    gpu = case.environment.gpu
-    return gpu if isinstance(gpu, Missing) else gpu.other_processes
-
-
 # --- times ---------------------------------------------------------------------------------------
 @fact
 def process_medians(case: Case, place: Place) -> tuple[float, ...] | Missing:

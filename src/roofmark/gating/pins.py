@@ -1,10 +1,11 @@
-"""Gating: pins as files, and bundles gated against them.
+"""Pins: pins as files, and bundles gated against them.
 
 In: paths of bundles and pins. Out: a pin's file; `Gate`. A pin that is there is replaced only with
 a reason, and the file keeps what was replaced, why, when, and by how much each figure moved.
 """
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,12 +13,15 @@ from roofmark.bundle import Bundle, open_bundle
 from roofmark.bundle_files import read_named, reason_of
 from roofmark.codes import problem
 from roofmark.errors import BundleError, StudyError
+from roofmark.gating.numbers import check_numbers
 from roofmark.records import decode, encode_pretty
 from roofmark.text_files import write_files
 
 if TYPE_CHECKING:
     from roofmark.analysis.baseline import Baseline, Change, Metric
     from roofmark.analysis.gate import Ask, Gate
+    from roofmark.analysis.memory_gate import MemoryGate
+    from roofmark.analysis.ratio_gate import RatioGate
 
 
 def pin(
@@ -70,13 +74,51 @@ def gate(
     from roofmark.analysis.gate import Ask, gate_bundle
 
     ask = ask or Ask()
-    wrong = [f"margin {ask.margin}"] if ask.margin is not None and not 0 < ask.margin < 1 else []
-    wrong += [] if 0 < ask.alarm < 0.5 else [f"alarm {ask.alarm}"]
-    if wrong:
-        mend = "A margin lies between 0 and 1, an alarm between 0 and 0.5 (0.03 is 3 %)."
-        raise StudyError(*(problem("RM103", f"{w} cannot be", "the gate", mend) for w in wrong))
+    check_numbers(ask.margin, ask.alarm)
     pinned = read_pin(baseline) if isinstance(baseline, str | Path) else baseline
     return gate_bundle(_opened(bundle), pinned, ask)
+
+
+def gate_memory(
+    bundle: Bundle | str | Path,
+    baseline: "Baseline | str | Path",
+    *,
+    ask: "Ask | None" = None,
+    margin: float | None = None,
+) -> "MemoryGate | None":
+    """Return whether no solution took more memory than pinned; None for a pin without memory.
+
+    ask: filters. margin: growth that passes; 10 % if None. Raises: as `gate`.
+    """
+    from roofmark.analysis.gate import Ask, select_cells
+    from roofmark.analysis.memory_gate import MEMORY_MARGIN, gate_pinned_memory
+    from roofmark.analysis.pinning import make_baseline
+
+    margin = MEMORY_MARGIN if margin is None else margin
+    check_numbers(margin, (ask or Ask()).alarm)
+    pinned = read_pin(baseline) if isinstance(baseline, str | Path) else baseline
+    chosen = select_cells(pinned, "time", ask or Ask())
+    return gate_pinned_memory(pinned, make_baseline(_opened(bundle)), chosen, margin)
+
+
+def gate_ratios(
+    bundle: Bundle | str | Path, demands: Sequence[str], *, alarm: float | None = None
+) -> "RatioGate":
+    """Return whether solutions are as much faster than others as is demanded.
+
+    demands: such as "on/off>=1.3@8b*": on these workloads `on` is at least 1.3 times as fast.
+    Raises: StudyError RM103 for what is no demand, RM130 for one that matches nothing.
+    """
+    from roofmark.analysis import ratio_gate
+    from roofmark.analysis.shift import ALARM
+
+    alarm = ALARM if alarm is None else alarm
+    check_numbers(None, alarm)
+    parsed = [ratio_gate.parse_demand(each) for each in demands]
+    if not parsed:
+        mend = "Demand at least one, such as 'on/off>=1.3'."
+        raise StudyError(problem("RM103", "no ratio is demanded", "--ratio", mend))
+    return ratio_gate.gate_ratios(_opened(bundle), parsed, alarm=alarm)
 
 
 def read_pin(path: str | Path) -> "Baseline":

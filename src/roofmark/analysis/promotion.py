@@ -1,0 +1,204 @@
+"""Promotion: may a solution take the baseline's place, and is it worth going on to find out?
+
+In: a study, a device, the traces so far. Out: which workloads are open, why going on is hopeless,
+which groups of workloads lose. A solution is promoted when it is faster overall by more than the
+margin and no group loses more than its own; so a run stops when both are known.
+
+Groups are workloads that differ by nothing but their seed: what is one shape to a user is one group
+here, and its workloads speak together.
+
+Giving up looks after every process set, from the first on. It can only end a run that would have
+gone on, so it takes nothing from an error budget; it costs power, and benchmarks/loop.py measures
+how much. A solution is given up when the upper end
+
+    mean + t(1 - DOUBT, 2 n - 1) * error + blur,   error = max(s, within, twin) / sqrt(n)
+
+of its overall log ratio is below log(1 + margin). After n sets the n differences of the twin from
+its known mean 0 and the n - 1 of the solution tell how processes differ, hence 2 n - 1; taking the
+largest of the three instead of pooling them only widens it.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from msgspec.structs import replace
+from scipy.special import stdtrit
+
+from roofmark.analysis.compare import looks
+from roofmark.analysis.decide import DOOMED, Comparison, Scene, compare_cells, set_scene
+from roofmark.analysis.overall import balanced_ratios, overall_blur, overall_floor, zone_overall
+from roofmark.analysis.stats import Summary, holm, interval, summarise
+from roofmark.analysis.verdict import Decision
+from roofmark.evidence import Trace
+from roofmark.records import encode
+from roofmark.study import Device, Protocol, Study, Workload, twin_of
+
+# Chosen: at 5 % a solution without a gain leaves after one or two sets where processes differ by
+# less than half of the margin; benchmarks/loop.py has the power that it costs. A smaller doubt
+# costs sets in every try, and most tries have no gain.
+DOUBT = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Workloads of one shape, and where they stand together against the baseline.
+
+    decision: by the margin of groups. open: more processes could still show that it loses.
+    """
+
+    name: str
+    decision: Decision
+    open: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Promotion:
+    """Where one solution stands.
+
+    ratio: its overall speed-up, however few sets there are; None before the first whole one.
+    settled: more process sets change nothing. hopeless: why it cannot win, or nothing. slower: by
+    more than the margin, with the same doubt; a word for people, where a verdict asks for more.
+    """
+
+    ratio: float | None
+    settled: bool
+    hopeless: str
+    slower: bool
+    groups: tuple[Group, ...]
+
+
+def judge_promotions(
+    study: Study, device: Device, traces: Iterable[Trace], *, group_margin: float
+) -> dict[str, Promotion]:
+    """Return where each solution stands, in the study's order."""
+    return _promotions(set_scene(study, device, traces), group_margin)
+
+
+def open_workloads(
+    study: Study, device: Device, traces: Iterable[Trace], *, group_margin: float
+) -> set[str]:
+    """Return all workloads, or none once it is known whether the solutions are promoted."""
+    scene = set_scene(study, device, traces)
+    found = _promotions(scene, group_margin)
+    if found and all(each.settled for each in found.values()):
+        return set()
+    return {workload.id for workload in scene.workloads}
+
+
+def find_hopeless(
+    study: Study, device: Device, traces: Iterable[Trace], *, group_margin: float
+) -> str:
+    """Return why no solution can be promoted any more, or nothing while one can."""
+    found = judge_promotions(study, device, traces, group_margin=group_margin)
+    told = [each.hopeless for each in found.values()]
+    return "; ".join(told) if told and all(told) else ""
+
+
+# --- one solution --------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class _Cells:
+    """A solution's and its twin's comparisons on some workloads."""
+
+    own: list[Comparison]
+    twin: list[Comparison]
+
+    @property
+    def floor(self) -> float:
+        return overall_floor(self.own, self.twin)
+
+    def summary(self) -> Summary | None:
+        """Return the overall log ratio once every workload is in one whole process set."""
+        ratios = balanced_ratios(self.own)
+        if not ratios or any(cell.pairs is None for cell in self.own):
+            return None
+        blur = overall_blur(self.own)
+        return summarise([[ratio] for ratio in ratios], floor=self.floor, blur=blur)
+
+
+def _promotions(scene: Scene, group_margin: float) -> dict[str, Promotion]:
+    cells = compare_cells(scene)
+    twin = twin_of(scene.study.baseline)
+    of = {name: [c for c in cells.values() if c.solution == name] for name in (*scene.names, twin)}
+    return {
+        name: _promotion(scene.study, _Cells(of[name], of[twin]), group_margin)
+        for name in scene.names
+        if name != twin
+    }
+
+
+def _promotion(study: Study, cells: _Cells, group_margin: float) -> Promotion:
+    plan = study.protocol
+    summary, groups = cells.summary(), _groups(study, cells, group_margin)
+    zone, p = zone_overall(cells.own, plan, floor=cells.floor)
+    decided = p <= 1 - plan.level
+    return Promotion(
+        ratio=math.exp(summary.mean) if summary else None,
+        settled=decided and (zone != "faster" or not any(group.open for group in groups)),
+        hopeless=_hopeless(cells, summary, groups, plan.margin),
+        slower=summary is not None and _upper(summary) < -math.log1p(plan.margin),
+        groups=groups,
+    )
+
+
+def _hopeless(
+    cells: _Cells, summary: Summary | None, groups: Sequence[Group], margin: float
+) -> str:
+    fallen = [cell for cell in cells.own if cell.fate in DOOMED]
+    if fallen:
+        return f"{fallen[0].fate.replace('_', ' ')} on {fallen[0].workload}"
+    if summary is None:
+        return ""
+    upper = _upper(summary)
+    if upper < math.log1p(margin):
+        return (
+            f"{math.exp(summary.mean):.4g}x, at most {math.exp(upper):.4g}x after {summary.n} "
+            f"process set{'s' if summary.n > 1 else ''}; a gain is above {1 + margin:.4g}x"
+        )
+    lost = [group.name for group in groups if group.decision == "slower"]
+    return f"slower on {', '.join(lost)}" if lost else ""
+
+
+def _upper(summary: Summary) -> float:
+    quantile = float(stdtrit(2 * summary.n - 1, 1 - DOUBT))
+    return summary.mean + quantile * summary.error + summary.blur
+
+
+# --- groups --------------------------------------------------------------------------------------
+def _groups(study: Study, cells: _Cells, margin: float) -> tuple[Group, ...]:
+    plan = replace(study.protocol, margin=margin)
+    parts = [part for each in _members(study) if (part := _part(cells, each)).own]
+    zones = [zone_overall(part.own, plan, floor=part.floor) for part in parts]
+    corrected = holm([p for _, p in zones])
+    found: list[Group] = []
+    for part, (zone, _), p in zip(parts, zones, corrected, strict=True):
+        decision: Decision = zone if p <= 1 - plan.level else "undecided"
+        open_ = decision == "undecided" and not _is_safe(part.summary(), plan)
+        found.append(Group(_name(part.own), decision, open=open_))
+    return tuple(found)
+
+
+def _is_safe(summary: Summary | None, plan: Protocol) -> bool:
+    """Whether a group does not lose more than its margin, decided or not."""
+    if summary is None or summary.n < plan.processes[0]:
+        return False
+    return interval(summary, level=plan.level, looks=looks(plan))[0] > -math.log1p(plan.margin)
+
+
+def _members(study: Study) -> list[list[Workload]]:
+    """Return the workloads of each shape."""
+    found: dict[bytes, list[Workload]] = {}
+    for workload in study.workloads:
+        found.setdefault(encode((workload.axes, workload.values)), []).append(workload)
+    return list(found.values())
+
+
+def _part(cells: _Cells, members: Sequence[Workload]) -> _Cells:
+    ids = {workload.id for workload in members}
+    own, twin = ([c for c in side if c.workload in ids] for side in (cells.own, cells.twin))
+    return _Cells(own, twin)
+
+
+def _name(cells: Sequence[Comparison]) -> str:
+    more = f" and {len(cells) - 1} more" if len(cells) > 1 else ""
+    return f"{cells[0].workload}{more}"

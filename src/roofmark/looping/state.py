@@ -1,0 +1,91 @@
+"""The state of a loop: its folder, what it was asked, its journal, and every version so far.
+
+In: the plan and the loaded study of a folder. Out: places of files, versions by the number of their
+try (0 is the study's own).
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from roofmark.bundle import Bundle
+from roofmark.bundle_files import read_plain
+from roofmark.loading import LoadedStudy
+from roofmark.looping.change import changeable_files
+from roofmark.looping.journal import Journal
+from roofmark.looping.params import find_params, rewrite_params
+from roofmark.looping.tries import Candidate, LoopPlan, Version
+from roofmark.records import decode
+
+
+@dataclass(frozen=True)
+class State:
+    """One loop, as far as it is.
+
+    files, params: what a candidate may change. study_text: the loop's own study.py, in which the
+    params stand; nothing where there are none.
+    """
+
+    folder: Path
+    loaded: LoadedStudy
+    plan: LoopPlan
+    journal: Journal
+    files: tuple[str, ...]
+    params: tuple[str, ...]
+    study_text: str
+
+    def place(self, number: int) -> Path:
+        """Return the folder of a try."""
+        return self.folder / "tries" / f"{number:04d}"
+
+    def run(self, number: int, what: str) -> Path:
+        """Return the folder of a try's bundle; what: "first" or "confirmation"."""
+        return self.place(number) / what
+
+    def stored(self, number: int) -> Candidate:
+        """Return the candidate of a try."""
+        path = self.place(number) / "candidate.json"
+        return decode(read_plain(path), Candidate, where=path)
+
+    def version(self, number: int) -> Version:
+        """Return the version of a try, the study's own for 0."""
+        if number:
+            return self.stored(number).version
+        files = {name: self.loaded.contents[name].decode() for name in self.files}
+        return Version(files=files, params=self.loaded.study.solution(self.plan.solution).params)
+
+    def texts(self, version: Version) -> dict[str, str]:
+        """Return every file that says a version: study.py too, where params stand in it."""
+        if not self.params:
+            return version.files
+        own = {name: version.params[name] for name in self.params}
+        text = rewrite_params(self.study_text, self.plan.solution, own)
+        return version.files | {self.plan.file: text}
+
+
+def open_state(folder: Path, loaded: LoadedStudy, plan: LoopPlan) -> State:
+    """Return the state of the loop in a folder. Raises: StudyError RM135, BundleError RM402."""
+    text = _read(folder / "study" / plan.file)
+    said = loaded.study.solution(plan.solution).params
+    literal = find_params(text, plan.solution)
+    return State(
+        folder=folder,
+        loaded=loaded,
+        plan=plan,
+        journal=Journal(folder),
+        files=changeable_files(loaded, plan.solution),
+        params=tuple(name for name, value in said.items() if literal.get(name) == value),
+        study_text=text,
+    )
+
+
+def _read(path: Path) -> str:
+    """Return the text as it is, ends of lines included; nothing where it is no Python text."""
+    try:
+        return path.read_bytes().decode() if path.suffix == ".py" else ""
+    except UnicodeDecodeError:
+        return ""
+
+
+def seconds_of(bundle: Bundle) -> float:
+    """Return the seconds for which a run held the device, in sessions that ended."""
+    return sum(s.seconds for s in bundle.run.sessions if isinstance(s.seconds, float))
