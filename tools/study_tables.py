@@ -21,7 +21,8 @@ from roofmark.units import show
 
 EVIDENCE = Path(__file__).resolve().parents[1] / "evidence"
 TIERS: tuple[Tier, ...] = ("graph", "kernel", "call")
-W4A16, HOST = "2026-11-21-w4a16-gemm-h200", "2026-11-21-w4a16-gemm-call-tier-h200"
+W4A16, HOST = "2026-11-30-w4a16-gemm-h200", "2026-11-21-w4a16-gemm-call-tier-h200"
+TRITON = "2026-11-21-w4a16-gemm-h200"  # the wrapper on every tier
 NVFP4, LAUNCHES = "2026-11-21-nvfp4-wo-h200", "2026-11-21-launch-overhead-h200"
 
 Known = TypeVar("Known")
@@ -106,8 +107,8 @@ def w4a16_tiers() -> str:
         [
             workload,
             tier,
-            *(time_of(W4A16, workload, name, tier) for name in ("library", "triton", "host_heavy")),
-            paired(W4A16, workload, ("triton", "host_heavy"), tier),
+            *(time_of(TRITON, workload, name, tier) for name in ("library", "triton", "host_heavy")),
+            paired(TRITON, workload, ("triton", "host_heavy"), tier),
         ]
         for workload in ("8b-b1", "70b-tp2-b1")
         for tier in TIERS
@@ -192,7 +193,7 @@ def all_studies() -> str:
             key=speed,
         )
         twin = next(each for each in verdict.overall if each.role == "twin")
-        link = f"[{folder.name[11:]}](../evidence/{folder.name})"  # without the date
+        link = f"[{folder.name}](../evidence/{folder.name})"
         ends = [f"{each.solution} {ratio(each.speedup)}: {fell(each)}" for each in ranked[::-1]]
         rows.append([link, verdict.tier, verdict.baseline, ends[0], ends[-1], fell(twin)])
     return table(["bundle", "tier", "baseline", "fastest", "slowest", "twin"], rows)
