@@ -78,7 +78,7 @@ def test_every_bundle_of_the_evidence_is_intact_and_decided():
         if bundle.name == NOISY:
             continue
         if bundle.name == FIVE_SETS:
-            assert "RM308" in {finding.code for finding in verdict.findings}
+            assert "RM308" in {each.code for each in verdict.findings if each.moves == "undecided"}
             assert {c.decision for c in verdict.cells} == {"undecided"}
             continue
         assert verdict.settled
