@@ -73,7 +73,7 @@ def cuda_study(folder):
     """As `cpu_study`: one decode step of a gated delta net, from a launch of single rows."""
     shutil.copytree(ROOT / "studies/gdn_decode", folder, dirs_exist_ok=True)
     slow = "launch<1, 1, 0>(p, items, stream);"
-    fast = "launch<WARPS, SETS, CTAS>(p, items, stream);"
+    fast = "launch<WARPS ? WARPS : 4, SETS ? SETS : 1, CTAS>(p, items, stream);"
     path = folder / "cuda.cu"
     best = path.read_text()
     text = replaced(best, (fast, slow))

@@ -21,7 +21,9 @@ from roofmark.units import show
 
 EVIDENCE = Path(__file__).resolve().parents[1] / "evidence"
 TIERS: tuple[Tier, ...] = ("graph", "kernel", "call")
-W4A16, HOST = "2026-11-21-w4a16-gemm-h200", "2026-11-21-w4a16-gemm-call-tier-h200"
+W4A16, HOST = "2026-11-30-w4a16-gemm-h200", "2026-11-21-w4a16-gemm-call-tier-h200"
+TRITON = "2026-11-21-w4a16-gemm-h200"  # the wrapper on every tier
+NVFP4_STREAM = "2026-11-30-nvfp4-wo-h200"  # five process sets of six: undecided
 NVFP4, LAUNCHES = "2026-11-21-nvfp4-wo-h200", "2026-11-21-launch-overhead-h200"
 
 Known = TypeVar("Known")
@@ -106,8 +108,11 @@ def w4a16_tiers() -> str:
         [
             workload,
             tier,
-            *(time_of(W4A16, workload, name, tier) for name in ("library", "triton", "host_heavy")),
-            paired(W4A16, workload, ("triton", "host_heavy"), tier),
+            *(
+                time_of(TRITON, workload, name, tier)
+                for name in ("library", "triton", "host_heavy")
+            ),
+            paired(TRITON, workload, ("triton", "host_heavy"), tier),
         ]
         for workload in ("8b-b1", "70b-tp2-b1")
         for tier in TIERS
@@ -154,17 +159,28 @@ def launch_tiers() -> str:
 
 
 def nvfp4_solutions() -> str:
-    """One row for each solution."""
+    """The audit's bundle: one row for each solution."""
+    return nvfp4_rows(NVFP4)
+
+
+def nvfp4_streaming() -> str:
+    """The present streaming kernel's bundle, likewise."""
+    return nvfp4_rows(NVFP4_STREAM)
+
+
+def nvfp4_rows(bundle: str) -> str:
+    """One row for each solution of one bundle."""
     rows = [
         [
             name,
             show(known(own.time).value, "s"),
             ratio(own.speedup),
             f"{known(own.roof).headroom:.1f}x",
+            own.decision,
         ]
-        for (_, name), own in cells(NVFP4).items()
+        for (_, name), own in cells(bundle).items()
     ]
-    return table(["solution", "time", "against torch", "over floor"], rows)
+    return table(["solution", "time", "against torch", "over floor", "verdict"], rows)
 
 
 def nvfp4_contrasts() -> str:
@@ -192,7 +208,7 @@ def all_studies() -> str:
             key=speed,
         )
         twin = next(each for each in verdict.overall if each.role == "twin")
-        link = f"[{folder.name[11:]}](../evidence/{folder.name})"  # without the date
+        link = f"[{folder.name}](../evidence/{folder.name})"
         ends = [f"{each.solution} {ratio(each.speedup)}: {fell(each)}" for each in ranked[::-1]]
         rows.append([link, verdict.tier, verdict.baseline, ends[0], ends[-1], fell(twin)])
     return table(["bundle", "tier", "baseline", "fastest", "slowest", "twin"], rows)
@@ -214,6 +230,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "w4a16-gemm-call-tier": w4a16_host,
     "launch-overhead-tiers": launch_tiers,
     "nvfp4-wo-solutions": nvfp4_solutions,
+    "nvfp4-wo-streaming": nvfp4_streaming,
     "nvfp4-wo-contrasts": nvfp4_contrasts,
     "studies": all_studies,
 }

@@ -1,26 +1,26 @@
 """A peer: flash-linear-attention's recurrent kernel, where the package is installed.
 
-In: the definition's inputs. Out: output and new_state. The kernel takes the gates already computed
-and the state as [K, V]; what it takes to bring ours there and back is part of the call, as it is
-for whoever holds the state K-last.
+In: the definition's inputs. Out: output and new_state. Asked for in the way that costs it least: it
+computes the gates itself and takes the state V-first, as it lies here (fla-core 0.6 or newer).
 Source: fla-org/flash-linear-attention, fla.ops.gated_delta_rule.
 """
 
-import torch
 from fla.ops.gated_delta_rule import fused_recurrent_gated_delta_rule
 
 
 def gdn_decode(q, k, v, state, A_log, a, dt_bias, b, scale):
-    g = -A_log.exp() * torch.nn.functional.softplus(a.float() + dt_bias)  # log of the decay
-    output, final = fused_recurrent_gated_delta_rule(
+    return fused_recurrent_gated_delta_rule(
         q,
         k,
         v,
-        g=g,
-        beta=b.float().sigmoid(),
+        g=a,
+        beta=b,
         scale=scale,
-        initial_state=state.transpose(-1, -2).contiguous(),
+        initial_state=state,
         output_final_state=True,
-        use_qk_l2norm_in_kernel=False,
+        use_gate_in_kernel=True,
+        A_log=A_log,
+        dt_bias=dt_bias,
+        use_beta_sigmoid_in_kernel=True,
+        state_v_first=True,
     )
-    return output, final.transpose(-1, -2).contiguous()

@@ -63,14 +63,14 @@ def workspace(w, scales, SPLIT):
     return {"w": w, "scales": scales, "sums": sums, "arrived": arrived}
 
 
-def streamed(w, scales, CLUSTER):
+def streamed(w, scales):
     """For wo.cu: what one warp reads lies together, in the order in which it is read.
 
-    tiles: [H/16, CLUSTER, 12, 576 * steps] uint8. Of a warp: for each step lane 4r + t's 16 bytes,
-        the codes of row r and then of row r + 8, both of group t of the step's four; after all
-        steps lane 4r + t's 2 * steps bytes, the scales of row r and row r + 8 for each step.
+    tiles: [H/16, 12, 4608] uint8. Of a warp: for each of 8 steps lane 4r + t's 16 bytes, the codes
+        of row r and then of row r + 8, both of group t of the step's four; after all steps lane
+        4r + t's 16 bytes, the scales of row r and row r + 8 for each step.
     """
-    cuts = (len(w) // ROWS, 2, ROWS // 2, CLUSTER, WARPS, -1, LANES)  # block, half, r, part, ...
-    codes = w.view(*cuts, GROUP // 2).permute(0, 3, 4, 5, 2, 6, 1, 7)
-    scale = unswizzle(scales).view(cuts).permute(0, 3, 4, 2, 6, 5, 1)
-    return {"tiles": torch.cat([codes.flatten(3), scale.flatten(3)], dim=3)}
+    cuts = (len(w) // ROWS, 2, ROWS // 2, WARPS, -1, LANES)  # block, half, r, warp, step, t
+    codes = w.view(*cuts, GROUP // 2).permute(0, 3, 4, 2, 5, 1, 6)
+    scale = unswizzle(scales).view(cuts).permute(0, 3, 2, 5, 4, 1)
+    return {"tiles": torch.cat([codes.flatten(2), scale.flatten(2)], dim=2)}

@@ -13,7 +13,7 @@ KV_GROUPS = 4  # Source: 24 query heads over 4 key/value heads; a slot stays ins
 GROUP = 16  # Source: NVFP4 has one scale for 16 elements.
 FP4 = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)  # Source: E2M1; bit 3 negates.
 
-# The order of wo.cu, from the outermost sum inwards: parts, then WARPS, LANES, steps.
+# The order of wo.cu, from the outermost sum inwards: WARPS, then LANES, then steps.
 WARPS = 12
 LANES = 4
 
@@ -37,21 +37,22 @@ def split_order(attn, w, scales, global_scale, SPLIT):
     return _left_to_right(_sums(attn.float(), _weights(w, scales, global_scale), KV_GROUPS * SPLIT))
 
 
-def grouped_order(attn, w, scales, global_scale, CLUSTER):
-    """Integers inside a group of 16, then float32 sums over steps, lanes, warps and parts."""
+def grouped_order(attn, w, scales, global_scale):
+    """Integers inside a group of 16, then float32 sums over steps, lanes and warps."""
     whole, unit = _integers(attn.float().view(len(attn), -1, GROUP))
     codes = 2 * _values(w, torch.float32).view(len(w), -1, GROUP)
     scale = _scales(scales)
-    steps = K // GROUP // (CLUSTER * WARPS * LANES)
+    steps = K // GROUP // (WARPS * LANES)
     rows = []
     for item in range(len(attn)):
         # Below 2^24 all along, so float32 holds every partial sum, in whatever order it comes.
         dots = (codes * whole[item]).sum(dim=2)
         terms = dots * (scale * unit[item])
-        terms = terms.view(len(w), CLUSTER, WARPS, steps, LANES)
-        lanes = _left_to_right(terms.permute(0, 3, 1, 2, 4))  # [H, CLUSTER, WARPS, LANES]
-        warps = (lanes[..., 0] + lanes[..., 1]) + (lanes[..., 2] + lanes[..., 3])
-        rows.append(_left_to_right(_left_to_right(warps.permute(0, 2, 1))))
+        terms = terms.view(len(w), WARPS, steps, LANES)
+        lanes = _left_to_right(terms.permute(0, 2, 1, 3))  # [H, WARPS, LANES]
+        rows.append(
+            _left_to_right((lanes[..., 0] + lanes[..., 1]) + (lanes[..., 2] + lanes[..., 3]))
+        )
     return torch.stack(rows) * _single(global_scale)
 
 

@@ -1,12 +1,13 @@
 // The projection at the speed of memory, to the last bit of grouped_order in reference.py.
 //
-// In:  attn [B,6144] bf16; tiles [H/16,CLUSTER,12,576*steps] u8 from `streamed` in prepare.py:
-//      codes and scales as the lanes of a warp read them; global_scale. Out: out [B,H] f32.
-//      CLUSTER: CTAs that share 16 rows: two, with half of the columns each, or one. FLIGHT: blocks
-//      of 16 rows that a CTA asks for before it uses the first of them.
+// In:  attn [B,6144] bf16; tiles [H/16,12,4608] u8 from `streamed` in prepare.py: codes and scales as
+//      the lanes of a warp read them; global_scale. Out: out [B,H] f32.
+//      FLIGHT: blocks of 16 rows that a CTA asks for before it uses the first of them.
 // Why: 17.7 MB take 4 us, over before a loop that loads, computes and loads again finds its rhythm.
-//      So every CTA asks for its whole share at once, into registers, and meanwhile prepares the
-//      activations. Nor must arithmetic take the time: turning 31 million codes into floats would.
+//      So every CTA asks for its whole share at once, and prepares the activations meanwhile. Each
+//      warp's part of a block comes by one bulk copy to a place of its own in shared memory and is
+//      used when it is there, while the rest is under way. Nor must arithmetic take the time: turning
+//      31 million codes into floats would.
 //
 // Hence integers. Twice an E2M1 value is 0 1 2 3 4 6 8 or 12 and a sign: a byte. PRMT looks up four
 // bytes by the low three bits of four nibbles; where bit 3 is set it repeats the sign bit of what
@@ -37,12 +38,13 @@ namespace {
 constexpr int kColumns = 6144;
 constexpr int kGroup = 16;  // columns that share a scale
 constexpr int kRows = 16;   // of a block: the rows of a tensor-core product
-constexpr int kWarps = 12;  // Chosen: each has 8 / CLUSTER whole steps of a block.
+constexpr int kWarps = 12;  // Chosen: each has 8 whole steps of a block.
 constexpr int kThreads = 32 * kWarps;
-constexpr int kSteps = kColumns / (4 * kGroup * kWarps * CLUSTER);  // of a warp, in a block
-constexpr int kGroups = 4 * kSteps * kWarps;                        // of a CTA
-constexpr int kChunk = kSteps * 32 * (16 + 2);  // bytes of codes and scales of a warp, in a block
-static_assert(kSteps == 8 || kSteps == 4, "CLUSTER is 1 or 2");
+constexpr int kGroups = kColumns / kGroup;
+constexpr int kSteps = kGroups / (4 * kWarps);  // of a warp, in a block
+constexpr int kCodes = kSteps * 32 * 16;        // bytes of a warp's codes in a block
+constexpr int kChunk = kCodes + kSteps * 32 * 2;  // and of its scales
+static_assert(kSteps == 8, "a lane's scales of a block are 16 bytes");
 static_assert(FLIGHT * kRows <= kThreads, "one thread sums a row");
 
 struct Problem {
@@ -53,12 +55,6 @@ struct Problem {
   float* out;
 };
 
-// What a lane holds of a block: 16 codes each of rows r and r + 8 per step, and their scales.
-struct Share {
-  uint4 codes[kSteps];
-  uint2 scales[kSteps / 4];
-};
-
 // A CTA's activations. bytes: for each group [high, low] bytes of integers [as they are, negated].
 struct Activations {
   uint4 bytes[kGroups][2][2];
@@ -66,47 +62,53 @@ struct Activations {
   float unit[kGroups];
 };
 
-// Read once and never again: kept out of L1, while L2 fetches what follows. Relaxed, because the
-// compiler keeps the order of such loads; with a predicate, because a branch would break their row.
-__device__ void stream(const void* from, bool wanted, uint4& to) {
-  asm volatile(
-      "{ .reg .pred p;\n"
-      "  setp.ne.u32 p, %5, 0;\n"
-      "  @p ld.relaxed.gpu.global.L1::no_allocate.L2::256B.v4.u32 {%0, %1, %2, %3}, [%4]; }"
-      : "=r"(to.x), "=r"(to.y), "=r"(to.z), "=r"(to.w)
-      : "l"(from), "r"(static_cast<uint32_t>(wanted)));
-}
-__device__ void stream(const void* from, bool wanted, uint2& to) {
-  asm volatile(
-      "{ .reg .pred p;\n"
-      "  setp.ne.u32 p, %3, 0;\n"
-      "  @p ld.relaxed.gpu.global.L1::no_allocate.v2.u32 {%0, %1}, [%2]; }"
-      : "=r"(to.x), "=r"(to.y)
-      : "l"(from), "r"(static_cast<uint32_t>(wanted)));
-}
+struct Sums {
+  float warps[FLIGHT * kRows][kWarps + 1];  // one more, so that rows start in different banks
+};
+
+struct Shared {
+  uint8_t weights[FLIGHT][kWarps][kChunk];
+  Activations activations;
+  Sums sums;
+  uint64_t landed[FLIGHT][kWarps];  // mbarriers that count the bytes of weights
+};
 
 // A CTA's blocks of rows: first, first + stride, ..., as long as there are any.
 struct Blocks {
-  int part, first, stride, end;
+  int first, stride, end;
   __device__ bool has(int f) const { return first + f * stride < end; }
 };
 
-// Asks for everything, in the order in which it will be used.
-__device__ void load_shares(const Problem& p, const Blocks& own, Share (&shares)[FLIGHT]) {
-  const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
-  const uint32_t piece = (own.first * CLUSTER + own.part) * kWarps + warp;
-  const uint32_t first = piece * kChunk + lane * 16;
-  const uint32_t stride = own.stride * (CLUSTER * kWarps * kChunk);
-#pragma unroll
-  for (int f = 0; f < FLIGHT; ++f) {
-    const bool wanted = f == 0 || own.has(f);
-    const uint8_t* from = p.tiles + (first + f * stride);
-    const uint8_t* scales = from + (kSteps * 512 + lane * (2 * kSteps - 16));
-#pragma unroll
-    for (int i = 0; i < kSteps / 4; ++i) stream(scales + i * 8, wanted, shares[f].scales[i]);
-#pragma unroll
-    for (int s = 0; s < kSteps; ++s) stream(from + s * 512, wanted, shares[f].codes[s]);
+__device__ uint32_t shared_address(const void* at) {
+  return static_cast<uint32_t>(__cvta_generic_to_shared(at));
+}
+
+// One lane of each warp asks for all of the warp's weights, in the order in which they are used.
+__device__ void ask(const Problem& p, const Blocks& own, Shared& shared) {
+  const int warp = threadIdx.x / 32;
+  for (int f = 0; f < FLIGHT && own.has(f); ++f) {
+    const uint32_t landed = shared_address(&shared.landed[f][warp]);
+    const uint8_t* from =
+        p.tiles + (static_cast<int64_t>(own.first + f * own.stride) * kWarps + warp) * kChunk;
+    asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(landed), "r"(kChunk)
+                 : "memory");
+    asm volatile(
+        "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(
+            shared_address(shared.weights[f][warp])),
+        "l"(from), "r"(kChunk), "r"(landed)
+        : "memory");
   }
+}
+
+// Returns when a warp's weights of block f have landed. phase: alternates from one use of the place
+// to the next.
+__device__ void wait(const Shared& shared, int f, int phase) {
+  asm volatile(
+      "{\n .reg .pred done;\n"
+      "again: mbarrier.try_wait.parity.shared::cta.b64 done, [%0], %1;\n"
+      " @!done bra again;\n}" ::"r"(shared_address(&shared.landed[f][threadIdx.x / 32])),
+      "r"(phase)
+      : "memory");
 }
 
 __device__ uint32_t permute(uint32_t low, uint32_t high, uint32_t selector) {
@@ -165,12 +167,15 @@ __device__ float2 sum_step(uint4 codes, uint32_t scales, const Columns& columns,
 }
 
 // A warp's part of 16 rows: over its steps. (.x of row r, .y of row r + 8.)
-__device__ float2 sum_share(const Share& share, const Columns& columns) {
+__device__ float2 sum_chunk(const uint8_t* chunk, const Columns& columns) {
+  const int lane = threadIdx.x % 32;
+  const uint4 scales = *reinterpret_cast<const uint4*>(chunk + kCodes + lane * 16);
   float2 sum = {0.0f, 0.0f};
 #pragma unroll
   for (int s = 0; s < kSteps; ++s) {
-    const uint32_t scales = s / 2 % 2 == 0 ? share.scales[s / 4].x : share.scales[s / 4].y;
-    const float2 term = sum_step(share.codes[s], scales >> (16 * (s % 2)), columns, s);
+    const uint4 codes = *reinterpret_cast<const uint4*>(chunk + (s * 32 + lane) * 16);
+    const uint32_t pair = s < 2 ? scales.x : s < 4 ? scales.y : s < 6 ? scales.z : scales.w;
+    const float2 term = sum_step(codes, pair >> (16 * (s % 2)), columns, s);
     sum = {__fadd_rn(sum.x, term.x), __fadd_rn(sum.y, term.y)};
   }
   return sum;
@@ -227,14 +232,17 @@ __device__ void convert_half(uint4 raw, int half, Activations& to) {
 
 constexpr int kTurns = 2 * kGroups / kThreads;  // halves of groups that a thread converts
 static_assert(kTurns * kThreads == 2 * kGroups, "threads share the halves evenly");
+
 using Raw = uint4[kTurns];
 
-__device__ void load_activations(const Problem& p, int item, int part, Raw& raw) {
-  const auto* from =
-      reinterpret_cast<const uint4*>(p.attn + item * kColumns + part * (kGroups * kGroup));
+// Volatile: what is asked for first comes first, and the compiler keeps the order of such loads.
+__device__ void load_activations(const Problem& p, int item, Raw& raw) {
+  const auto* from = reinterpret_cast<const uint4*>(p.attn + static_cast<int64_t>(item) * kColumns);
 #pragma unroll
   for (int turn = 0; turn < kTurns; ++turn) {
-    stream(from + turn * kThreads + threadIdx.x, true, raw[turn]);
+    asm volatile("ld.global.nc.v4.u32 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(raw[turn].x), "=r"(raw[turn].y), "=r"(raw[turn].z), "=r"(raw[turn].w)
+                 : "l"(from + turn * kThreads + threadIdx.x));
   }
 }
 
@@ -245,139 +253,75 @@ __device__ void convert_activations(const Raw& raw, Activations& to) {
   }
 }
 
-struct Sums {
-  float warps[FLIGHT * kRows][kWarps + 1];  // one more, so that rows start in different banks
-  float second[FLIGHT * kRows];             // in the first CTA of a cluster: the other's sums
-  uint64_t landed;                          // an mbarrier that counts their bytes
-};
-
-__device__ uint32_t shared_address(const void* at) {
-  return static_cast<uint32_t>(__cvta_generic_to_shared(at));
-}
-
-// The cluster meets before the first CTA's sums are written and before they are written again:
-// everybody arrives, and waits where it must. The first meeting publishes the mbarrier.
-__device__ void open_cluster(Sums& sums) {
-  if constexpr (CLUSTER == 1) return;
-  if (threadIdx.x == 0) {
-    asm volatile("mbarrier.init.shared.b64 [%0], 1;" ::"r"(shared_address(&sums.landed)));
-    asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
-  }
-  __syncwarp();
-  asm volatile("barrier.cluster.arrive.relaxed.aligned;" ::: "memory");
-}
-__device__ void arrive() {
-  if (CLUSTER > 1) asm volatile("barrier.cluster.arrive.release.aligned;" ::: "memory");
-}
-__device__ void wait() {
-  if (CLUSTER > 1) asm volatile("barrier.cluster.wait.acquire.aligned;" ::: "memory");
-}
-
-// Sends a row's sum to the cluster's first CTA and tells the mbarrier there. A barrier over the
-// cluster would do, but it brings along a fence that reaches over the whole GPU.
-__device__ void send_to_first(Sums& sums, int row, float value) {
-  uint32_t to = shared_address(&sums.second[row]), landed = shared_address(&sums.landed);
-  asm volatile("mapa.shared::cluster.u32 %0, %0, 0;" : "+r"(to));
-  asm volatile("mapa.shared::cluster.u32 %0, %0, 0;" : "+r"(landed));
-  asm volatile(
-      "st.async.weak.shared::cluster.mbarrier::complete_tx::bytes.b32 [%0], %1, [%2];" ::"r"(to),
-      "r"(__float_as_uint(value)), "r"(landed)
-      : "memory");
-}
-
-// Returns when the second CTA's sums have landed. phase: alternates from one wait to the next.
-__device__ void wait_for_second(Sums& sums, int phase) {
-  const uint32_t landed = shared_address(&sums.landed), bytes = sizeof sums.second;
-  if (threadIdx.x == 0) {
-    asm volatile("mbarrier.arrive.expect_tx.shared.b64 _, [%0], %1;" ::"r"(landed), "r"(bytes)
-                 : "memory");
-  }
-  uint32_t done = 0;
-  while (done == 0) {
-    asm volatile(
-        "{ .reg .pred p;\n"
-        "  mbarrier.try_wait.parity.acquire.cluster.shared::cta.b64 p, [%1], %2;\n"
-        "  selp.u32 %0, 1, 0, p; }"
-        : "=r"(done)
-        : "r"(landed), "r"(phase)
-        : "memory");
-  }
-}
-
-// One batch item. Thread number `row` ends up with that row's sum.
+// One batch item: its activations times every block in flight.
 __device__ void project_item(const Problem& p, int item, int phase, const Blocks& own,
-                             const Share (&shares)[FLIGHT], const Activations& activations,
-                             Sums& sums) {
-  const Columns columns = find_columns(activations);
-#pragma unroll
-  for (int f = 0; f < FLIGHT; ++f) {
-    const float2 both = sum_share(shares[f], columns);
+                             Shared& shared) {
+  const Columns columns = find_columns(shared.activations);
+  const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+#pragma unroll 1
+  for (int f = 0; f < FLIGHT && own.has(f); ++f) {
+    wait(shared, f, phase);
+    const float2 both = sum_chunk(shared.weights[f][warp], columns);
     const float2 sum = {sum_lanes(both.x), sum_lanes(both.y)};
-    if (threadIdx.x % 4 == 0) {
-      const int row = f * kRows + threadIdx.x % 32 / 4;
-      sums.warps[row][threadIdx.x / 32] = sum.x;
-      sums.warps[row + 8][threadIdx.x / 32] = sum.y;
+    if (lane % 4 == 0) {
+      shared.sums.warps[f * kRows + lane / 4][warp] = sum.x;
+      shared.sums.warps[f * kRows + lane / 4 + 8][warp] = sum.y;
     }
   }
   __syncthreads();
-  wait();
   const int row = threadIdx.x, f = row / kRows;
-  if (row >= FLIGHT * kRows) return;
-  float total = sums.warps[row][0];
+  if (row >= FLIGHT * kRows || !own.has(f)) return;
+  float total = shared.sums.warps[row][0];
 #pragma unroll
-  for (int warp = 1; warp < kWarps; ++warp) total = __fadd_rn(total, sums.warps[row][warp]);
-  if (own.part > 0) return send_to_first(sums, row, total);
-  if constexpr (CLUSTER > 1) {
-    wait_for_second(sums, phase);
-    total = __fadd_rn(total, sums.second[row]);
+  for (int other = 1; other < kWarps; ++other) {
+    total = __fadd_rn(total, shared.sums.warps[row][other]);
   }
-  if (!own.has(f)) return;
   const int64_t block = static_cast<int64_t>(item) * p.blocks + own.first + f * own.stride;
   p.out[block * kRows + row % kRows] = __fmul_rn(total, p.global_scale);
 }
 
-// One CTA fills a multiprocessor: nearly all of its registers hold weights under way.
-__global__ void __cluster_dims__(CLUSTER, 1, 1) __launch_bounds__(kThreads, 1)
-    wo_stream_kernel(const Problem p) {
-  __shared__ Activations activations;
-  __shared__ Sums sums;
-  if (threadIdx.x < 2) activations.zeros[threadIdx.x] = {0, 0, 0, 0};
-  Blocks own = {static_cast<int>(blockIdx.x % CLUSTER), static_cast<int>(blockIdx.x / CLUSTER),
-                static_cast<int>(gridDim.x / CLUSTER), p.blocks};
-  Raw raw;
-  Share shares[FLIGHT];
-  auto load = [&] {
-    load_activations(p, 0, own.part, raw);  // before the weights: first come, first served
-    load_shares(p, own, shares);
-  };
-  load();
-  open_cluster(sums);
-  for (int phase = 0;;) {
-    for (int item = 0; item < p.items; ++item, phase ^= 1) {
-      // Not ahead: the registers are full, and the kernel is made for one item.
-      if (item > 0) load_activations(p, item, own.part, raw);
-      convert_activations(raw, activations);
+// One CTA fills a multiprocessor: its shared memory holds the weights under way.
+__global__ void __launch_bounds__(kThreads, 1) wo_stream_kernel(const Problem p) {
+  extern __shared__ __align__(128) uint8_t raw[];
+  Shared& shared = *reinterpret_cast<Shared*>(raw);
+  Blocks own = {static_cast<int>(blockIdx.x), static_cast<int>(gridDim.x), p.blocks};
+  const bool asks = threadIdx.x % 32 == 0;
+  Raw activations;
+  load_activations(p, 0, activations);  // before the weights: first come, first served
+  if (asks) {
+    for (int f = 0; f < FLIGHT; ++f) {
+      asm volatile("mbarrier.init.shared.b64 [%0], 1;" ::"r"(
+          shared_address(&shared.landed[f][threadIdx.x / 32])));
+    }
+    asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
+    ask(p, own, shared);
+  }
+  if (threadIdx.x < 2) shared.activations.zeros[threadIdx.x] = {0, 0, 0, 0};
+  for (int phase = 0;; phase ^= 1) {
+    for (int item = 0; item < p.items; ++item) {
+      convert_activations(activations, shared.activations);
       __syncthreads();
-      project_item(p, item, phase, own, shares, activations, sums);
-      __syncthreads();
-      if (item + 1 < p.items || own.has(FLIGHT)) arrive();
+      const bool more = item + 1 < p.items || own.has(FLIGHT);
+      if (more) load_activations(p, item + 1 < p.items ? item + 1 : 0, activations);
+      project_item(p, item, phase, own, shared);
+      // The next item's activations, sums and weights overwrite what is read here.
+      if (more) __syncthreads();
     }
     own.first += FLIGHT * own.stride;
     if (!own.has(0)) return;
-    load();
+    if (asks) ask(p, own, shared);
   }
 }
 
 void Wo(TensorView attn, TensorView tiles, double global_scale, TensorView out) {
-  // Offsets into the tiles have 32 bits.
-  if (out.ndim() != 2 || out.size(1) % kRows != 0 || out.size(1) > 1 << 20) {
+  if (out.ndim() != 2 || out.size(1) % kRows != 0 || out.size(1) > INT32_MAX) {
     TVM_FFI_THROW(ValueError) << "out has shape " << out.shape() << "; its rows come in blocks of "
-                              << kRows << " and are at most 1048576";
+                              << kRows;
   }
   const int64_t items = out.size(0), rows = out.size(1);
   const DLDevice device = out.device();
   check(attn, "attn", kBfloat16, {items, kColumns}, device);
-  check(tiles, "tiles", kUint8, {rows / kRows, CLUSTER, kWarps, kChunk}, device);
+  check(tiles, "tiles", kUint8, {rows / kRows, kWarps, kChunk}, device);
   check(out, "out", kFloat32, {items, rows}, device);
 
   const Problem p{data<__nv_bfloat16>(attn), data<uint8_t>(tiles), static_cast<float>(global_scale),
@@ -385,10 +329,14 @@ void Wo(TensorView attn, TensorView tiles, double global_scale, TensorView out) 
   tvm::ffi::CUDADeviceGuard guard(device.device_id);
   int multiprocessors = 0;
   cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device.device_id);
-  const int clusters = std::min(p.blocks, std::max(1, multiprocessors / CLUSTER));
+  const int ctas = std::min(p.blocks, multiprocessors);
   auto stream = static_cast<cudaStream_t>(TVMFFIEnvGetStream(device.device_type, device.device_id));
-  wo_stream_kernel<<<clusters * CLUSTER, kThreads, 0, stream>>>(p);
-  const cudaError_t error = cudaGetLastError();
+  cudaError_t error = cudaFuncSetAttribute(
+      wo_stream_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, sizeof(Shared));
+  if (error == cudaSuccess) {
+    wo_stream_kernel<<<ctas, kThreads, sizeof(Shared), stream>>>(p);
+    error = cudaGetLastError();
+  }
   if (error != cudaSuccess) {
     TVM_FFI_THROW(RuntimeError) << "wo did not launch: " << cudaGetErrorString(error);
   }

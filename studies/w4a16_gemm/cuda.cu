@@ -3,10 +3,11 @@
 // In:  x [M, K] f16; units, lane_scales and blocks: W in two orders, as prepare.py lays them out; parked
 //      and met: room for partial sums, and zeros. Out: y [M, N] f16. Weights are q - 8 with q in
 //      0 ... 15, times one scale for each row and 128 columns. N is a multiple of 128, K of 1024.
-// Why: up to 16 tokens the product costs what the weights' bytes cost, so the first kernel asks for
-//      all of them at once: every byte of W is under way before any is used, and no block waits for
-//      another. With more tokens the tensor cores count, which the second kernel feeds with weights
-//      from registers and with x from shared memory.
+// Why: up to 16 tokens the product costs what the weights' bytes cost, so the first kernel keeps loads
+//      of weights under way while it multiplies what has come, and no block waits for another. Six
+//      loads a lane are ahead; with all of them asked for at once it took a fifth longer. With more
+//      tokens the tensor cores count, which the second kernel feeds with weights from registers and
+//      with x from shared memory.
 //
 // Fragments. In `mma.m16n8k16` lane 4g + t holds, of a tile of W, rows g and g + 8 in columns
 // 2t, 2t+1, 2t+8, 2t+9: eight weights, one 32-bit word. Which real column stands in which place is
@@ -147,16 +148,6 @@ __device__ uint4 load_x(const uint8_t* x, int n, int pitch, int group, int half)
   return *reinterpret_cast<const uint4*>(x + n * kTokens * pitch + 2 * (128 * group + 32 * half));
 }
 
-__device__ float sum_halves(const uint4& v) {
-  float total = 0.0f;
-#pragma unroll
-  for (int i = 0; i < 4; ++i) {
-    const float2 f = __half22float2(halves(word_of(v, i)));
-    total += f.x + f.y;
-  }
-  return total;
-}
-
 // One block makes 32 * kStack rows of y for up to 8 * kTile tokens; its warps share out the columns,
 // one unit each (so K = 4096), and add up at the end.
 template <int kStack, int kTile>
@@ -189,7 +180,9 @@ __global__ void __launch_bounds__(32 * kFewWarps, 1) few_tokens(const Problem p)
   __syncthreads();
   wait(&arrived, 0);
 
-  // -8 times the sum of x over each group of columns, for tokens 2t and 2t + 1.
+  // -8 times the sum of x over each group of columns, for tokens 2t and 2t + 1: a product with ones,
+  // because there are more instructions to spare in the tensor cores than beside them.
+  constexpr uint32_t kOnes[4] = {0x3c003c00, 0x3c003c00, 0x3c003c00, 0x3c003c00};
   float offset[kTile][2][2];
   const uint8_t* x = shared + g * pitch + 2 * (warp * kUnitColumns + 8 * t);
   // [warp][token][row]; beside x, so that nobody has to wait until everybody has read x.
@@ -200,7 +193,7 @@ __global__ void __launch_bounds__(32 * kFewWarps, 1) few_tokens(const Problem p)
     float sum[kTile][2][4] = {};
 #pragma unroll
     for (int group = 0; group < 2; ++group) {
-      float part[kTile][2][kChains][4] = {}, own[kTile] = {};
+      float part[kTile][2][kChains][4] = {}, total[kTile][4] = {};
 #pragma unroll
       for (int half = 0; half < 4; ++half) {
         const int chunk = 2 * group + half / 2;
@@ -222,7 +215,10 @@ __global__ void __launch_bounds__(32 * kFewWarps, 1) few_tokens(const Problem p)
         for (int n = 0; n < kTile; ++n) {
           uint4 b = {};
           if (n * kTokens + g < p.tokens) b = load_x(x, n, pitch, group, half);
-          if (u == 0) own[n] += sum_halves(b);
+          if (u == 0) {
+            multiply(total[n], kOnes, b.x, b.y);
+            multiply(total[n], kOnes, b.z, b.w);
+          }
 #pragma unroll
           for (int k = 0; k < 2; ++k) {
 #pragma unroll
@@ -234,11 +230,8 @@ __global__ void __launch_bounds__(32 * kFewWarps, 1) few_tokens(const Problem p)
       }
 #pragma unroll
       for (int n = 0; n < kTile && u == 0; ++n) {
-        // Lane 4g + t has a quarter of token g's sum; it needs those of tokens 2t and 2t + 1.
-        own[n] += __shfl_xor_sync(0xffffffff, own[n], 1);
-        own[n] += __shfl_xor_sync(0xffffffff, own[n], 2);
-        offset[n][group][0] = -8.0f * __shfl_sync(0xffffffff, own[n], 8 * t);
-        offset[n][group][1] = -8.0f * __shfl_sync(0xffffffff, own[n], 8 * t + 4);
+        offset[n][group][0] = -8.0f * total[n][0];
+        offset[n][group][1] = -8.0f * total[n][1];
       }
 #pragma unroll
       for (int r = 0; r < 2; ++r) {
@@ -279,10 +272,12 @@ __global__ void __launch_bounds__(32 * kFewWarps, 1) few_tokens(const Problem p)
 
 // --- more tokens ---------------------------------------------------------------------------------
 constexpr int kMoreThreads = 256;   // two groups of four warps, 64 rows each
-constexpr int kWeightStages = 4;    // blocks of weights under way
 
+// Blocks of x and of weights under way; more than 227 KB do not fit.
 template <int kWide>
-constexpr int kXStages = kWide == 128 ? 4 : 6;  // blocks of x under way
+constexpr int kXStages = kWide == 128 ? 6 : 8;
+template <int kWide>
+constexpr int kWeightStages = kWide == 128 ? 4 : kWide == 64 ? 6 : 8;
 
 __device__ void store(const Problem& p, int token, int row, float4 v) {
   const __half2 both[2] = {__floats2half2_rn(v.x, v.y), __floats2half2_rn(v.z, v.w)};
@@ -346,11 +341,12 @@ __device__ uint64_t describe(const void* tile) {
 template <int kWide, int kParts>
 __global__ void __launch_bounds__(kMoreThreads, 1) more_tokens(const Problem p) {
   constexpr int kStagesOfX = kXStages<kWide>, kXBytes = kWide * 2 * kBlockColumns;
+  constexpr int kStagesOfW = kWeightStages<kWide>;
   extern __shared__ __align__(1024) uint8_t stages[];
-  __shared__ __align__(8) uint64_t full[kWeightStages];
+  __shared__ __align__(8) uint64_t full[kStagesOfW];
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
   const int g = lane / 4, t = lane % 4;
-    const int part = blockIdx.z;
+  const int part = blockIdx.z;
   const int blocks = p.columns / kBlockColumns / kParts;  // of columns
   const int first_token = blockIdx.y * kWide;
   const int tokens = min(kWide, p.tokens - first_token);
@@ -361,16 +357,16 @@ __global__ void __launch_bounds__(kMoreThreads, 1) more_tokens(const Problem p) 
       p.blocks + (static_cast<int64_t>(block_row) * kParts + part) * blocks * kBlockBytes;
   const auto fetch_weights = [&](int block) {
     if (block < blocks) {
-      const int stage = block % kWeightStages;
+      const int stage = block % kStagesOfW;
       expect_bytes(&full[stage], kBlockBytes);
       copy_in(weights + stage * kBlockBytes, w_from + static_cast<int64_t>(block) * kBlockBytes,
               kBlockBytes, &full[stage]);
     }
   };
   if (threadIdx.x == 0) {
-    for (int i = 0; i < kWeightStages; ++i) init_barrier(&full[i], 1);
+    for (int i = 0; i < kStagesOfW; ++i) init_barrier(&full[i], 1);
     asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
-    for (int block = 0; block < kWeightStages - 2; ++block) fetch_weights(block);
+    for (int block = 0; block < 2; ++block) fetch_weights(block);
   }
   // Two tiles of 64 columns for each block, rows of 128 bytes whose 16-byte pieces are swizzled.
   const __half* x_from =
@@ -388,18 +384,22 @@ __global__ void __launch_bounds__(kMoreThreads, 1) more_tokens(const Problem p) 
     asm volatile("cp.async.commit_group;");
   };
   for (int block = 0; block < kStagesOfX - 2; ++block) fetch_x(block);
+  // What is asked for first comes first: the later weights would keep x waiting.
+  if (threadIdx.x == 0) {
+    for (int block = 2; block < kStagesOfW - 2; ++block) fetch_weights(block);
+  }
 
   float sum[kWide / 2] = {};
   uint32_t a[2][4][4];
   __syncthreads();
   for (int block = 0; block < blocks; ++block) {
-    const int stage = block % kWeightStages;
+    const int stage = block % kStagesOfW;
     asm volatile("cp.async.wait_group %0;" ::"n"(kStagesOfX - 3));
-    wait(&full[stage], block / kWeightStages % 2);
+    wait(&full[stage], block / kStagesOfW % 2);
     asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
     __syncthreads();
     // Everybody has left the block before the last: its places are free.
-    if (threadIdx.x == 0) fetch_weights(block + kWeightStages - 2);
+    if (threadIdx.x == 0) fetch_weights(block + kStagesOfW - 2);
     fetch_x(block + kStagesOfX - 2);
     const uint8_t* own = weights + stage * kBlockBytes;
     const uint32_t both = *reinterpret_cast<const uint32_t*>(own + 8192 + (warp * 8 + g) * 4);
@@ -529,7 +529,7 @@ void launch_few(const Problem& p, cudaStream_t stream) {
 
 template <int kWide, int kParts>
 void launch_parts(const Problem& p, cudaStream_t stream) {
-  constexpr int kStaged = kXStages<kWide> * kWide * 2 * kBlockColumns + kWeightStages * kBlockBytes;
+  constexpr int kStaged = kXStages<kWide> * kWide * 2 * kBlockColumns + kWeightStages<kWide> * kBlockBytes;
   constexpr int kSums = 4 * kWide * (kBlockRows + 4);
   const dim3 blocks(p.rows / kBlockRows, (p.tokens + kWide - 1) / kWide, kParts);
   launch(more_tokens<kWide, kParts>, p, blocks, kMoreThreads, kStaged > kSums ? kStaged : kSums, kParts > 1,

@@ -10,6 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 NOISY = "2026-11-21-gdn-decode-cpu"  # a shared virtual machine with two cores
 # Where a host's own time is measured, a shared host shows; what it decides is far beyond that.
+FIVE_SETS = "2026-11-30-nvfp4-wo-h200"  # of the six that its protocol asks for
 HOST_TIME = "2026-11-21-w4a16-gemm-call-tier-h200"
 
 
@@ -38,7 +39,7 @@ def test_every_table_that_is_made_stands_in_a_readme(monkeypatch: pytest.MonkeyP
 def test_what_w4a16_says_of_its_targets_follows_from_the_bundle():
     import roofmark as rm
 
-    verdict = rm.judge(ROOT / "evidence/2026-11-21-w4a16-gemm-h200")
+    verdict = rm.judge(ROOT / "evidence/2026-11-30-w4a16-gemm-h200")
     cuda = {c.workload: c for c in verdict.cells if c.solution == "cuda"}
     lines = (ROOT / "studies/w4a16_gemm/README.md").read_text().splitlines()
     few = {name: [cuda[f"{name}-b{m}"] for m in (1, 4, 8)] for name in ("8b", "70b-tp2")}
@@ -75,6 +76,10 @@ def test_every_bundle_of_the_evidence_is_intact_and_decided():
         assert rm.verify(bundle) == []
         verdict = rm.judge(bundle)
         if bundle.name == NOISY:
+            continue
+        if bundle.name == FIVE_SETS:
+            assert "RM308" in {each.code for each in verdict.findings if each.moves == "undecided"}
+            assert {c.decision for c in verdict.cells} == {"undecided"}
             continue
         assert verdict.settled
         twins = {c.decision for c in verdict.cells if c.solution.endswith("~twin")}

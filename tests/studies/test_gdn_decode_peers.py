@@ -33,12 +33,11 @@ def _flashinfer(q, k, v, state, A_log, a, dt_bias, b, scale=None, output=None, u
     return output, state
 
 
-def _fla(
-    q, k, v, *, g, beta, scale, initial_state, output_final_state, use_qk_l2norm_in_kernel
-):  # fmt: skip
-    assert output_final_state and not use_qk_l2norm_in_kernel and initial_state.is_contiguous()
-    made, new = _step(q, k, v, initial_state.transpose(-1, -2), g, beta, scale)
-    return made, new.transpose(-1, -2).contiguous()
+def _fla(q, k, v, *, g, beta, scale, initial_state, A_log, dt_bias, output_final_state, **asked):
+    gates = ("use_gate_in_kernel", "use_beta_sigmoid_in_kernel", "state_v_first")
+    assert output_final_state and asked == dict.fromkeys(gates, True)
+    g = -A_log.double().exp() * torch.nn.functional.softplus(g.double() + dt_bias.double())
+    return _step(q, k, v, initial_state, g, beta.double().sigmoid(), scale)
 
 
 @pytest.mark.parametrize(
