@@ -30,7 +30,6 @@ from roofmark.bundle_errors import (
     not_a_bundle,
     not_ours,
     sealed_already,
-    too_new,
     unsealed,
 )
 from roofmark.bundle_files import MANIFEST as MANIFEST
@@ -46,6 +45,8 @@ from roofmark.bundle_files import (
 )
 from roofmark.bundle_lock import LOCK as LOCK
 from roofmark.bundle_lock import empty_folder, lock_folder
+from roofmark.bundle_manifest import Entry, decode_manifest
+from roofmark.bundle_manifest import Manifest as Manifest
 from roofmark.bundle_sense import check_asked, check_filed, impossible, is_filed_right, roles_of
 from roofmark.evidence import Build, Environment, Run, Trace
 from roofmark.profiled import PairProfile
@@ -53,7 +54,6 @@ from roofmark.records import FORMAT, Record, decode, digest, encode, encode_pret
 from roofmark.stations import Station
 from roofmark.study import Study
 from roofmark.terminal_text import file_name
-from roofmark.units import Bytes
 
 # Chosen: 40 times the largest bundle that was measured. As Python values it takes 16 times as much
 # at worst, 2 GiB; what claims more is refused before it is read.
@@ -62,22 +62,6 @@ MAX_BUNDLE_BYTES = 2**27
 MAX_TRACES = 200_000
 STATIONS = "stations/"
 R = TypeVar("R", bound=Record)
-
-
-class Entry(Record):
-    """What the manifest says of one file."""
-
-    sha256: str
-    bytes: Bytes
-
-
-class Manifest(Record):
-    """The seal: digest of every file, and which version wrote them."""
-
-    format: int
-    roofmark: str
-    plugins: dict[str, str]
-    files: dict[str, Entry]
 
 
 class Bundle:
@@ -378,19 +362,6 @@ def _read_manifest(path: Path) -> tuple[Manifest, bytes]:
     if total > MAX_BUNDLE_BYTES:
         raise not_a_bundle(path, f"the manifest lists {total} bytes")
     return manifest, raw
-
-
-def decode_manifest(raw: bytes, path: Path) -> Manifest:
-    """Return the manifest, telling a newer format apart from a damaged one."""
-    loose = decode(raw, _AnyManifest, where=path / MANIFEST)
-    if loose.format > FORMAT:
-        raise too_new(path, loose.format, loose.roofmark)
-    return decode(raw, Manifest, where=path / MANIFEST)
-
-
-class _AnyManifest(Record, forbid_unknown_fields=False):
-    format: int
-    roofmark: str
 
 
 def _read_files(path: Path, manifest: Manifest) -> tuple[dict[str, bytes], list[str]]:

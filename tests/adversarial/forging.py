@@ -234,7 +234,7 @@ def _report(path: Path, _: Path) -> None:
 def _gate(path: Path, folder: Path) -> None:
     pin(path, folder / "pin.json", force=True, reason="forged")
     found = gate(path, folder / "pin.json", ask=Ask())
-    for text in (gate_text(found), gate_markdown(found), gate_junit(found)):
+    for text in (gate_text([found]), gate_markdown([found]), gate_junit([found])):
         assert not drives(text), drives(text)
     encode_pretty(found)
 
