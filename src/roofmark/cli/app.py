@@ -9,20 +9,25 @@ from roofmark.cli import (
     Ended,
     cite,
     compare,
+    describe,
     doctor,
+    explain,
     export,
     gate,
     import_,
     judge,
     log,
     loop,
+    mcp,
     new,
     pin,
+    pr,
     profile,
     report,
     rerun,
     rules,
     run,
+    try_,
     verify,
 )
 
@@ -50,7 +55,7 @@ def _guarded(command: Callable[..., int]) -> Callable[..., int]:
 
 _COMMANDS = (
     run, judge, report, verify, rerun, profile, doctor, rules, new, import_, export, cite,
-    pin, gate, compare, log, loop,
+    pin, gate, compare, log, loop, describe, try_, explain, mcp, pr,
 )  # fmt: skip
 
 for module in _COMMANDS:
