@@ -52,7 +52,7 @@ async def _call(client: Client, name: str, **arguments: object) -> tuple[bool, d
 def _carrying(root: Path) -> list[str]:
     """Return commands of living processes that were started for this root, servers aside."""
     found = []
-    for pid in (each for each in os.listdir("/proc") if each.isdigit()):
+    for pid in (each.name for each in Path("/proc").iterdir() if each.name.isdigit()):
         try:
             line = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
             marks = Path(f"/proc/{pid}/environ").read_bytes().decode(errors="replace")

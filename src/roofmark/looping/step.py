@@ -1,8 +1,8 @@
 """One try of a loop, for whoever brings a candidate at a time: a coding agent, a person.
 
 In: a study, a solution, a candidate, the loop's folder. Out: what became of it. It is a try like
-any other: it is in the journal, and its confirmation takes its share of the error budget, so a
-hundred candidates in a hundred calls are judged as a hundred candidates of one loop.
+any other: in the journal, and confirmed at its share of the loop's error budget, so a hundred
+candidates in a hundred calls are judged as a hundred candidates of one loop.
 """
 
 import sys
