@@ -75,10 +75,13 @@ async def _answer(
     root: Path,
     device: Device,
 ) -> types.CallToolResult:
-    count = 0
+    count, errors = 0, False
 
     async def said(line: str) -> None:
-        nonlocal count
+        nonlocal count, errors
+        errors = errors or line == "{"
+        if errors:  # they come back as the answer
+            return
         count += 1
         await context.session.report_progress(count, None, line[:500])
 

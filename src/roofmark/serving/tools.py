@@ -196,7 +196,8 @@ TOOLS = {
 
 def read_result(out: str) -> dict[str, Any] | None:
     """Return the JSON that ends a command's output; what a study printed stands before it."""
-    start = 0 if out.startswith("{\n") else out.rfind("\n{\n") + 1
+    # Whatever lies deeper is indented, so the last lone brace begins it.
+    start = max(0, f"\n{out}".rfind("\n{\n"))
     try:
         found = json.loads(out[start:])
     except ValueError:
