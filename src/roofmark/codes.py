@@ -243,27 +243,6 @@ ERRORS: dict[str, Code] = {
         "another loop is in this folder",
         "A loop goes on with the study, the solution and the error budget that it began with.",
     ),
-    "RM450": Code(
-        "a path leads outside the served folder",
-        "An agent's requests reach what lies under --root, links followed, and nothing else.",
-    ),
-    "RM451": Code(
-        "a request cannot be read",
-        "A tool takes exactly the arguments that it describes.",
-    ),
-    "RM452": Code(
-        "a request did not end in its time",
-        "What was measured is kept; a candidate that was being measured is finished first by the "
-        "next evaluation, since one that is dropped would be a free throw of the dice.",
-    ),
-    "RM453": Code(
-        "a request failed",
-        "The command behind the tool ended without a result.",
-    ),
-    "RM454": Code(
-        "there is nothing to request a pull for",
-        "A pull request claims a gain; without a confirmed one there is no claim.",
-    ),
     "RM425": Code(
         "evidence cannot be set side by side",
         "Both sides of a comparison hold the same kind of figures, each run once.",
@@ -290,6 +269,27 @@ ERRORS: dict[str, Code] = {
         "a bundle and a pin cannot be compared",
         "They answer different questions or come from different kinds of device; a ratio between "
         "them would say nothing about the code.",
+    ),
+    "RM450": Code(
+        "a path leads outside the served folder",
+        "An agent's requests reach what lies under --root, links followed, and nothing else.",
+    ),
+    "RM451": Code(
+        "a request cannot be read",
+        "A tool takes exactly the arguments that it describes.",
+    ),
+    "RM452": Code(
+        "a request did not end in its time",
+        "What was measured is kept; a candidate that was being measured is finished first by the "
+        "next evaluation, since one that is dropped would be a free throw of the dice.",
+    ),
+    "RM453": Code(
+        "a request failed",
+        "The command behind the tool ended without a result.",
+    ),
+    "RM454": Code(
+        "there is nothing to request a pull for",
+        "A pull request claims a gain; without a confirmed one there is no claim.",
     ),
 }
 
