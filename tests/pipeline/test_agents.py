@@ -192,15 +192,18 @@ def test_a_pull_request_says_what_was_proved_and_what_was_not(found, root: Path,
     body = (root / "pr.md").read_text()
     first, again = folder / "tries/0002/first", folder / "tries/0002/confirmation"
     assert len(body) <= LONGEST and body == render_pull_request(folder)
+    plain = body.replace("\\", "")
     for piece in (
-        "over the incumbent on 1 workloads", "call tier", "cold cache",
+        "over the incumbent on 1 workload", "call tier", "cold cache", "0 held-out workloads",
         "What limits it, before and after", "Tried and rejected: 2 of", "Error budget", "Driver",
-        "Negative controls", f"roofmark verify {os.path.relpath(again)}", "slow.py",
-        found["kept"][1]["bundle"],
+        "Negative controls", f"roofmark verify {os.path.relpath(again)}", "Changed: slow.py",
+        "Hypothesis: <img src=x> @<!-- -->everyone", found["kept"][1]["bundle"],
     ):  # fmt: skip
-        assert piece.replace("-", "") in body.replace("\\", "").replace("-", ""), piece
-    assert first.is_dir() and "<img" not in body and "](http" not in body
-    assert "@everyone" not in body
+        assert piece in plain, piece
+    # A hostile hypothesis is there, and neither a tag, a mention, a link nor a cell.
+    assert "\\<img" in body and "<img" not in body.replace("\\<", "")
+    assert "](http" not in body and "@everyone" not in body and "\n# head" not in body
+    assert first.is_dir()
     assert main(["pr", str(again)]) == 0
     assert "over incumbent on" in capsys.readouterr().out
 

@@ -24,7 +24,7 @@ from roofmark.records import Missing
 from roofmark.reports.markdown import escape, facts, fold, table
 from roofmark.reports.proof import Fact, proofs, provenance, trust
 from roofmark.reports.view import caveats, context
-from roofmark.reports.wording import NOTHING, interval, one_line, ratio, seconds
+from roofmark.reports.wording import NOTHING, counted, interval, one_line, ratio, seconds
 from roofmark.study import twin_of
 
 # Source: the longest body of a pull request that GitHub takes, in characters.
@@ -129,7 +129,8 @@ def _headline(claim: _Claim) -> str:
     span = "" if isinstance(found, Missing) else f" ({interval(found)}, {found.level:.4%} interval)"
     count = sum(cell.solution == claim.overall.solution for cell in verdict.cells)
     return escape(
-        f"{verdict.study}: {claim.name} {ratio(found)}{span} over {against} on {count} workloads"
+        f"{verdict.study}: {claim.name} {ratio(found)}{span} over {against} "
+        f"on {counted(count, 'workload')}"
     )
 
 
@@ -193,15 +194,16 @@ def _cut(head: list[str], found: list[list[str]], rows: int) -> str:
 
 
 def _budget(claim: _Claim) -> list[Fact]:
-    run = claim.bundle.run
-    said = (
-        "fresh processes, fresh values, held-out workloads" if run.confirmation else "none was made"
-    )
+    held_out = sum(each.held_out for each in claim.bundle.study.workloads)
+    said = f"fresh processes, fresh values, {counted(held_out, 'held-out workload')}"
+    if not claim.bundle.run.confirmation:
+        said = "none was made"
     found = [Fact("Confirmation", said)]
     if claim.plan is not None and claim.kept is not None:
         used = sum(isinstance(t.confirmation, Measured) for t in claim.tries)
         spent = f"alpha {claim.plan.alpha:g} over the whole loop: {len(claim.tries)} tries, "
-        spent += f"{used} confirmations; this one was judged at level {claim.verdict.level:.6g}"
+        spent += f"{counted(used, 'confirmation')}; "
+        spent += f"this one was judged at level {claim.verdict.level:.6g}"
         found.append(Fact("Error budget", spent))
     return found
 
@@ -234,7 +236,10 @@ def _tried(claim: _Claim, rows: int) -> str:
 def _changed(claim: _Claim) -> list[Fact]:
     if claim.kept is None:
         return []
-    return [Fact("Changed", ", ".join(changed_files(claim.kept.diff)) or "nothing"),
-            Fact("Bundles", ", ".join(f"{what} {run.bundle}" for what, run in (
-                ("first run", claim.kept.first), ("confirmation", claim.kept.confirmation))
-                if isinstance(run, Measured)))]  # fmt: skip
+    runs = (("first run", claim.kept.first), ("confirmation", claim.kept.confirmation))
+    cited = [f"{what} {run.bundle}" for what, run in runs if isinstance(run, Measured)]
+    return [
+        Fact("Hypothesis", _what(claim.kept)),
+        Fact("Changed", ", ".join(changed_files(claim.kept.diff)) or "nothing"),
+        Fact("Bundles", ", ".join(cited)),
+    ]
