@@ -1,7 +1,7 @@
 """The manifest of a bundle: what its seal says of every file.
 
-In: the bytes of manifest.json. Out: a `Manifest`, or an error that tells a newer format apart from a
-damaged file.
+In: the bytes of manifest.json. Out: a `Manifest`, or an error that tells a newer format apart from
+a damaged file.
 """
 
 from pathlib import Path

@@ -326,6 +326,27 @@ ERRORS: dict[str, Code] = {
         "the verdict is about another bundle",
         "A verdict cites the bundle that it was made from by its digest.",
     ),
+    "RM450": Code(
+        "a path leads outside the served folder",
+        "An agent's requests reach what lies under --root, links followed, and nothing else.",
+    ),
+    "RM451": Code(
+        "a request cannot be read",
+        "A tool takes exactly the arguments that it describes.",
+    ),
+    "RM452": Code(
+        "a request did not end in its time",
+        "What was measured is kept; a candidate that was being measured is finished first by the "
+        "next evaluation, since one that is dropped would be a free throw of the dice.",
+    ),
+    "RM453": Code(
+        "a request failed",
+        "The command behind the tool ended without a result.",
+    ),
+    "RM454": Code(
+        "there is nothing to request a pull for",
+        "A pull request claims a gain; without a confirmed one there is no claim.",
+    ),
     "RM470": Code(
         "an extra is not installed",
         "What few need is not installed with roofmark; one command adds it.",

@@ -25,7 +25,7 @@ def keep(work: Callable[[], None], *, close: tuple[int, ...]) -> None:
     """
     adopt_orphans()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _die_with_parent(signal.SIGTERM)
+    die_with_parent(signal.SIGTERM)
     keeper = os.getpid()
 
     def stop(_number: int, _frame: object) -> None:
@@ -35,7 +35,7 @@ def keep(work: Callable[[], None], *, close: tuple[int, ...]) -> None:
     worker = os.fork()
     if worker == 0:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        _die_with_parent(signal.SIGKILL, parent=keeper)
+        die_with_parent(signal.SIGKILL, parent=keeper)
         work()
         os._exit(0)
     for descriptor in close:
@@ -63,7 +63,7 @@ def _end(keeper: int, code: int) -> None:
     os._exit(128 - code)
 
 
-def _die_with_parent(number: int, *, parent: int | None = None) -> None:
+def die_with_parent(number: int, *, parent: int | None = None) -> None:
     """Be sent a signal when the parent dies, however it dies."""
     expected = os.getppid() if parent is None else parent
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)

@@ -11,15 +11,19 @@ from roofmark.cli import (
     cite,
     compare,
     degenerate,
+    describe,
     doctor,
+    explain,
     export,
     gate,
     import_,
     judge,
     log,
     loop,
+    mcp,
     new,
     pin,
+    pr,
     profile,
     query,
     report,
@@ -27,6 +31,7 @@ from roofmark.cli import (
     rules,
     run,
     sign,
+    try_,
     verify,
 )
 
@@ -55,6 +60,7 @@ def _guarded(command: Callable[..., int]) -> Callable[..., int]:
 _COMMANDS = (
     run, judge, report, verify, rerun, profile, doctor, rules, new, import_, export, cite,
     pin, gate, compare, log, query, accuracy, degenerate, loop, sign,
+    describe, try_, explain, mcp, pr,
 )  # fmt: skip
 
 for module in _COMMANDS:

@@ -99,7 +99,7 @@ def make_brief(
         params={each: incumbent.params[each] for each in params},
         start_params={each: start.params[each] for each in params},
         verdict=f"{said} (against {verdict.baseline})",
-        places=_places(verdict, name),
+        places=places_of(verdict, name),
         tried=_tried(tries),
         rules=RULES,
     )
@@ -128,7 +128,8 @@ def _ratio(speedup: Estimate | Missing) -> str:
     return f"{speedup.value:.3g}x ({speedup.low:.3g}-{speedup.high:.3g})"
 
 
-def _places(verdict: Verdict, name: str) -> tuple[Place, ...]:
+def places_of(verdict: Verdict, name: str) -> tuple[Place, ...]:
+    """Return where one solution stands on each workload."""
     found: list[Place] = []
     for cell in verdict.cells:
         if cell.solution == name:

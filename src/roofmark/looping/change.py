@@ -8,6 +8,7 @@ no new program.
 import ast
 import difflib
 import hashlib
+import itertools
 from collections.abc import Mapping
 
 from msgspec.structs import replace
@@ -119,3 +120,10 @@ def binary_of(
         shop = Workshop(study, contents, scratch=scratch, cache=build_cache())
         shop.prepare(solution, environment, writer)
         return writer.read(f"builds/{shop.proofs[solution.name]}.json", Build).binary
+
+
+def changed_files(diff: str) -> list[str]:
+    """Return the names in a diff of `diff_of`, "params" for params."""
+    lines = diff.splitlines()
+    pairs = itertools.pairwise(lines)
+    return [new[6:] for old, new in pairs if old.startswith("--- a/") and new.startswith("+++ b/")]

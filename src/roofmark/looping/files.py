@@ -12,8 +12,8 @@ from roofmark.bundle_files import sync_folder
 from roofmark.codes import problem
 from roofmark.errors import BundleError
 
-# Chosen: what Python leaves behind wherever it runs, and a repository's own store.
-_IGNORED = ("__pycache__", ".git")
+# Chosen: what Python leaves behind wherever it runs, a repository's own store, and loops' own.
+_IGNORED = ("__pycache__", ".git", ".roofmark")
 
 
 def put(path: Path, data: bytes) -> None:

@@ -100,16 +100,25 @@ def from_folder(folder: str | Path) -> Proposer:
         if proposal.number > len(found):
             return Note(stop=True)
         chosen = found[proposal.number - 1]
-        if chosen.is_file():
-            (proposal.folder / proposal.files[0]).write_bytes(chosen.read_bytes())
-        for each in sorted(chosen.rglob("*")) if chosen.is_dir() else ():
-            if each.is_file():
-                target = proposal.folder / each.relative_to(chosen)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(each.read_bytes())
+        lay_over(chosen, proposal)
         return Note(hypothesis=chosen.stem)
 
     return propose
+
+
+def lay_over(candidate: Path, proposal: Proposal) -> None:
+    """Put a candidate in the scratch: a file as the first file, a folder's files over all."""
+    if candidate.is_file():
+        (proposal.folder / proposal.files[0]).write_bytes(candidate.read_bytes())
+    for each in sorted(candidate.rglob("*")) if candidate.is_dir() else ():
+        if each.is_file():
+            target = proposal.folder / each.relative_to(candidate)
+            # A link in the study's folder must not carry a candidate's file out of the scratch.
+            if not target.resolve().is_relative_to(proposal.folder.resolve()):
+                where = each.relative_to(candidate)
+                raise ProposalFailed("refused", f"{where} leads outside the study's folder")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(each.read_bytes())
 
 
 def _read_note(path: Path) -> Note:

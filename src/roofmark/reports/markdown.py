@@ -51,13 +51,13 @@ def render_markdown(verdict: Verdict, bundle: Bundle, *, charts: str | None = No
     if charts is not None:
         parts += _charts(verdict, bundle, charts)
     parts += _contrasts(verdict)
-    parts += ["### Can it be believed?", _facts(trust(verdict, bundle)), *_findings(verdict)]
+    parts += ["### Can it be believed?", facts(trust(verdict, bundle)), *_findings(verdict)]
     parts += ["### What limits each solution", _bounds(verdict)]
-    parts += [_fold(f"All {len(verdict.cells)} comparisons", _cells(verdict))]
-    parts += [_fold("What was built", _facts(proofs(bundle)))]
-    parts += [_fold("Where it comes from", _facts(provenance(verdict, bundle)))]
+    parts += [fold(f"All {len(verdict.cells)} comparisons", _cells(verdict))]
+    parts += [fold("What was built", facts(proofs(bundle)))]
+    parts += [fold("Where it comes from", facts(provenance(verdict, bundle)))]
     commands = "\n".join(f"    {command}" for command in reproduce(bundle))
-    parts += [_fold("Check it and run it again", commands)]
+    parts += [fold("Check it and run it again", commands)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -84,7 +84,7 @@ def _charts(verdict: Verdict, bundle: Bundle, folder: str) -> list[str]:
         else f"{chart.title}: {escape(chart.absent)}"
         for chart in draw_charts(verdict, bundle)
     ]
-    return [shown[0], _fold("More charts", "\n\n".join(shown[1:]))]
+    return [shown[0], fold("More charts", "\n\n".join(shown[1:]))]
 
 
 def _findings(verdict: Verdict) -> list[str]:
@@ -94,9 +94,9 @@ def _findings(verdict: Verdict) -> list[str]:
     ]
     if not rows:
         return []
-    told = table(["code", "where", "what", "effect"], rows)
+    shown = table(["code", "where", "what", "effect"], rows)
     moved = sum(row.moves for row in finding_rows(verdict))
-    return [_fold(f"{len(rows)} findings, {moved} of them move a verdict", told)]
+    return [fold(f"{len(rows)} findings, {moved} of them move a verdict", shown)]
 
 
 def _contrasts(verdict: Verdict) -> list[str]:
@@ -129,15 +129,17 @@ def _bounds(verdict: Verdict) -> str:
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
-    """Return a table with every value escaped."""
+    """Return a table; every cell is escaped, the head is not."""
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
     lines += ["| " + " | ".join(escape(value) for value in row) + " |" for row in rows]
     return "\n".join(lines)
 
 
-def _facts(facts: list[Fact]) -> str:
-    return "\n".join(f"- {escape(fact.name)}: {escape(fact.value)}" for fact in facts)
+def facts(found: list[Fact]) -> str:
+    """Return facts as a list, escaped."""
+    return "\n".join(f"- {escape(fact.name)}: {escape(fact.value)}" for fact in found)
 
 
-def _fold(title: str, text: str) -> str:
+def fold(title: str, text: str) -> str:
+    """Return text folded away under a title; neither is escaped."""
     return f"<details><summary>{title}</summary>\n\n{text}\n\n</details>"
