@@ -3,6 +3,7 @@
 WHAT: run or resume.
 """
 
+import signal
 import sys
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from roofmark.options import RunOptions
 
 
 def main() -> None:
+    # A shell starts background jobs deaf to it, and so their children.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     what, study, output, *fleet = sys.argv[1:]
     if what == "run":
         api.run(Path(study), output, options=RunOptions(device="cpu", fleet="".join(fleet)))
