@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec import UnsetType
 
 from roofmark import __version__
 from roofmark.bundle import MANIFEST, Bundle, BundleWriter, open_bundle
@@ -161,6 +162,7 @@ def _measure(writer: BundleWriter, contents: Mapping[str, bytes], progress: Say 
     from roofmark.analysis.judge import undecided_workloads
     from roofmark.analysis.rules import loaded_plugins
     from roofmark.bench.run import Job, run_job
+    from roofmark.bench.serving.run import run_serving_job
 
     started = time.monotonic()
     job = Job(
@@ -174,7 +176,7 @@ def _measure(writer: BundleWriter, contents: Mapping[str, bytes], progress: Say 
         cache=build_cache(),
     )
     try:
-        run_job(job)
+        (run_job if isinstance(job.study.serving, UnsetType) else run_serving_job)(job)
     except BaseException as error:
         # On a full disk this cannot be written either; the first error is the one to tell.
         with contextlib.suppress(BundleError):

@@ -10,6 +10,8 @@ sizes are bounded. Out: records.
     builds/<sha256>.json                   proof of build, by digest of the record
     traces/<workload>/<solution>.jsonl     one trace per line and process
     profiles/<workload>/<solution>.json    what a profiler saw of one call; most bundles have none
+    serving/...                            of engines: requests/<workload>/<solution>/p0.json,
+                                           stays/<solution>/p0.json, tables/<workload>/<leg>.json
     logs/<solution>/<name>.txt             what compiler, worker and profiler said
 """
 
@@ -46,6 +48,7 @@ from roofmark.bundle_lock import empty_folder, lock_folder
 from roofmark.evidence import Build, Environment, Run, Trace
 from roofmark.profiled import PairProfile
 from roofmark.records import FORMAT, Record, decode, digest, encode, encode_pretty
+from roofmark.served import LegProfiled, Served, Stay
 from roofmark.study import Study
 
 # Chosen: a thousand times an honest bundle; what claims more is refused before it is read.
@@ -111,9 +114,19 @@ class Bundle:
 
     def profiles(self) -> Iterator[PairProfile]:
         """Yield what a profiler saw, by file; nothing where none was asked."""
-        for path in sorted(self._files):
-            if path.startswith("profiles/"):
-                yield self._record(path, PairProfile)
+        yield from self._all("profiles/", PairProfile)
+
+    def served(self) -> Iterator[Served]:
+        """Yield what clients saw of engines, by load, leg and process set."""
+        yield from self._all("serving/requests/", Served)
+
+    def stays(self) -> Iterator[Stay]:
+        """Yield what was seen of each leg in each process set."""
+        yield from self._all("serving/stays/", Stay)
+
+    def tables(self) -> Iterator[LegProfiled]:
+        """Yield the profiled passes of engines, by load and leg."""
+        yield from self._all("serving/tables/", LegProfiled)
 
     def source(self, sha256: str) -> bytes:
         """Return a source file's bytes."""
@@ -126,6 +139,11 @@ class Bundle:
     def files(self) -> dict[str, bytes]:
         """Return everything in it but the manifest, by path."""
         return dict(self._files)
+
+    def _all(self, folder: str, kind: type[R]) -> Iterator[R]:
+        for path in sorted(self._files):
+            if path.startswith(folder):
+                yield self._record(path, kind)
 
     def _record(self, path: str, kind: type[R]) -> R:
         return decode(self._bytes(path), kind, where=f"{self.name}/{path}")
@@ -250,6 +268,16 @@ class BundleWriter:
     def write_profile(self, profile: PairProfile) -> None:
         """Keep what a profiler saw of one solution on one workload."""
         self.write(f"profiles/{profile.workload}/{profile.solution}.json", profile)
+
+    def write_served(self, record: Served | Stay | LegProfiled) -> None:
+        """Keep what a client or an observer saw of an engine."""
+        match record:
+            case Served(workload=workload, solution=solution, process=process):
+                self._put(f"serving/requests/{workload}/{solution}/p{process}.json", encode(record))
+            case Stay(solution=solution, process=process):
+                self.write(f"serving/stays/{solution}/p{process}.json", record)
+            case LegProfiled(workload=workload, solution=solution):
+                self._put(f"serving/tables/{workload}/{solution}.json", encode(record))
 
     def append(self, trace: Trace) -> None:
         """Add a finished trace; it is on disk, whole, when this returns."""

@@ -140,6 +140,11 @@ ERRORS: dict[str, Code] = {
         "a loop cannot change this solution",
         "A proposer changes the solution's own text files; nothing that judges it may be in them.",
     ),
+    "RM136": Code(
+        "a leg and its study do not fit",
+        "A study of serving engines has legs for solutions, loads for workloads, and one of its "
+        "own tiers decides.",
+    ),
     "RM330": Code(
         "the baseline is not there",
         "Every speed-up is a ratio to the baseline; without it nothing is measured.",

@@ -7,6 +7,7 @@ is never told expected outputs, the run's entropy or the stopping rule.
 
 from typing import Literal
 
+from roofmark.bench.serving.messages import EngineReply, EngineRequest
 from roofmark.evidence import Build, Discard
 from roofmark.records import Record
 from roofmark.study import CacheState, Definition, Device, Solution, Tier, Workload
@@ -181,5 +182,7 @@ class Failed(Record, tag="failed"):
     log: str
 
 
-Request = Open | Draw | Verify | Load | Bind | Prepare | Time
-Reply = Ready | Opened | Drawn | Verified | Loaded | IsBound | Prepared | Timed | Failed
+Request = Open | Draw | Verify | Load | Bind | Prepare | Time | EngineRequest
+Reply = (
+    Ready | Opened | Drawn | Verified | Loaded | IsBound | Prepared | Timed | Failed | EngineReply
+)

@@ -10,11 +10,11 @@ the next begins, so a run can be killed at any moment and resumed.
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
+from roofmark.bench.agenda import Agenda, Undecided
 from roofmark.bench.build import BuildError
 from roofmark.bench.clocks import open_clock_reader
 from roofmark.bench.crew import Order, Post, ProcessCrew, Recruit
@@ -31,17 +31,12 @@ from roofmark.evidence import (
     Crashed,
     Environment,
     Outcome,
-    Passed,
     Run,
-    TimedOut,
     Trace,
 )
 from roofmark.options import Progress
 from roofmark.records import Missing
 from roofmark.study import Device, Solution, Study, Workload, twin_of
-
-Undecided = Callable[[Study, Device, list[Trace]], set[str]]
-Role = Literal["baseline", "solution", "twin", "wrong"]
 
 # Chosen: a solution that died on three workloads of one process set dies, it was not unlucky; to
 # start it again for each of many more would cost the time of those that live.
@@ -88,13 +83,12 @@ class _Runner:
         self.job = job
         self.study = job.study
         self.device: Device = job.run.device
-        self.traces = job.writer.traces()
+        self.agenda = Agenda(job)
+        self.workloads = self.agenda.workloads
         self.sizes = Sizes(job.study, job.run.device, job.environment)
         self.shop = Workshop(job.study, job.contents, scratch=scratch, cache=job.cache)
         self.order = self._order(scratch)
-        self.watch = _watch(job)
-        confirming = job.run.confirmation
-        self.workloads = [w for w in job.study.workloads if confirming or not w.held_out]
+        self.watch = open_watch(job)
         skipped = {each.solution for each in job.run.skipped}
         self.solutions = [s for s in job.study.solutions if s.name not in skipped]
         self.controls = [s for s in job.study.wrong if not skip_reason(s, self.device)]
@@ -102,52 +96,16 @@ class _Runner:
     def run(self) -> None:
         """Build, try the controls, then process set after process set."""
         for solution in (*self.solutions, *self.controls):
-            self._say(f"building {solution.name}")
+            self.agenda.say(f"building {solution.name}")
             self._build(solution)
         if self.study.baseline not in self.shop.posts:
-            raise _no_baseline(self.study, self.device, self.traces)
+            raise _no_baseline(self.study, self.device, self.agenda.traces)
         self._try_controls()
-        for process in self._process_numbers():
-            pending = self._pending()
+        for process in self.agenda.process_numbers():
+            pending = self.agenda.pending()
             if not pending or time.monotonic() > self.job.deadline:
                 return
             self._run_process(process, pending)
-
-    # --- what is left to do ----------------------------------------------------------------------
-    def _process_numbers(self) -> Iterator[int]:
-        """Go on after the last process set that left a trace: a set is never filled up later."""
-        used = [
-            trace.process
-            for trace in self.traces
-            if trace.role != "wrong" and not isinstance(trace.outcome, BuildFailed)
-        ]
-        first = 1 + max(used, default=-1)
-        yield from range(first, first + self.study.protocol.processes[1])
-
-    def _pending(self) -> list[Workload]:
-        """Workloads measured too seldom or still undecided, that may be measured once more."""
-        fewest, most = self.study.protocol.processes
-        counts = dict.fromkeys((w.id for w in self.workloads), 0)
-        for trace in self.traces:
-            if trace.role == "baseline" and trace.workload in counts:
-                counts[trace.workload] += 1
-        wanted = {name for name, count in counts.items() if count < fewest}
-        late = {name for name, count in counts.items() if fewest <= count < most}
-        if late:
-            wanted |= late & self.job.undecided(self.study, self.device, self.traces)
-        lost = {w.id for w in self.workloads if self._gave_up(w.id, self.study.baseline)}
-        return [w for w in self.workloads if w.id in wanted - lost]
-
-    def _gave_up(self, workload: str, name: str) -> bool:
-        """Whether more tries are pointless: wrong or unbuildable once, dead or late twice."""
-        failures = 0
-        for trace in self.traces:
-            if (trace.workload, trace.solution) == (workload, name):
-                if isinstance(trace.outcome, Crashed | TimedOut):
-                    failures += 1
-                elif not isinstance(trace.outcome, Passed):
-                    return True
-        return failures >= 2
 
     # --- building and negative controls ----------------------------------------------------------
     def _build(self, solution: Solution) -> None:
@@ -157,13 +115,13 @@ class _Runner:
             outcome = BuildFailed(reason=str(error), log=error.log)
             self.job.writer.write_log(solution.name, "build", error.log.encode())
             for workload in self.workloads:
-                if not self._gave_up(workload.id, solution.name):
-                    self._append(workload, solution.name, 0, outcome)
+                if not self.agenda.gave_up(workload.id, solution.name):
+                    self.agenda.append(workload, solution.name, 0, outcome)
 
     def _try_controls(self) -> None:
         """One verified call of every wrong solution on a few workloads; each must be refused."""
         workloads = self._control_workloads()
-        tried = {(trace.solution, trace.workload) for trace in self.traces}
+        tried = {(trace.solution, trace.workload) for trace in self.agenda.traces}
         names = [s.name for s in self.controls if s.name in self.shop.posts]
         left = [(n, w) for n in names for w in workloads if (n, w.id) not in tried]
         if not left:
@@ -174,12 +132,12 @@ class _Runner:
             for name, workload in left:
                 if time.monotonic() > self.job.deadline:
                     return
-                self._say(f"trying the wrong solution {name} on {workload.id}")
+                self.agenda.say(f"trying the wrong solution {name} on {workload.id}")
                 if name != loaded or not crew.pid(_CONTROL):
                     loaded = name
                     crew.assign(self._as_control(self.shop.posts[name]))
                 outcome = self._try(crew, name, workload)
-                self._append(workload, name, 0, outcome, said=crew.said.pop(_CONTROL, ""))
+                self.agenda.append(workload, name, 0, outcome, said=crew.said.pop(_CONTROL, ""))
 
     def _try(self, crew: ProcessCrew, name: str, workload: Workload) -> Outcome:
         if not crew.pid(_CONTROL):
@@ -201,14 +159,14 @@ class _Runner:
     # --- one process set -------------------------------------------------------------------------
     def _run_process(self, process: int, pending: list[Workload]) -> None:
         posts = [self.shop.posts[name] for name in self._crew_names(pending)]
-        self._say(f"process set {process + 1}: starting {len(posts) + 1} processes")
+        self.agenda.say(f"process set {process + 1}: starting {len(posts) + 1} processes")
         deaths: Counter[str] = Counter()
         with self._crew(posts, pending) as crew:
             for number, workload in enumerate(pending):
                 if time.monotonic() > self.job.deadline:
                     return
                 text = f"process set {process + 1}: {workload.id}"
-                self._say(text, done=number, total=len(pending))
+                self.agenda.say(text, done=number, total=len(pending))
                 trying = self._revive(crew, workload, deaths) if number else list(crew.posts)
                 self._measure(crew, workload, process)
                 deaths.update(name for name in trying if not crew.pid(name))
@@ -224,7 +182,7 @@ class _Runner:
             for name in crew.posts
             if name not in alive
             and deaths[name] < _MOST_DEATHS
-            and not self._gave_up(workload.id, name)
+            and not self.agenda.gave_up(workload.id, name)
         ]
         crew.load(back)
         return [*alive, *back]
@@ -232,12 +190,12 @@ class _Runner:
     def _crew_names(self, pending: list[Workload]) -> list[str]:
         """Everybody who is not given up on all pending workloads; the baseline and its twin."""
         names = [s.name for s in self.solutions if s.name in self.shop.posts]
-        hopeful = [n for n in names if not all(self._gave_up(w.id, n) for w in pending)]
+        hopeful = [n for n in names if not all(self.agenda.gave_up(w.id, n) for w in pending)]
         return [*hopeful, twin_of(self.study.baseline)]
 
     def _measure(self, crew: ProcessCrew, workload: Workload, process: int) -> None:
         """Measure one workload and keep its traces."""
-        names = [name for name in crew.posts if not self._gave_up(workload.id, name)]
+        names = [name for name in crew.posts if not self.agenda.gave_up(workload.id, name)]
         # The baseline's trace comes last: where it is, the set is whole, wherever a run was killed.
         names.sort(key=lambda name: name == self.study.baseline)
         ready = [name for name in names if crew.pid(name)]
@@ -250,9 +208,9 @@ class _Runner:
             if name in ledgers:
                 build = self._proof_of(name, crew, name, ledgers[name].proof)
                 outcome = ledgers[name].outcome(self.study.protocol, build)
-                self._append(workload, name, process, outcome, said=said)
+                self.agenda.append(workload, name, process, outcome, said=said)
             elif name not in ready:
-                self._append(workload, name, process, self._absent(crew, name), said=said)
+                self.agenda.append(workload, name, process, self._absent(crew, name), said=said)
 
     def _absent(self, crew: ProcessCrew, name: str) -> Outcome:
         if name in crew.failed:
@@ -305,41 +263,9 @@ class _Runner:
             },
         )
 
-    # --- keeping and telling ---------------------------------------------------------------------
-    def _append(
-        self, workload: Workload, name: str, process: int, outcome: Outcome, *, said: str = ""
-    ) -> None:
-        if not isinstance(outcome, Passed):
-            self.job.writer.write_log(name, f"{workload.id}-p{process}", _log(outcome, said))
-        trace = Trace(
-            workload=workload.id,
-            solution=name,
-            role=self._role(name),
-            process=process,
-            outcome=outcome,
-        )
-        self.job.writer.append(trace)
-        self.traces.append(trace)
 
-    def _role(self, name: str) -> Role:
-        if name == self.study.baseline:
-            return "baseline"
-        if name == twin_of(self.study.baseline):
-            return "twin"
-        return "wrong" if any(s.name == name for s in self.study.wrong) else "solution"
-
-    def _say(self, text: str, *, done: int = 0, total: int = 0) -> None:
-        left = max(self.job.deadline - time.monotonic(), 0.0)
-        self.job.say(Progress(done=done, total=total, text=text, seconds_left=left))
-
-
-def _log(outcome: Outcome, said: str) -> bytes:
-    """What the worker's failure said, then what the worker printed, each once."""
-    own = getattr(outcome, "log", "")
-    return "\n".join(part for part in (own, said if said != own else "") if part).encode()
-
-
-def _watch(job: Job) -> Watch:
+def open_watch(job: Job) -> Watch:
+    """Return the orchestrator's eyes for a job: its clock, and readings of its device."""
     gpu = job.environment.gpu
     uuid = None if isinstance(gpu, Missing) else gpu.uuid
     reader = open_clock_reader(job.run.device, uuid=uuid)

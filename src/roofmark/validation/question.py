@@ -29,15 +29,25 @@ _PACKAGE = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 
 def find_question_problems(study: Study, places: Places) -> Iterator[Problem]:
     """Yield everything that is wrong with the question itself."""
-    yield from _roles(study, places)
-    yield from _axes(study, places)
-    yield from _ids(study, places)
-    yield from _protocol(study, places)
+    yield from find_common_problems(study, places)
+    for number, solution in enumerate((*study.solutions, *study.wrong)):
+        if not isinstance(solution.leg, UnsetType):
+            where = solution_place(solution, number, places)
+            mend = "Add serving=rm.Serving() to the study, or leave out the leg."
+            yield problem("RM136", "a leg in a study of an operator", where, mend)
     for number, solution in enumerate(study.solutions):
         yield from _solution(solution, study, solution_place(solution, number, places))
     for number, control in enumerate(study.wrong):
         yield from _solution(control, study, solution_place(control, number, places, "wrong"))
     yield from _path(study.definition.reference, places.of("reference", "Definition.reference"))
+
+
+def find_common_problems(study: Study, places: Places) -> Iterator[Problem]:
+    """Yield what can be wrong with any study: roles, axes, names, protocol."""
+    yield from _roles(study, places)
+    yield from _axes(study, places)
+    yield from _ids(study, places)
+    yield from _protocol(study, places)
 
 
 def solution_place(solution: Solution, number: int, places: Places, kind: str = "solutions") -> str:
