@@ -76,7 +76,7 @@ def load(
     parts += [f"tg{generate}"] if generate else []
     parts += [f"c{concurrency}"] if concurrency > 1 else []
     parts += [f"r{rate}"] if rate else []
-    sizes = dict(zip(LOAD_AXES, (prompt, generate, concurrency, rate), strict=True))
+    sizes: dict[str, int] = dict(zip(LOAD_AXES, (prompt, generate, concurrency, rate), strict=True))
     return Workload(name="-".join(parts), axes=sizes, held_out=held_out)
 
 

@@ -7,6 +7,7 @@ finding about a cell moves that cell, one about a solution all its cells, one ab
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from msgspec import UnsetType
 from msgspec.structs import replace
 
 from roofmark.analysis.bounds import classify
@@ -14,6 +15,7 @@ from roofmark.analysis.compare import Place, Series, estimate_ratio, estimate_ti
 from roofmark.analysis.contrasts import judge_contrasts
 from roofmark.analysis.decide import DOOMED, Comparison, Scene, compare_cells, set_scene
 from roofmark.analysis.decide import undecided_workloads as undecided_workloads
+from roofmark.analysis.leg_evidence import LegEvidence, collect_legs
 from roofmark.analysis.overall import (
     estimate_fit,
     estimate_overall,
@@ -61,6 +63,7 @@ def judge_bundle(bundle: Bundle) -> Verdict:
         {name: bundle.build(name) for name in wanted},
         digest=bundle.digest,
         profiles={(each.workload, each.solution): each for each in bundle.profiles()},
+        legs=collect_legs(bundle),
     )
 
 
@@ -73,6 +76,7 @@ def judge_traces(
     *,
     digest: str,
     profiles: Mapping[Place, PairProfile] | None = None,
+    legs: LegEvidence | None = None,
 ) -> Verdict:
     """Return the verdict that follows from the parts of a bundle. builds: digest -> Build."""
     scene = set_scene(study, run.device, traces)
@@ -88,6 +92,7 @@ def judge_traces(
         comparisons=comparisons,
         cells=cells,
         profiles=profiles or {},
+        legs=legs or LegEvidence(),
     )
     for place, cell in cells.items():
         cells[place] = replace(cell, bound=_bound(case, place))
@@ -137,6 +142,8 @@ def _agreement(overall: Sequence[Overall]) -> Decision:
 
 def _bound(case: Case, place: Place) -> Bound | Missing:
     """Return the bound by counters where there are any, else by times alone."""
+    if not isinstance(case.study.serving, UnsetType):
+        return Missing(reason="an engine is no kernel; its kernel table says where its time goes")
     counted = FACTS["counted"](case, place)
     return classify(FACTS["loads"](case, place) if isinstance(counted, Missing) else counted)
 
@@ -220,6 +227,8 @@ def _roof(
         traffic, flops = cost_of(study, workload)
     except ValueError as error:
         return Missing(reason=f"the cost cannot be computed: {error}")
+    if traffic == 0:
+        return Missing(reason="the study does not say what a token costs")
     return roof(traffic, flops, time.value, environment)
 
 

@@ -138,13 +138,12 @@ class HuggingFace:
         return logits
 
     def _replay(self) -> None:
-        if self._graph is None:
-            self._capture()
+        self._graph = self._graph or self._capture()
         self._graph.replay()
         self.replays += 1
 
-    def _capture(self) -> None:
-        """Capture one step; the state that its warm-up moved is put back."""
+    def _capture(self) -> Any:
+        """Return one step as a graph; the state that its warm-up moved is put back."""
         torch = self._torch
         moved = [self._place, *(layer.cumulative_length for layer in self._cache.layers)]
         kept = [tensor.clone() for tensor in moved]
@@ -155,9 +154,10 @@ class HuggingFace:
             for tensor, value in zip(moved, kept, strict=True):
                 tensor.copy_(value)
         torch.cuda.current_stream().wait_stream(stream)
-        self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph):
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
             self._logits = self._decode()
+        return graph
 
     def _static_cache(self) -> Any:
         from transformers import StaticCache
@@ -182,8 +182,8 @@ def _make(config: dict[str, Any] | str, device: str, dtype: Any) -> Any:
             f"{error}. The Hugging Face engine needs transformers: pip install 'roofmark[serving]'"
         ) from error
     if isinstance(config, str):
-        model = AutoModelForCausalLM.from_pretrained(config, dtype=dtype)
-        return model.to(device).eval()
+        loaded: Any = AutoModelForCausalLM.from_pretrained(config, dtype=dtype)
+        return loaded.to(device).eval()
     fields = dict(config)
     made = AutoConfig.for_model(fields.pop("model_type"), **fields)
     torch.manual_seed(0)

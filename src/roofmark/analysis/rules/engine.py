@@ -15,6 +15,8 @@ from importlib.metadata import entry_points
 from inspect import getdoc, signature
 from typing import Any, Literal
 
+from msgspec import UnsetType
+
 from roofmark.analysis.compare import Place
 from roofmark.analysis.rules.case import Case
 from roofmark.analysis.rules.facts import FACTS
@@ -25,6 +27,7 @@ from roofmark.study import Device
 
 Scope = Literal["cell", "series", "workload", "solution", "study", "bound"]
 Moves = Literal["", "undecided", "invalid"]
+Subject = Literal["any", "kernels", "engines"]
 ENTRY_POINT = "roofmark.rules"
 
 
@@ -51,6 +54,7 @@ class Rule:
     fires: Mapping[str, Any]
     silent: Mapping[str, Any]
     devices: tuple[Device, ...]
+    subject: Subject
     documentation: str = field(repr=False)
 
 
@@ -66,6 +70,7 @@ def rule(
     fires: Mapping[str, Any],
     silent: Mapping[str, Any],
     devices: tuple[Device, ...] = ("cpu", "cuda"),
+    subject: Subject = "any",
 ) -> Callable[[Callable[..., Answer]], Callable[..., Answer]]:
     """Register a rule.
 
@@ -73,7 +78,7 @@ def rule(
         "workload", "solution" (also controls) or "study"; "bound" rules are asked by bounds.py and
         are no findings. moves: what a firing finding does; a
         rule that returns a `Note` only informs there. fires, silent: facts for which it does; run
-        as tests. devices: where it applies; elsewhere it is not asked.
+        as tests. devices, subject: where it applies; elsewhere it is not asked.
     Raises: StudyError RM120 when a code is taken or a fact is not known.
     """
 
@@ -81,7 +86,7 @@ def rule(
         needs = tuple(signature(ask).parameters)
         _check_rule(code, ask, needs)
         _RULES[code] = Rule(
-            code, title, per, moves, ask, needs, fires, silent, devices, getdoc(ask) or ""
+            code, title, per, moves, ask, needs, fires, silent, devices, subject, getdoc(ask) or ""
         )
         return ask
 
@@ -158,6 +163,9 @@ def apply_rules(case: Case) -> tuple[Finding, ...]:
         finding
         for each in all_rules()
         if each.per != "bound" and case.run.device in each.devices
+        # A rule that could only be silent would change verdicts that were given before it was.
+        if each.subject
+        in ("any", "kernels" if isinstance(case.study.serving, UnsetType) else "engines")
         for finding in _ask_everywhere(each, case, facts)
     )
 

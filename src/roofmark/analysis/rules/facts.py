@@ -10,6 +10,8 @@ from itertools import chain
 from statistics import median
 from typing import Any
 
+from msgspec import UnsetType
+
 from roofmark.analysis.bounds import Loads
 from roofmark.analysis.compare import Place, Series, kept_samples
 from roofmark.analysis.roofline import hard_floor, peak_shares
@@ -27,7 +29,7 @@ from roofmark.evidence import (
 )
 from roofmark.expressions import evaluate
 from roofmark.records import Missing
-from roofmark.study import DTYPE_BYTES, Definition, twin_of
+from roofmark.study import DTYPE_BYTES, SERVING_TIERS, Definition, twin_of
 
 Fact = Callable[[Case, Place], Any]
 FACTS: dict[str, Fact] = {}
@@ -195,12 +197,22 @@ def clocked(case: Case, place: Place) -> tuple[tuple[float, float], ...] | Missi
     series = _series(case, place)
     if isinstance(series, Missing):
         return series
+    streams = _streams(case, place[0])
     return tuple(
-        (math.fsum(visit.samples) * visit.calls, visit.elapsed)
+        (math.fsum(visit.samples) * visit.calls / streams, visit.elapsed)
         for _, passed in series.passed()
         for measurement in passed.measurements
         for visit in measurement.visits
+        if measurement.tier == "token" or measurement.tier not in SERVING_TIERS
     ) or Missing(reason="no visit")
+
+
+def _streams(case: Case, workload: str) -> float:
+    """How many samples of a visit may lie side by side: 1, an engine's streams, or any number."""
+    axes = next(w.axes for w in case.study.workloads if w.id == workload)
+    if isinstance(case.study.serving, UnsetType):
+        return 1
+    return math.inf if axes["rate"] else axes["concurrency"]
 
 
 @fact

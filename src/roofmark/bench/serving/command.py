@@ -16,7 +16,7 @@ from typing import Any, cast
 
 from roofmark.bench.descendants import MARK, marked
 from roofmark.bench.serving.client import Questions
-from roofmark.bench.serving.handle import LegFailed, Logits, Seen, command_line, observe
+from roofmark.bench.serving.handle import LegFailed, Logits, Observed, Seen, observe
 from roofmark.bench.serving.server import ending, fill, program_build
 from roofmark.bench.tool import ToolResult, run_tool
 from roofmark.evidence import Build, Crashed, Incorrect, TimedOut
@@ -31,6 +31,7 @@ _SECONDS = {"s/token": 1.0, "ms/token": 1e-3, "us/token": 1e-6}
 _LOOKS = (0.03, 0.1, 0.3, 1.0)
 _MEMORY = "a command's processes are gone when they could be asked"
 _KEEP_BYTES = 16_000
+_UNSEEN = Missing(reason="the command ended before it could be looked at")
 
 
 class CommandHandle:
@@ -45,8 +46,7 @@ class CommandHandle:
         self._mark = f"{os.getpid()}-{secrets.token_hex(8)}"
         self._said = ""
         self._running = False
-        self._seen: dict[str, list[str | Missing]] = {n: [] for n in self._watched()}
-        self._lines: list[str] = []
+        self._seen: list[tuple[str, tuple[tuple[str, str | Missing], ...]]] = []
         self.alive = True
 
     def start(self) -> Build:
@@ -97,14 +97,15 @@ class CommandHandle:
         """Return the command's processes, while it runs."""
         return tuple(sorted(marked(self._mark))) if self._running else ()
 
-    def observed(self, names: Iterable[str]) -> dict[str, tuple[str | Missing, ...]]:
-        """Return variable -> every value that was seen while it ran."""
-        unseen = (Missing(reason="the command ended before it could be looked at"),)
-        return {name: tuple(dict.fromkeys(self._seen.get(name, ()))) or unseen for name in names}
-
-    def commands(self) -> tuple[str, ...]:
-        """Return the command lines that were seen."""
-        return tuple(dict.fromkeys(self._lines))
+    def observed(self, names: Iterable[str]) -> Observed:
+        """Return everything different that was seen of its processes while they ran."""
+        seen = tuple(dict.fromkeys(self._seen))
+        return Observed(
+            processes=tuple(line for line, _ in seen),
+            environment={
+                name: tuple(dict(values).get(name, _UNSEEN) for _, values in seen) for name in names
+            },
+        )
 
     def log(self) -> str:
         """Return the end of what it printed last."""
@@ -151,11 +152,11 @@ class CommandHandle:
             if done.wait(pause):
                 return
             for pid in marked(self._mark):
-                line = command_line(pid)
+                found = observe((pid,), self._watched())
+                line = found.processes[0]
                 if line and not line.startswith("/bin/sh -c"):
-                    self._lines.append(line)
-                    for name, values in observe((pid,), self._seen).items():
-                        self._seen[name] += values
+                    values = ((name, value[0]) for name, value in found.environment.items())
+                    self._seen.append((line, tuple(values)))
 
     def _read(self, result: ToolResult, load: Load) -> tuple[tuple[float, ...], int]:
         """Return seconds per token of each repetition, and the tokens of one."""

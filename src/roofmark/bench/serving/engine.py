@@ -16,8 +16,8 @@ from roofmark.bench.serving.client import Questions
 from roofmark.bench.serving.handle import (
     LegFailed,
     Logits,
+    Observed,
     Seen,
-    command_line,
     forget_peak,
     observe,
     read_memory,
@@ -58,7 +58,8 @@ class EngineHandle:
     ) -> None:
         """Take what to load; nothing is started yet."""
         self._solution, self._folder = solution, folder
-        self._device, self._protocol = device, protocol
+        self._device: Device = device
+        self._protocol = protocol
         self._leg = cast(Engine, solution.leg)
         self._child: Child | None = None
         self._said = ""
@@ -139,13 +140,9 @@ class EngineHandle:
         """Return the worker and its children."""
         return tree_of(self._child.pid) if self._child and self._child.pid else ()
 
-    def observed(self, names: Iterable[str]) -> dict[str, tuple[str | Missing, ...]]:
-        """Return variable -> value in the worker; what it starts is not where the engine runs."""
+    def observed(self, names: Iterable[str]) -> Observed:
+        """Look at the worker alone; what it starts is not where the engine runs."""
         return observe(self.pids()[:1], names)
-
-    def commands(self) -> tuple[str, ...]:
-        """Return the worker's command line."""
-        return tuple(command_line(pid) for pid in self.pids()[:1])
 
     def log(self) -> str:
         """Return the end of what it printed."""

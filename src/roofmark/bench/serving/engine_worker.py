@@ -13,10 +13,9 @@ from typing import Any
 
 import torch
 
-from roofmark.bench.build import BuildError
+from roofmark.bench.build import BuildError, build_python
 from roofmark.bench.load import load_function
 from roofmark.bench.messages import Reply, Request
-from roofmark.bench.proof import build_python
 from roofmark.bench.serve import Answer
 from roofmark.bench.serving.messages import (
     AskEngine,
@@ -86,19 +85,20 @@ class EngineWorker:
             gc.enable()
         return EngineAnswered(answers=tuple(answers), device=self._peak())
 
-    def _one(self, prompt: list[int], tokens: int, begun: float) -> EngineTimes:
+    def _one(self, prompt: list[int], count: int, begun: float) -> EngineTimes:
         engine, now = self._engine, time.perf_counter
         self._reset()
         sent = now() - begun
         found = [engine.prefill(prompt)]
         arrivals = [now()]
-        for _ in range(tokens - 1):
+        for _ in range(count - 1):
             found.append(engine.step())
             arrivals.append(now())
         self._settle()
         arrivals[-1] = now()
         times = tuple(round(at - begun, 9) for at in arrivals)
-        return EngineTimes(round(sent, 9), times, tuple(int(token) for token in found))
+        tokens = tuple(int(token) for token in found)
+        return EngineTimes(sent=round(sent, 9), arrivals=times, tokens=tokens)
 
     def _force(self, request: ForceEngine) -> EngineLogits:
         self._reset()

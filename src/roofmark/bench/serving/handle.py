@@ -42,6 +42,16 @@ class Seen:
     absent: dict[str, str] = field(default_factory=dict[str, str])
 
 
+@dataclass(frozen=True, kw_only=True)
+class Observed:
+    """Command lines of processes, and variable -> its value in each of them, in the same order."""
+
+    processes: tuple[str, ...] = ()
+    environment: dict[str, tuple[str | Missing, ...]] = field(
+        default_factory=dict[str, "tuple[str | Missing, ...]"]
+    )
+
+
 class Handle(Interface):
     """One leg in one process set. Everything raises LegFailed."""
 
@@ -78,12 +88,8 @@ class Handle(Interface):
         """Return its processes, the one that serves first; none when it is gone."""
         ...
 
-    def observed(self, names: Iterable[str]) -> dict[str, tuple[str | Missing, ...]]:
-        """Return variable -> value in each of its processes."""
-        ...
-
-    def commands(self) -> tuple[str, ...]:
-        """Return the command lines of its processes."""
+    def observed(self, names: Iterable[str]) -> "Observed":
+        """Return its processes and what these variables are in each."""
         ...
 
     def log(self) -> str:
@@ -132,14 +138,17 @@ def read_environment(pid: int) -> dict[str, str] | Missing:
     return {name: value for name, _, value in pairs}
 
 
-def observe(pids: Iterable[int], names: Iterable[str]) -> dict[str, tuple[str | Missing, ...]]:
-    """Return variable -> value in each process; Missing where it is not set or cannot be read."""
+def observe(pids: Iterable[int], names: Iterable[str]) -> Observed:
+    """Return command lines and variables; Missing where one is not set or cannot be read."""
     unset = Missing(reason="not set in this process")
-    found = [read_environment(pid) for pid in pids]
-    return {
-        name: tuple(v if isinstance(v, Missing) else v.get(name, unset) for v in found)
-        for name in names
-    }
+    found = {pid: read_environment(pid) for pid in pids}
+    return Observed(
+        processes=tuple(command_line(pid) for pid in found),
+        environment={
+            name: tuple(v if isinstance(v, Missing) else v.get(name, unset) for v in found.values())
+            for name in names
+        },
+    )
 
 
 def command_line(pid: int) -> str:

@@ -124,9 +124,9 @@ class ProcessSet:
         """Read the declared variables where the leg's processes hold them."""
         treatment = self._run.study.solution(name).treatment
         declared = treatment.environment if isinstance(treatment, Treatment) else {}
-        handle = self._handles[name]
-        stay.environment = handle.observed({**self._run.leg(name).environment, **declared})
-        stay.processes = handle.commands()
+        names = {**self._run.leg(name).environment, **declared}
+        found = self._handles[name].observed(names)
+        stay.environment, stay.processes = found.environment, found.processes
 
     def _likeness(self, name: str) -> Likeness | Missing:
         """Compare an engine's greedy output and logits with the baseline's first ones."""
@@ -159,6 +159,8 @@ class ProcessSet:
             self._visit(step, ledger)
         except LegFailed as failure:
             self._fail(name, (step.workload,), failure)
+        if isinstance(self._run.leg(name), Command):
+            self._observe(name, self._stays[name])
 
     def _revive(self, name: str, workload: Workload) -> bool:
         """Start a leg that is not up: for its first visit, or again after it died."""
@@ -193,8 +195,6 @@ class ProcessSet:
         ledger.enter(step, seen, start=start, elapsed=time.monotonic() - begun)
         if (reading := run.watch.after(run.watch.now())) is not None:
             ledger.readings.append(reading)
-        if isinstance(run.leg(step.name), Command):
-            self._observe(step.name, self._stays[step.name])
 
     def _fail(self, name: str, workloads: Iterable[Workload], failure: LegFailed) -> None:
         for workload in workloads:

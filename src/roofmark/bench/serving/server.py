@@ -29,8 +29,8 @@ from roofmark.bench.serving.client import Client, Questions
 from roofmark.bench.serving.handle import (
     LegFailed,
     Logits,
+    Observed,
     Seen,
-    command_line,
     forget_peak,
     observe,
     read_memory,
@@ -122,13 +122,9 @@ class ServerHandle:
         """Return the server's processes; the keeper before them is ours."""
         return tree_of(self._process.pid)[1:] if self._process else ()
 
-    def observed(self, names: Iterable[str]) -> dict[str, tuple[str | Missing, ...]]:
-        """Return variable -> value in each of its processes."""
+    def observed(self, names: Iterable[str]) -> Observed:
+        """Return its processes and what these variables are in each."""
         return observe(self.pids(), names)
-
-    def commands(self) -> tuple[str, ...]:
-        """Return the command lines of its processes."""
-        return tuple(command_line(pid) for pid in self.pids())
 
     def log(self) -> str:
         """Return the end of what it printed."""
