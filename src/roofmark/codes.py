@@ -270,6 +270,10 @@ ERRORS: dict[str, Code] = {
         "They answer different questions or come from different kinds of device; a ratio between "
         "them would say nothing about the code.",
     ),
+    "RM435": Code(
+        "a gain cannot be predicted",
+        "A prediction needs the kernel's own speed-up and the kernel table of a leg that runs it.",
+    ),
 }
 
 

@@ -7,6 +7,7 @@ import typer
 
 from roofmark.cli import (
     Ended,
+    amdahl,
     cite,
     compare,
     doctor,
@@ -50,7 +51,7 @@ def _guarded(command: Callable[..., int]) -> Callable[..., int]:
 
 _COMMANDS = (
     run, judge, report, verify, rerun, profile, doctor, rules, new, import_, export, cite,
-    pin, gate, compare, log, loop,
+    pin, gate, compare, log, loop, amdahl,
 )  # fmt: skip
 
 for module in _COMMANDS:

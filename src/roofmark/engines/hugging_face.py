@@ -4,6 +4,7 @@ In: a config (its weights are drawn at random, on the device, so that no checkpo
 measure a shape) or a checkpoint's folder. Out: an engine that decodes greedily, batch 1. The modes
 differ in one thing each:
 
+    uncached  no cache: every step runs the whole text again
     dynamic   the cache grows, the host launches every kernel
     static    the cache has its full size from the begin
     compile   static, and the decode step is compiled (torch.compile, no graphs)
@@ -16,8 +17,9 @@ device knows. A token is returned as a Python integer: the host has it.
 import inspect
 from typing import Any, Literal
 
-Mode = Literal["dynamic", "static", "compile", "graphs"]
-MODES: tuple[Mode, ...] = ("dynamic", "static", "compile", "graphs")
+Mode = Literal["uncached", "dynamic", "static", "compile", "graphs"]
+MODES: tuple[Mode, ...] = ("uncached", "dynamic", "static", "compile", "graphs")
+_STATIC = ("static", "compile", "graphs")
 
 
 class HuggingFace:
@@ -55,9 +57,10 @@ class HuggingFace:
         self._graph: Any = None
         self._logits: Any = None
         self._forward = self._decode
+        self._text: list[int] = []
         self.length = 0
         self.replays = 0
-        if mode != "dynamic":
+        if mode in _STATIC:
             self._cache = self._static_cache()
         if mode == "compile":
             self._forward = torch.compile(self._decode, fullgraph=True, dynamic=False)
@@ -65,7 +68,7 @@ class HuggingFace:
     # --- what a worker asks ----------------------------------------------------------------------
     def reset(self) -> None:
         """Forget the last prompt; not timed."""
-        if self._mode == "dynamic":
+        if self._mode not in _STATIC:
             self._cache = None
         else:
             for layer in self._cache.layers:
@@ -76,16 +79,18 @@ class HuggingFace:
     def prefill(self, ids: list[int]) -> int:
         """Run a prompt and return the first token."""
         torch, count = self._torch, len(ids)
+        self._text = list(ids)
         if count >= self.context:
             raise ValueError(f"a prompt of {count} tokens does not fit in context {self.context}")
         with torch.inference_mode():
             tokens = torch.tensor([ids], dtype=torch.long, device=self._device)
             places = self._places[:count].unsqueeze(0)
             mask = None
-            if self._mode != "dynamic":
+            if self._mode in _STATIC:
                 mask = (self._places <= places[0][:, None])[None, None]
             out = self._run(tokens, places, mask)
-            self._cache = self._cache if self._cache is not None else _cache_of(out)
+            if self._mode == "dynamic":
+                self._cache = _cache_of(out)
             self._logits = out.logits[:, -1]
             self._place.fill_(count)
             self.length = count
@@ -96,7 +101,9 @@ class HuggingFace:
         if self.length >= self.context:
             raise ValueError(f"the answer does not fit in context {self.context}")
         with self._torch.inference_mode():
-            if self._mode == "graphs":
+            if self._mode == "uncached":
+                self._again()
+            elif self._mode == "graphs":
                 self._replay()
             else:
                 self._logits = self._forward()
@@ -123,7 +130,7 @@ class HuggingFace:
             input_ids=tokens,
             position_ids=places,
             attention_mask=mask,
-            use_cache=True,
+            use_cache=self._mode != "uncached",
             logits_to_keep=1,
             **{self._cache_name: self._cache},
         )
@@ -131,11 +138,18 @@ class HuggingFace:
     def _decode(self) -> Any:
         """One step from `_token` at `_place`; the place moves on."""
         mask = None
-        if self._mode != "dynamic":
+        if self._mode in _STATIC:
             mask = (self._places <= self._place[0, 0])[None, None, None]
         logits = self._run(self._token, self._place, mask).logits[:, -1]
         self._place.add_(1)
         return logits
+
+    def _again(self) -> None:
+        """Run the whole text, the last token included."""
+        self._text.append(int(self._token.item()))
+        tokens = self._torch.tensor([self._text], dtype=self._torch.long, device=self._device)
+        places = self._places[: len(self._text)].unsqueeze(0)
+        self._logits = self._run(tokens, places, None).logits[:, -1]
 
     def _replay(self) -> None:
         self._graph = self._graph or self._capture()

@@ -19,6 +19,7 @@ from roofmark.analysis.verdict import Verdict
 from roofmark.bundle import Bundle
 from roofmark.reports import proof, view
 from roofmark.reports.charts import draw_charts
+from roofmark.reports.legs import leg_tables
 from roofmark.reports.wording import one_line
 from roofmark.terminal_text import plain
 
@@ -43,6 +44,7 @@ def render_html(verdict: Verdict, bundle: Bundle) -> str:
         trust=proof.trust(verdict, bundle),
         findings=view.finding_rows(verdict),
         cells=view.cell_rows(verdict),
+        legs=leg_tables(verdict, bundle),
         charts=charts,
         specs=embed_json({chart.name: chart.spec for chart in charts if chart.spec is not None}),
         proofs=proof.proofs(bundle),

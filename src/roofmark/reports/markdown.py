@@ -8,6 +8,7 @@ import re
 
 from roofmark.analysis.verdict import Verdict
 from roofmark.bundle import Bundle
+from roofmark.reports.legs import leg_tables
 from roofmark.reports.proof import Fact, proofs, provenance, reproduce, trust
 from roofmark.reports.view import (
     SolutionRow,
@@ -53,6 +54,9 @@ def render_markdown(verdict: Verdict, bundle: Bundle, *, charts: str | None = No
     parts += _contrasts(verdict)
     parts += ["### Can it be believed?", _facts(trust(verdict, bundle)), *_findings(verdict)]
     parts += ["### What limits each solution", _bounds(verdict)]
+    for table in leg_tables(verdict, bundle):
+        text = _table(list(table.head), [list(row) for row in table.rows])
+        parts += [_fold(escape(table.title), f"{escape(table.note)}\n\n{text}")]
     parts += [_fold(f"All {len(verdict.cells)} comparisons", _cells(verdict))]
     parts += [_fold("What was built", _facts(proofs(bundle)))]
     parts += [_fold("Where it comes from", _facts(provenance(verdict, bundle)))]

@@ -3,7 +3,7 @@
 from roofmark.analysis.rules import rule
 
 # Chosen: what a client may add to a latency before it is part of the result; the same share that
-# benchmarks/serving_client.py holds it to.
+# benchmarks/serving/client.py holds it to.
 SHARE = 0.02
 
 

@@ -5,7 +5,7 @@ intended. One asyncio protocol per request keeps bytes and times and does nothin
 visit is over; garbage collection waits too. A request has its own connection, and connecting is
 part of its time. In an open loop a request is due at its time whatever became of earlier ones.
 
-benchmarks/serving_client.py measures what this client adds to the times that it reports.
+benchmarks/serving/client.py measures what this client adds to the times that it reports.
 """
 
 import asyncio

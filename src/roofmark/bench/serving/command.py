@@ -49,6 +49,9 @@ class CommandHandle:
         self._seen: list[tuple[str, tuple[tuple[str, str | Missing], ...]]] = []
         self.alive = True
 
+    def launch(self) -> None:
+        """Launch nothing."""
+
     def start(self) -> Build:
         """Start nothing: every visit is a process of its own."""
         filled = fill(self._leg.run, {"folder": str(self._folder)})

@@ -69,8 +69,8 @@ class EngineHandle:
         """Whether its worker can be asked."""
         return self._child is not None
 
-    def start(self) -> Build:
-        """Start the worker and make the engine."""
+    def launch(self) -> None:
+        """Start the worker, which imports what it needs."""
         self._child = Child(
             _MODULE,
             folder=self._folder,
@@ -78,6 +78,11 @@ class EngineHandle:
             descriptors=(),
             environment=self._leg.environment,
         )
+
+    def start(self) -> Build:
+        """Make the engine."""
+        if self._child is None:
+            self.launch()
         request = StartEngine(
             solution=self._solution,
             folder=str(self._folder),

@@ -62,8 +62,12 @@ class Handle(Interface):
         """Whether it can be visited."""
         ...
 
+    def launch(self) -> None:
+        """Start it without waiting, so that several can start side by side."""
+        ...
+
     def start(self) -> Build:
-        """Start it and wait until it can serve; return what runs."""
+        """Launch it, if that was not done, and wait until it can serve; return what runs."""
         ...
 
     def visit(self, load: Load, questions: Questions) -> Seen:

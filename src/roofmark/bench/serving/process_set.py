@@ -64,9 +64,8 @@ class ProcessSet:
             together=run.serving.together,
             seed=f"{run.job.run.entropy}/p{self._process}/order",
         )
-        for name in self._names if run.serving.together else ():
-            run.agenda.say(f"process set {self._process + 1}: starting {name}")
-            self._start(name, self._pending)
+        if run.serving.together:
+            self._start_all()
         for number, step in enumerate(steps):
             if time.monotonic() > run.job.deadline:
                 break
@@ -91,16 +90,28 @@ class ProcessSet:
             self._run.job.writer.write_served(record)
 
     # --- one leg ---------------------------------------------------------------------------------
+    def _start_all(self) -> None:
+        """Launch every leg, then wait for one after the other: what is slow is to import."""
+        self._run.agenda.say(f"process set {self._process + 1}: starting {len(self._names)} legs")
+        for name in self._names:
+            self._begin(name)
+            self._handles[name].launch()
+        for name in self._names:
+            self._start(name, self._pending)
+
+    def _begin(self, name: str) -> Staying:
+        """Note that a leg is about to be there; whatever happens, it is stopped."""
+        self._up.add(name)
+        staying = Staying(started=self._run.watch.now(), fresh=self._handles[name].fresh)
+        return self._stays.setdefault(name, staying)
+
     def _start(self, name: str, workloads: Iterable[Workload]) -> bool:
         """Start a leg; if that fails it has failed under these loads. Return whether it serves."""
-        handle, now = self._handles[name], self._run.watch.now
-        begun = now()
-        stay = self._stays.setdefault(name, Staying(started=begun, fresh=handle.fresh))
-        self._up.add(name)
+        stay, now = self._begin(name), self._run.watch.now
         try:
-            build = handle.start()
+            build = self._handles[name].start()
             self._run.builds[name] = self._run.job.writer.write_build(build)
-            stay.ready = round(now() - begun, 3)
+            stay.ready = round(now() - stay.started, 3)
             self._examine(name, stay)
         except LegFailed as failure:
             self._fail(name, workloads, failure)

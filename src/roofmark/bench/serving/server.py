@@ -62,6 +62,7 @@ class ServerHandle:
         self._mark = ""
         self._url = self._leg.url
         self._up = False
+        self._filled: tuple[str, ...] = ()
         self._said = folder / ".server.log"
 
     @property
@@ -69,16 +70,21 @@ class ServerHandle:
         """Whether it serves, as far as is known."""
         return self._up and (self._process is None or self._process.poll() is None)
 
-    def start(self) -> Build:
-        """Start it on a free port and wait until its `ready` path answers 200."""
+    def launch(self) -> None:
+        """Start it on a free port."""
         port = free_port()
         self._url = self._leg.url.replace("{port}", str(port))
-        filled = fill(self._leg.run, {"port": str(port), "folder": str(self._folder)})
-        if filled:
-            self._launch(filled)
+        self._filled = fill(self._leg.run, {"port": str(port), "folder": str(self._folder)})
+        if self._filled:
+            self._run(self._filled)
+
+    def start(self) -> Build:
+        """Wait until its `ready` path answers 200."""
+        if self._process is None:
+            self.launch()
         self._wait_ready()
         self._up = True
-        return program_build(self._solution, self._folder, self._leg.run, filled)
+        return program_build(self._solution, self._folder, self._leg.run, self._filled)
 
     def visit(self, load: Load, questions: Questions) -> Seen:
         """Ask everything; the first request that was not answered ends the visit's claim."""
@@ -156,7 +162,7 @@ class ServerHandle:
         return how
 
     # --- inside ----------------------------------------------------------------------------------
-    def _launch(self, command: tuple[str, ...]) -> None:
+    def _run(self, command: tuple[str, ...]) -> None:
         adopt_orphans()
         self._mark = f"{os.getpid()}-{secrets.token_hex(8)}"
         environment = dict(os.environ) | self._leg.environment | {MARK: self._mark}
