@@ -3,9 +3,9 @@
     python benchmarks/serving/client.py [--streams 64] [--gap 0.02] [--tokens 64]
 
 A server with known timing (roofmark.testing.server) notes when it hands each token to the kernel,
-by the same clock of the same machine. Printed: the median gap between tokens as the server made it and
-as the client saw it, the client's share (their difference over the server's), the delay of single
-tokens, and the CPU that the client took. Target: a share under 2 % at 64 streams.
+by the same clock of the same machine. Printed: the median gap between tokens as the server made it
+and as the client saw it, the client's share (their difference over the server's; p99 alike), and
+the CPU that the client took. Target: a share under 2 % at 64 streams.
 
 The second client is the plainest possible one: a thread per stream, blocking sockets through
 http.client, a line read at a time. Its medians are printed for the same load.

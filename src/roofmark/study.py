@@ -307,7 +307,9 @@ class Study(Record):
     def references(self) -> tuple[str, ...]:
         """Every entry that the referee calls: the definition's, then those of `exact`."""
         exact = (s.exact for s in (*self.solutions, *self.wrong) if isinstance(s.exact, str))
-        return tuple(dict.fromkeys((self.definition.reference, *exact)))
+        # A study of engines has none.
+        own = (self.definition.reference,) if self.definition.reference else ()
+        return tuple(dict.fromkeys((*own, *exact)))
 
     def solution(self, name: str) -> Solution:
         """Return the solution or control of that name; for its twin, the baseline.

@@ -1,9 +1,8 @@
 """Decode of a small Llama-like model on whatever is here: no cache, a growing one, a static one.
 
-Under two minutes on two idle cores. `served` is `cached` behind the OpenAI protocol, so its contrast
-is what HTTP and a process boundary cost. What it teaches: a cache changes decode and not prefill;
-the same tokens come out of all legs; where the time of a small model goes ("Where the time goes" in
-the report).
+Under two minutes on two idle cores. `served` is `cached` behind the OpenAI protocol, so its
+contrast is what HTTP and a process boundary cost. What it teaches: a cache changes decode and not
+prefill; the same tokens come out of all legs; where the time of a small model goes.
 """
 
 import roofmark as rm
