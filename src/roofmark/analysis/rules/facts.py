@@ -10,8 +10,6 @@ from itertools import chain
 from statistics import median
 from typing import Any
 
-from msgspec import UnsetType
-
 from roofmark.analysis.bounds import Loads
 from roofmark.analysis.compare import Place, Series, kept_samples
 from roofmark.analysis.roofline import hard_floor, peak_shares
@@ -29,7 +27,7 @@ from roofmark.evidence import (
 )
 from roofmark.expressions import evaluate
 from roofmark.records import Missing
-from roofmark.study import DTYPE_BYTES, SERVING_TIERS, Definition, twin_of
+from roofmark.study import DTYPE_BYTES, Definition, twin_of
 
 Fact = Callable[[Case, Place], Any]
 FACTS: dict[str, Fact] = {}
@@ -41,7 +39,8 @@ def fact(collect: Fact) -> Fact:
     return collect
 
 
-def _series(case: Case, place: Place) -> Series | Missing:
+def series_of(case: Case, place: Place) -> Series | Missing:
+    """Return the traces of a place, or Missing where none passed."""
     found = case.scene.series.get(place)
     if found is None or not found.passed():
         return Missing(reason="no process measured it")
@@ -50,7 +49,7 @@ def _series(case: Case, place: Place) -> Series | Missing:
 
 def _measurements(case: Case, place: Place) -> list[Measurement] | Missing:
     """Of the deciding tier and cache state, one per process."""
-    series = _series(case, place)
+    series = series_of(case, place)
     if isinstance(series, Missing):
         return series
     found = [
@@ -83,7 +82,7 @@ def cold(case: Case, place: Place) -> bool:
 
 # --- readings ------------------------------------------------------------------------------------
 def _readings(case: Case, place: Place) -> list[Any]:
-    series = _series(case, place)
+    series = series_of(case, place)
     if isinstance(series, Missing):
         return []
     return list(chain.from_iterable(passed.readings for _, passed in series.passed()))
@@ -140,7 +139,7 @@ def other_processes(case: Case, place: Place) -> int | Missing:
 @fact
 def process_medians(case: Case, place: Place) -> tuple[float, ...] | Missing:
     """Seconds: the median over blocks of each process."""
-    series = _series(case, place)
+    series = series_of(case, place)
     if isinstance(series, Missing):
         return series
     return tuple(series.process_medians(case.scene.tier)) or Missing(reason="no sample")
@@ -192,30 +191,6 @@ def _discards(found: list[Measurement]) -> list[Discard]:
 
 
 @fact
-def clocked(case: Case, place: Place) -> tuple[tuple[float, float], ...] | Missing:
-    """Per visit of any tier: (seconds of all its samples, seconds by the orchestrator's clock)."""
-    series = _series(case, place)
-    if isinstance(series, Missing):
-        return series
-    streams = _streams(case, place[0])
-    return tuple(
-        (math.fsum(visit.samples) * visit.calls / streams, visit.elapsed)
-        for _, passed in series.passed()
-        for measurement in passed.measurements
-        for visit in measurement.visits
-        if measurement.tier == "token" or measurement.tier not in SERVING_TIERS
-    ) or Missing(reason="no visit")
-
-
-def _streams(case: Case, workload: str) -> float:
-    """How many samples of a visit may lie side by side: 1, an engine's streams, or any number."""
-    axes = next(w.axes for w in case.study.workloads if w.id == workload)
-    if isinstance(case.study.serving, UnsetType):
-        return 1
-    return math.inf if axes["rate"] else axes["concurrency"]
-
-
-@fact
 def tick(case: Case, place: Place) -> float:
     """The clock's resolution in seconds, as the readings of the whole study betray it."""
     return case.scene.resolution
@@ -224,7 +199,7 @@ def tick(case: Case, place: Place) -> float:
 @fact
 def span(case: Case, place: Place) -> float | Missing:
     """Seconds between the two readings of the clock that make one sample (the shortest visit)."""
-    series = _series(case, place)
+    series = series_of(case, place)
     if isinstance(series, Missing):
         return series
     spans = [t.span for b in series.tiers.get(case.scene.tier, {}).values() for t in b.values()]
@@ -295,7 +270,7 @@ def slowest_and_floor(case: Case, place: Place) -> tuple[float, float] | Missing
 @fact
 def loads(case: Case, place: Place) -> Loads | Missing:
     """Shares of the device's peaks, from times alone, the device's own where there are any."""
-    scene, series = case.scene, _series(case, place)
+    scene, series = case.scene, series_of(case, place)
     if isinstance(series, Missing):
         return series
     took = {tier: median(found) for tier in series.tiers if (found := series.process_medians(tier))}
