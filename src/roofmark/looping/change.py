@@ -93,8 +93,8 @@ def build_binary(
 ) -> str | Missing:
     """Return the sha256 of the library that these files build. Raises: BuildError."""
     solution = loaded.study.solution(name)
-    if solution.language == "python":
-        return Missing(reason="interpreted")
+    if solution.language in ("python", "program"):
+        return Missing(reason="nothing is compiled")
     contents = loaded.contents | {path: text.encode() for path, text in files.items()}
     with open_scratch() as scratch, BundleWriter(scratch / "proofs") as writer:
         shop = Workshop(loaded.study, contents, scratch=scratch, cache=build_cache())

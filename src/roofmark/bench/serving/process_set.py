@@ -101,9 +101,13 @@ class ProcessSet:
 
     def _begin(self, name: str) -> Staying:
         """Note that a leg is about to be there; whatever happens, it is stopped."""
-        self._up.add(name)
-        staying = Staying(started=self._run.watch.now(), fresh=self._handles[name].fresh)
-        return self._stays.setdefault(name, staying)
+        if name not in self._up:
+            self._up.add(name)
+            begun = Staying(started=self._run.watch.now(), fresh=self._handles[name].fresh)
+            before = self._stays.get(name)
+            self._stays[name] = begun
+            begun.endings = before.endings if before else []
+        return self._stays[name]
 
     def _start(self, name: str, workloads: Iterable[Workload]) -> bool:
         """Start a leg; if that fails it has failed under these loads. Return whether it serves."""

@@ -8,7 +8,7 @@ function of the traces so far when to stop. Profiled passes come last, when noth
 
 import contextlib
 import time
-from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
@@ -23,7 +23,7 @@ from roofmark.bench.serving.process_set import ProcessSet
 from roofmark.bench.serving.server import ServerHandle
 from roofmark.legs import Command, Engine, Leg, Server, Serving
 from roofmark.records import Missing
-from roofmark.served import LegProfiled
+from roofmark.served import LegProfile, LegProfiled
 from roofmark.serving import load_of
 from roofmark.study import Solution, Workload, twin_of
 
@@ -87,44 +87,44 @@ class Runner:
         return [base, *hopeful, twin_of(base)]
 
     def _profile(self) -> None:
-        """One pass of each leg on each load that generates, under a profiler, once per bundle."""
+        """One pass of each leg on each load that generates, under a profiler, once per bundle.
+
+        Time that is up does not cut it off: a treatment may rest on it, and its limits are short.
+        """
         workloads = [w for w in self.agenda.workloads if load_of(w).generate]
-        taken = self.job.writer.has("serving/tables")
-        if not self.serving.profile or taken:
+        if not self.serving.profile:
             return
         for solution in self.solutions:
-            if isinstance(solution.leg, Engine) and time.monotonic() > self.job.deadline:
-                return
-            self.agenda.say(f"profiling {solution.name}")
-            for each in self._tables(solution, workloads):
+            name, has = solution.name, self.job.writer.has
+            left = [w for w in workloads if not has(f"serving/tables/{w.id}/{name}.json")]
+            if left:
+                self.agenda.say(f"profiling {name}")
+            for each in self._tables(solution, left) if left else ():
                 self.job.writer.write_served(each)
 
-    def _tables(self, solution: Solution, workloads: list[Workload]) -> Iterable[LegProfiled]:
-        name = solution.name
-        with contextlib.closing(_Closing(self.handle(name))) as closing:
-            handle, failed = closing.handle, ""
+    def _tables(self, solution: Solution, workloads: list[Workload]) -> Iterator[LegProfiled]:
+        """Yield what a profiler saw of one leg on each load, or why it saw nothing."""
+        handle, failed = self.handle(solution.name), ""
+        try:
             try:
                 if isinstance(solution.leg, Engine):
                     handle.start()
-                for workload in workloads:
-                    load = load_of(workload)
-                    seed = f"{self.job.run.entropy}/{workload.id}/profile"
-                    questions = draw_questions(self.leg(name), load, 1, seed)
-                    found = handle.profile(load, questions, self.serving.profile)
-                    yield LegProfiled(workload=workload.id, solution=name, outcome=found)
             except LegFailed as failure:
-                failed = str(failure)
-            if failed:
-                reason = Missing(reason=f"the profiled pass failed: {failed}")
-                for workload in workloads:
-                    yield LegProfiled(workload=workload.id, solution=name, outcome=reason)
+                failed = f"the leg did not start: {failure}"
+            for workload in workloads:
+                lost = Missing(reason=failed)
+                outcome = lost if failed else self._table(handle, solution, workload)
+                yield LegProfiled(workload=workload.id, solution=solution.name, outcome=outcome)
+        finally:
+            handle.stop()
 
-
-class _Closing:
-    """A handle that is stopped when it is closed."""
-
-    def __init__(self, handle: Handle) -> None:
-        self.handle = handle
-
-    def close(self) -> None:
-        self.handle.stop()
+    def _table(
+        self, handle: Handle, solution: Solution, workload: Workload
+    ) -> LegProfile | Missing:
+        load = load_of(workload)
+        seed = f"{self.job.run.entropy}/{workload.id}/profile"
+        questions = draw_questions(self.leg(solution.name), load, 1, seed)
+        try:
+            return handle.profile(load, questions, self.serving.profile)
+        except LegFailed as failure:
+            return Missing(reason=f"the profiled pass failed: {failure}")
