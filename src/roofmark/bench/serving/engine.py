@@ -63,6 +63,7 @@ class EngineHandle:
         self._leg = cast(Engine, solution.leg)
         self._child: Child | None = None
         self._said = ""
+        self._ended = "never started"
 
     @property
     def alive(self) -> bool:
@@ -157,7 +158,7 @@ class EngineHandle:
         """End the worker."""
         child, self._child = self._child, None
         if child is None:
-            return "died"
+            return self._ended
         self._said = child.log()
         child.close()
         return "stopped"
@@ -168,15 +169,16 @@ class EngineHandle:
             reply = self._child.ask(request, stage=stage, limit=limit)
         except (ChildFailed, ReplyFailed) as failure:
             # An engine that raised may hold a broken device context: it is not used again.
-            self._drop()
+            self._drop(f"{stage}: {failure}")
             raise LegFailed(_failed(failed_outcome(failure, ""))) from failure
         if not isinstance(reply, kind):
-            self._drop()
+            self._drop(f"{stage}: answered out of turn")
             reason = f"answered {type(reply).__name__} out of turn"
             raise LegFailed(Crashed(stage=stage, reason=reason, log=""))
         return reply
 
-    def _drop(self) -> None:
+    def _drop(self, why: str) -> None:
+        self._ended = f"died: {why}"
         child, self._child = self._child, None
         if child is not None:
             self._said = child.log()
