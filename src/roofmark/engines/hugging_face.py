@@ -55,6 +55,7 @@ class HuggingFace:
         self._places = torch.arange(context, device=device)
         self._cache: Any = None
         self._graph: Any = None
+        self._captured: Any = None
         self._logits: Any = None
         self._forward = self._decode
         self._text: list[int] = []
@@ -71,9 +72,11 @@ class HuggingFace:
         if self._mode not in _STATIC:
             self._cache = None
         else:
-            for layer in self._cache.layers:
-                # Stale keys are masked; only the length has to go back, in place.
-                layer.cumulative_length.zero_()
+            # What was made in inference mode can be changed nowhere else.
+            with self._torch.inference_mode():
+                for layer in self._cache.layers:
+                    # Stale keys are masked; only the length has to go back, in place.
+                    layer.cumulative_length.zero_()
         self.length = 0
 
     def prefill(self, ids: list[int]) -> int:
@@ -112,7 +115,8 @@ class HuggingFace:
 
     def force(self, token: int) -> None:
         """Feed this token next instead of the engine's own."""
-        self._token.fill_(token)
+        with self._torch.inference_mode():
+            self._token.fill_(token)
 
     @property
     def logits(self) -> Any:
@@ -154,6 +158,8 @@ class HuggingFace:
     def _replay(self) -> None:
         self._graph = self._graph or self._capture()
         self._graph.replay()
+        # Where the graph always writes; a prefill has put its own logits there meanwhile.
+        self._logits = self._captured
         self.replays += 1
 
     def _capture(self) -> Any:
@@ -170,7 +176,7 @@ class HuggingFace:
         torch.cuda.current_stream().wait_stream(stream)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
-            self._logits = self._decode()
+            self._captured = self._decode()
         return graph
 
     def _static_cache(self) -> Any:
