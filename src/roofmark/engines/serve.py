@@ -43,7 +43,6 @@ class Serving(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: Serving
 
     def do_GET(self) -> None:
         self._whole(200 if self.path == "/health" else 404, {})
@@ -56,6 +55,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self._begin()
         try:
+            assert isinstance(self.server, Serving)
             for token in self.server.tokens(prompt, count):
                 choice = {"index": 0, "text": f" {token}", "finish_reason": None}
                 self._event(json.dumps({"choices": [choice]}))

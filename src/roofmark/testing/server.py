@@ -43,9 +43,9 @@ async def answer(
     engine: Engine, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> None:
     """Serve one connection, one request."""
-    begun = time.monotonic()
     with suppress(ConnectionError, asyncio.IncompleteReadError, TimeoutError):
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        begun = time.monotonic()
         named = dict(line.lower().split(": ", 1) for line in head.splitlines() if ": " in line)
         length = int(named.get("content-length", "0"))
         body = await reader.readexactly(length)

@@ -2,8 +2,10 @@
 
 In: a server's address, prompts, a load's shape. Out: `Request`s in the order in which they were
 intended. One asyncio protocol per request keeps bytes and times and does nothing else until the
-visit is over; garbage collection waits too. A request has its own connection, and connecting is
-part of its time. In an open loop a request is due at its time whatever became of earlier ones.
+visit is over; garbage collection waits too. A request has its own connection. In a closed loop it
+is open before the request is due: to open 64 at once takes one client tens of milliseconds, which
+would pass for the server's. In an open loop a request is due at its time whatever became of earlier
+ones, and connecting is part of its latency.
 
 benchmarks/serving/client.py measures what this client adds to the times that it reports.
 """
@@ -62,7 +64,12 @@ class _Exchange(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        transport.write(self._payload)
+
+    def send(self) -> None:
+        """Send the request; from now on the answer can be late."""
+        assert self._transport is not None
+        self._last = time.perf_counter()
+        self._transport.write(self._payload)
         self._watch()
 
     def data_received(self, data: bytes) -> None:
@@ -139,7 +146,7 @@ class Client:
         return answer.text, visit.faults.get(0) or answer.fault
 
     async def connect(self, payload: bytes) -> _Exchange:
-        """Open a connection and send. Raises: OSError."""
+        """Open a connection for a request. Raises: OSError, TimeoutError."""
         loop = asyncio.get_running_loop()
         opening = loop.create_connection(
             lambda: _Exchange(payload, self._leg), self._host, self._port, ssl=self._tls
@@ -215,6 +222,9 @@ class _Visit:
         self.faults: dict[int, Fault] = {}
 
     async def run(self) -> None:
+        if not self._questions.due:
+            streams = range(min(self._questions.streams, len(self.payloads)))
+            await asyncio.gather(*(self._open(number) for number in streams))
         self.begin = time.perf_counter()
         due, count = self._questions.due, len(self.payloads)
         if due:
@@ -237,6 +247,7 @@ class _Visit:
     async def _stream(self, numbers: range) -> None:
         """Send one after the other; a stream whose request failed sends no more."""
         for place, number in enumerate(numbers, 1):
+            await self._open(number)
             self.intended[number] = time.perf_counter() - self.begin
             if not await self._one(number):
                 unsent = Fault(kind="refused", reason="not sent: its stream's last request failed")
@@ -246,17 +257,26 @@ class _Visit:
     async def _later(self, number: int, due: float) -> None:
         self.intended[number] = due
         await asyncio.sleep(max(0.0, due - (time.perf_counter() - self.begin)))
+        await self._open(number)
         await self._one(number)
 
-    async def _one(self, number: int) -> bool:
-        self.sent[number] = time.perf_counter() - self.begin
+    async def _open(self, number: int) -> None:
+        """Connect, if that was not done or tried."""
+        if number in self.exchanges or number in self.faults:
+            return
         try:
-            exchange = await self._client.connect(self.payloads[number])
+            self.exchanges[number] = await self._client.connect(self.payloads[number])
         except (OSError, TimeoutError) as error:
             reason = f"no connection: {error or type(error).__name__}"
             self.faults[number] = Fault(kind="refused", reason=reason)
+
+    async def _one(self, number: int) -> bool:
+        """Send a request and wait for its end; return whether its stream may go on."""
+        self.sent[number] = time.perf_counter() - self.begin
+        if number in self.faults:
             return False
-        self.exchanges[number] = exchange
+        exchange = self.exchanges[number]
+        exchange.send()
         await exchange.done
         return exchange.fault is None
 
