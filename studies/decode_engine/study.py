@@ -41,6 +41,6 @@ study = rm.Study(
     serving=rm.Serving(profile=8, compare=8),
     protocol=rm.Protocol(
         tier="token", cache="warm", margin=0.05, processes=(6, 8), blocks=4, calls=4,
-        time_limit=110.0, call_limit=30.0,
+        time_limit=95.0, call_limit=30.0,
     ),
 )  # fmt: skip

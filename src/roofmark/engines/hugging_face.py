@@ -60,7 +60,6 @@ class HuggingFace:
         self._forward = self._decode
         self._text: list[int] = []
         self.length = 0
-        self.replays = 0
         if mode in _STATIC:
             self._cache = self._static_cache()
         if mode == "compile":
@@ -160,7 +159,6 @@ class HuggingFace:
         self._graph.replay()
         # Where the graph always writes; a prefill has put its own logits there meanwhile.
         self._logits = self._captured
-        self.replays += 1
 
     def _capture(self) -> Any:
         """Return one step as a graph; the state that its warm-up moved is put back."""
