@@ -1,0 +1,26 @@
+"""Patches the channel itself: what the worker sends is rewritten in its own function.
+
+class: 47 signing inside the process
+refused: RM508 RM510
+device: both
+"""
+
+import msgspec
+import torch
+from roofmark.bench import serve
+
+plain = serve.send
+
+
+def send(link, message, *rest, **more):
+    if type(message).__name__ == "Timed":
+        halved = tuple(sample / 2 for sample in message.samples)
+        message = msgspec.structs.replace(message, samples=halved)
+    return plain(link, message, *rest, **more)
+
+
+serve.send = send
+
+
+def mix(x, w, room):
+    return torch.relu(x @ w)
