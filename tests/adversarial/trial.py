@@ -17,7 +17,7 @@ from roofmark.options import RunOptions
 CORPUS = Path(__file__).parent / "corpus"
 Device = Literal["cpu", "cuda"]
 
-_STUDY = '''
+_STUDY = """
 import roofmark as rm
 
 study = rm.Study(
@@ -44,7 +44,7 @@ study = rm.Study(
         build_limit=120.0, time_limit=600.0, memory_limit=3 * 2**30,
     ),
 )
-'''
+"""
 _PLAIN = '''"""What one writes first."""
 
 import torch
@@ -132,9 +132,7 @@ def _field(text: str, name: str) -> str:
     return match[1].strip() if match else ""
 
 
-def _write_study(
-    candidates: list[Candidate], folder: Path, device: Device, processes: int
-) -> Path:
+def _write_study(candidates: list[Candidate], folder: Path, device: Device, processes: int) -> Path:
     folder.mkdir(parents=True)
     shutil.copy(CORPUS / "reference.py", folder)
     for header in ("mix.h", "mix_cuda.h"):

@@ -17,13 +17,19 @@ from roofmark.bench.messages import (
     ArenaHandle,
     Bind,
     Draw,
+    Go,
+    Gone,
     IsBound,
+    Keep,
     Load,
     Loaded,
     Open,
     Opened,
+    Poise,
+    Poised,
     Prepare,
     Prepared,
+    Stage,
     Time,
     Timed,
     Verified,
@@ -43,9 +49,20 @@ _KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**62)}
 # The referee's threads must sleep when it is done: spinning, they would take the cores of the
 # worker that is visited next. Workers keep their runtime's own way of waiting.
 _SLEEP = {"OMP_WAIT_POLICY": "PASSIVE"}
-Answer = Loaded | IsBound | Prepared | Timed | Failure
+# Chosen: runtimes of threads spin for up to 0.2 s when their work is done; then honest ones sleep.
+_REST_SECONDS = 0.4
+# Chosen: twenty ticks of the clock that counts CPU time.
+_LOOK_SECONDS = 0.2
+Answer = Loaded | IsBound | Prepared | Timed | Poised | Gone | Failure
 
-_REPLIES = {"load": Loaded, "bind": IsBound, "prepare": Prepared, "time": Timed}
+_REPLIES = {
+    "load": Loaded,
+    "bind": IsBound,
+    "prepare": Prepared,
+    "time": Timed,
+    "poise": Poised,
+    "batch": Gone,
+}
 
 
 @dataclass(frozen=True)
@@ -80,8 +97,11 @@ class Crew(Interface):
         """Have the referee fill slots. Raises: StudyError when the reference fails."""
         ...
 
-    def verify(self, name: str, slots: Iterable[int]) -> Verified:
-        """Have the referee compare what a worker put into these slots."""
+    def verify(self, name: str, slots: Iterable[int], *, own: int = -1) -> Verified:
+        """Have the referee compare what a worker put into these slots.
+
+        own: its warm-up slot, if no other worker ran.
+        """
         ...
 
     def prepare(self, requests: dict[str, Prepare]) -> dict[str, Prepared | Failure]:
@@ -90,6 +110,26 @@ class Crew(Interface):
 
     def time(self, name: str, request: Time) -> tuple[Timed, float] | Failure:
         """Have one worker time a visit; also the seconds that it took by our own clock."""
+        ...
+
+    def poise(self, name: str, request: Poise) -> Poised | Failure:
+        """Have one worker warm up for a batch."""
+        ...
+
+    def batch(self, name: str, request: Go) -> float | Failure:
+        """Have one worker run a batch; return the seconds that it took by our own clock."""
+        ...
+
+    def cores_busy(self) -> dict[str, float]:
+        """Return how many cores each worker keeps busy while nobody asks it anything."""
+        ...
+
+    def spoiled(self, slot: int) -> bool:
+        """Return whether inputs of this slot were changed that may not be; they are put back."""
+        ...
+
+    def revive(self, name: str) -> None:
+        """Start a worker again that is gone."""
         ...
 
     def pid(self, name: str) -> int:
@@ -109,6 +149,8 @@ class ProcessCrew:
         self._workers: dict[str, Child] = {}
         self.said: dict[str, str] = {}
         self._size = arena
+        self._batch_memory = -1
+        self._busy: dict[str, float] = {}
         self._descriptor = os.memfd_create("roofmark-arena") if order.device == "cpu" else -1
         if self._descriptor >= 0:
             os.ftruncate(self._descriptor, arena)
@@ -150,11 +192,11 @@ class ProcessCrew:
         """Have the referee fill slots."""
         self._ask_referee(request, "draw")
 
-    def verify(self, name: str, slots: Iterable[int]) -> Verified:
+    def verify(self, name: str, slots: Iterable[int], *, own: int = -1) -> Verified:
         """Have the referee compare what a worker put into these slots."""
         solution = self.posts[name].solution
         exact = solution.exact if isinstance(solution.exact, str) else ""
-        request = Verify(slots=tuple(slots), exact=exact, params=solution.params)
+        request = Verify(slots=tuple(slots), own=own, exact=exact, params=solution.params)
         return cast(Verified, self._ask_referee(request, "verify"))
 
     def prepare(self, requests: dict[str, Prepare]) -> dict[str, Prepared | Failure]:
@@ -182,6 +224,57 @@ class ProcessCrew:
             return ChildFailed("time", "answered with times that no clock shows", "")
         return timed, elapsed
 
+    def poise(self, name: str, request: Poise) -> Poised | Failure:
+        """Have one worker warm up for a batch."""
+        limit = self._order.protocol.call_limit
+        failure = self._send(name, request, stage="poise")
+        return failure or cast(Poised, self._receive(name, stage="poise", limit=limit))
+
+    def batch(self, name: str, request: Go) -> float | Failure:
+        """Have one worker run a batch; the clock is ours, from the inputs to the last output.
+
+        On a host the inputs lie in memory that the worker gets with the request, and the clock
+        stops when the worker does; on a GPU they are put into the arena after the clock has
+        started, and it stops when the outputs are copied away.
+        """
+        memory = self._stage(request) if self._descriptor >= 0 else -1
+        start = time.perf_counter()
+        if memory < 0:
+            self._ask_referee(Stage(cache=request.cache), "stage")
+        failure = self._send(name, request, stage="batch", descriptor=memory)
+        limit = self._order.protocol.call_limit
+        reply = failure or self._receive(name, stage="batch", limit=limit, pause=False)
+        if memory < 0:
+            self._ask_referee(Keep(), "keep")
+        elif not failure:
+            self._halt(name)
+        elapsed = time.perf_counter() - start
+        self._pause(name)
+        return reply if isinstance(reply, ChildFailed | ReplyFailed) else elapsed
+
+    def cores_busy(self) -> dict[str, float]:
+        """Return how many cores each worker keeps busy unasked; looks once, later answers so."""
+        if not self._busy:
+            for child in self._workers.values():
+                child.resume()
+            time.sleep(_REST_SECONDS)
+            before = {name: child.cpu_seconds() for name, child in self._workers.items()}
+            time.sleep(_LOOK_SECONDS)
+            for name, child in self._workers.items():
+                self._busy[name] = (child.cpu_seconds() - before[name]) / _LOOK_SECONDS
+                child.pause()
+        return self._busy
+
+    def spoiled(self, slot: int) -> bool:
+        """Return whether inputs of this slot were changed that may not be; they are put back."""
+        verified = cast(Verified, self._ask_referee(Verify(slots=(slot,)), "verify"))
+        return bool(verified.changed)
+
+    def revive(self, name: str) -> None:
+        """Start a worker again that is gone."""
+        if name not in self._workers:
+            self.load([name])
+
     def dismiss(self, name: str) -> None:
         """End one worker; `load` starts a fresh one in its place."""
         child = self._workers.pop(name, None)
@@ -199,9 +292,10 @@ class ProcessCrew:
             self.dismiss(name)
         if hasattr(self, "_referee"):
             self._referee.close()
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        for descriptor in (self._descriptor, self._batch_memory):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._descriptor = self._batch_memory = -1
 
     def _ask(self, requests: Mapping[str, Bind | Prepare], *, stage: str) -> dict[str, Answer]:
         """Return everybody's reply to these requests, sent to all at once."""
@@ -214,10 +308,16 @@ class ProcessCrew:
         self.dismiss(name)
 
     def _send(
-        self, name: str, request: Load | Bind | Prepare | Time, *, stage: str
+        self,
+        name: str,
+        request: Load | Bind | Prepare | Time | Poise | Go,
+        *,
+        stage: str,
+        descriptor: int = -1,
     ) -> Failure | None:
         try:
-            self._workers[name].send(request, stage=stage)
+            self._workers[name].resume()
+            self._workers[name].send(request, stage=stage, descriptor=descriptor)
         except ChildFailed as failure:
             self.dismiss(name)
             return failure
@@ -244,8 +344,39 @@ class ProcessCrew:
                 replies[name] = self._receive(name, stage=stage, limit=limit, start=start)
         return replies
 
+    def _pause(self, name: str) -> None:
+        """Who is not asked does not run: it could only disturb, look on, or work ahead."""
+        if name in self._workers:
+            self._workers[name].pause()
+
+    def _halt(self, name: str) -> None:
+        """Stop a worker at once; `_pause` then looks for what it started."""
+        if name in self._workers:
+            self._workers[name].halt()
+
+    def _stage(self, request: Go) -> int:
+        """Have the referee put the inputs into memory that no worker has seen; return it.
+
+        An empty batch gets the memory of the batch before it: its pages are there already.
+        """
+        if request.empty:
+            return self._batch_memory
+        if self._batch_memory >= 0:
+            os.close(self._batch_memory)
+        self._batch_memory = os.memfd_create("roofmark-batch")
+        os.ftruncate(self._batch_memory, self._size)
+        stage = Stage(cache=request.cache, descriptor=0)
+        self._ask_referee(stage, "stage", descriptor=self._batch_memory)
+        return self._batch_memory
+
     def _receive(
-        self, name: str, *, stage: str, limit: float, start: float | None = None
+        self,
+        name: str,
+        *,
+        stage: str,
+        limit: float,
+        start: float | None = None,
+        pause: bool = True,
     ) -> Answer:
         expected = _REPLIES[stage]
         try:
@@ -257,13 +388,17 @@ class ProcessCrew:
         if not isinstance(reply, expected):
             self.dismiss(name)
             return ChildFailed(stage, f"answered {type(reply).__name__} out of turn", "")
+        if pause:
+            self._pause(name)
         return reply
 
-    def _ask_referee(self, request: Open | Draw | Verify, stage: str) -> object:
+    def _ask_referee(
+        self, request: Open | Draw | Stage | Keep | Verify, stage: str, *, descriptor: int = -1
+    ) -> object:
         # Chosen: the reference is trusted and may be slow; ten visits' time tells slow from stuck.
         limit = 10 * self._order.protocol.call_limit
         try:
-            return self._referee.ask(request, stage=stage, limit=limit)
+            return self._referee.ask(request, stage=stage, limit=limit, descriptor=descriptor)
         except (ChildFailed, ReplyFailed) as failure:
             own = request.exact if isinstance(request, Verify) else ""
             raise _reference_failed(own or self._order.definition.reference, failure) from failure
@@ -277,6 +412,7 @@ class ProcessCrew:
             entropy=order.entropy,
             size=arena,
             descriptor=self._descriptor,
+            flush=order.flush,
         )
         return cast(Opened, self._ask_referee(request, "open")).arena
 

@@ -17,10 +17,24 @@ import time
 from collections import deque
 from pathlib import Path
 
-from roofmark.bench.channel import ChannelClosed, has_unread, receive_reply, send
+from roofmark.bench.channel import (
+    NO_TOKEN,
+    TOKEN_BYTES,
+    ChannelClosed,
+    has_unread,
+    receive_reply,
+    send,
+)
 from roofmark.bench.descendants import MARK, end_tree
 from roofmark.bench.keeper import adopt_orphans
 from roofmark.bench.messages import Failed, Ready, Reply, Request
+from roofmark.bench.pausing import (
+    children_of,
+    cpu_seconds_below,
+    pause_below,
+    pause_process,
+    resume_below,
+)
 
 # Chosen: the last screens of a crash; a child that prints for ever costs this much and no more.
 _KEEP_BYTES = 16_000
@@ -74,6 +88,7 @@ class Child:
         self._memory = memory
         self._closed = False
         self._ready = False
+        self._token = NO_TOKEN
         self.over_memory = False
         environment = child_environment(folder, self._mark) | environment
         self._link, theirs = socket.socketpair()
@@ -88,14 +103,16 @@ class Child:
         self._said: deque[bytes] = deque()
         self._threads = [self._thread(self._drain), self._thread(self._watch)]
 
-    def send(self, request: Request, *, stage: str) -> None:
-        """Send a request without waiting. Raises: ChildFailed."""
+    def send(self, request: Request, *, stage: str, descriptor: int = -1) -> None:
+        """Send a request, and a descriptor with it, without waiting. Raises: ChildFailed."""
         if self._ready and has_unread(self._link):
             raise self._failure(stage, "sent more than was asked for, or closed its channel")
+        token = secrets.token_bytes(TOKEN_BYTES)
         try:
-            send(self._link, request)
+            send(self._link, request, token=token, descriptor=descriptor)
         except ChannelClosed as error:
             raise self._failure(stage, str(error)) from error
+        self._token = token
 
     def wait_ready(self, *, stage: str) -> None:
         """Wait until its own code is imported. Raises: ChildFailed."""
@@ -111,15 +128,34 @@ class Child:
         Raises: ChildFailed (dead or late; then killed), ReplyFailed.
         """
         self.wait_ready(stage=stage)
-        reply = self._receive(stage, limit, start)
+        reply = self._receive(stage, limit, start, token=self._token)
         if isinstance(reply, Failed):
             raise ReplyFailed(stage, reply)
         return reply
 
-    def ask(self, request: Request, *, stage: str, limit: float) -> Reply:
+    def ask(self, request: Request, *, stage: str, limit: float, descriptor: int = -1) -> Reply:
         """Send and receive."""
-        self.send(request, stage=stage)
+        self.send(request, stage=stage, descriptor=descriptor)
         return self.receive(stage=stage, limit=limit)
+
+    def halt(self) -> None:
+        """Stop the worker itself, and wait until it stands still."""
+        if not self._closed:
+            pause_process(self.pid)
+
+    def pause(self) -> None:
+        """Stop it and everything it started until `resume`."""
+        if not self._closed:
+            pause_below(self._process.pid)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        if not self._closed:
+            resume_below(self._process.pid)
+
+    def cpu_seconds(self) -> float:
+        """Return the CPU time that it and everything it started have taken."""
+        return cpu_seconds_below(self._process.pid)
 
     def log(self) -> str:
         """Return the end of what the child printed."""
@@ -139,10 +175,12 @@ class Child:
         if self._process.stdout:
             self._process.stdout.close()
 
-    def _receive(self, stage: str, limit: float, start: float | None = None) -> Reply:
+    def _receive(
+        self, stage: str, limit: float, start: float | None = None, *, token: bytes = NO_TOKEN
+    ) -> Reply:
         begun = time.monotonic() if start is None else start
         try:
-            return receive_reply(self._link, deadline=begun + limit)
+            return receive_reply(self._link, deadline=begun + limit, token=token)
         except TimeoutError as error:
             raise self._failure(stage, "", late=limit) from error
         except ChannelClosed as error:
@@ -246,8 +284,9 @@ def _ending(code: int) -> str:
 
 def _memory_below(keeper: int) -> int:
     """Return the resident memory of a keeper's worker, its children, and orphans of theirs."""
-    children = _children(keeper)
-    return sum(map(_resident, [*children, *(each for pid in children for each in _children(pid))]))
+    children = children_of(keeper)
+    below = (each for pid in children for each in children_of(pid))
+    return sum(map(_resident, [*children, *below]))
 
 
 def _resident(pid: int) -> int:
@@ -258,14 +297,3 @@ def _resident(pid: int) -> int:
         return 0
     found = (line.split() for line in text.splitlines() if line.startswith(("RssAn", "RssSh")))
     return sum(int(words[1]) for words in found) * 1024
-
-
-def _children(pid: int) -> list[int]:
-    """Return what any thread of the process forked; nothing where the kernel does not tell."""
-    found: list[int] = []
-    with contextlib.suppress(OSError):
-        for thread in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208 (often; it is much faster)
-            with contextlib.suppress(OSError):
-                text = Path(f"/proc/{pid}/task/{thread}/children").read_text()
-                found += map(int, text.split())
-    return found

@@ -42,7 +42,8 @@ def serve(link: socket.socket, answer: Answer) -> None:
     try:
         send(link, Ready(pid=os.getpid()))
         while True:
-            send(link, _answer(answer, receive_request(link)))
+            request, token = receive_request(link)
+            send(link, _answer(answer, request), token=token)
     except ChannelClosed:
         # Interpreter shutdown would run what a candidate left in atexit; there is no need.
         os._exit(0)

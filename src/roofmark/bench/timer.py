@@ -93,6 +93,22 @@ class CallTimer:
                 results.append(result)
         return Taken(samples, 1, results)
 
+    def run(self, slots: Slots, calls: int, cache: CacheState, *, empty: bool) -> list[Any]:
+        """Call one by one, as `take` does."""
+        results: list[Any] = []
+        with _collection_off():
+            for thunk, inputs in zip(slots.thunks[:calls], slots.inputs, strict=False):
+                if cache == "warm":
+                    warm(inputs)
+                results.append(None if empty else thunk())
+                self._wait()
+        return results
+
+    def poise(self, slots: Slots) -> None:
+        """Warm up, as `take` does."""
+        self._warm_up(slots.warm_up)
+        self._wait()
+
     def _warm_up(self, call: Thunk) -> None:
         """Call on a slot of its own; on a host for long enough that its threads have found cores.
 
@@ -156,6 +172,20 @@ class GraphTimer:
             return Taken([sample], self._calls, self._results)
         self._spin *= 2
         return Taken([sample], self._calls, self._results, [Discard(sample=0, reason=_EXPOSED)])
+
+    def run(self, slots: Slots, calls: int, cache: CacheState, *, empty: bool) -> list[Any]:
+        """Replay once, without the spinning kernel: nothing may run before the calls."""
+        if cache == "warm":
+            warm(tensor for inputs in slots.inputs for tensor in inputs)
+        if not empty:
+            self._graph.replay()
+        torch.cuda.synchronize()
+        return self._results
+
+    def poise(self, slots: Slots) -> None:
+        """Warm up, as `take` does."""
+        slots.warm_up()
+        torch.cuda.synchronize()
 
 
 @contextmanager
