@@ -74,8 +74,11 @@ class Ceiling(Record):
     measured: bool
 
 
-class Environment(Record):
-    """The machine, its software, and the ceilings measured on it. Every gap has its reason."""
+class Environment(Record, omit_defaults=True):
+    """The machine, its software, and the ceilings measured on it. Every gap has its reason.
+
+    isolation: what of workers the kernel bounds; empty in bundles of versions that did not say.
+    """
 
     device: Device
     cpu: Cpu
@@ -87,6 +90,7 @@ class Environment(Record):
     variables: dict[str, str]
     git: Git | Missing
     ceilings: tuple[Ceiling, ...]
+    isolation: tuple[str, ...] = ()
 
 
 # --- the build -----------------------------------------------------------------------------------

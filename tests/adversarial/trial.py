@@ -57,7 +57,7 @@ def mix(x, w, room):
 
 @dataclass(frozen=True)
 class Candidate:
-    """One file of the corpus. refused: codes of which one must refuse it; an honest one has none."""
+    """One file of the corpus. refused: codes of which one must refuse it; none if it is honest."""
 
     path: Path
     kind: str

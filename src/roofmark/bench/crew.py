@@ -13,6 +13,9 @@ from pathlib import Path
 from typing import Protocol as Interface
 from typing import cast
 
+import msgspec
+
+from roofmark.bench.confine import CAGE, Cage
 from roofmark.bench.messages import (
     ArenaHandle,
     Bind,
@@ -67,18 +70,22 @@ _REPLIES = {
 
 @dataclass(frozen=True)
 class Post:
-    """One worker's place in a crew: under which name it is recorded, and what it loads."""
+    """One worker's place in a crew: under which name it is recorded, and what it loads.
+
+    control: one of the study's wrong solutions, which share a worker.
+    """
 
     name: str
     solution: Solution
     folder: Path
     library: str = ""
     binary: str = ""
+    control: bool = False
 
 
 @dataclass(frozen=True)
 class Order:
-    """What every crew of a run has in common."""
+    """What every crew of a run has in common. hidden: folders that no worker may look into."""
 
     definition: Definition
     protocol: Protocol
@@ -87,6 +94,7 @@ class Order:
     scratch: Path
     entropy: str
     flush: int
+    hidden: tuple[Path, ...] = ()
     cores: tuple[int, ...] = field(default_factory=lambda: tuple(sorted(os.sched_getaffinity(0))))
 
 
@@ -437,10 +445,37 @@ class ProcessCrew:
         descriptors = (self._descriptor,) if self._descriptor >= 0 else ()
         # The arena and the flushing buffer are ours, not the candidate's.
         memory = self._order.protocol.memory_limit + self._size + self._order.flush
-        extra = _KEEP_MEMORY | (_SLEEP if name == "referee" else {})
+        extra = dict(_KEEP_MEMORY)
+        if name == "referee":
+            extra |= _SLEEP
+        else:
+            extra[CAGE] = msgspec.json.encode(self._cage(name, folder)).decode()
         return Child(
             module, folder=folder, memory=memory, descriptors=descriptors, environment=extra
         )
+
+    def _cage(self, name: str, folder: Path) -> Cage:
+        order = self._order
+        # Controls are the study's own, and one worker tries them all.
+        own = folder.parent if self.posts[name].control else folder
+        return Cage(
+            own=str(own),
+            hidden=(str(order.scratch), *map(str, order.hidden)),
+            writable=_writable(),
+            shared_memory=order.device == "cuda",
+            file_bytes=max(order.protocol.memory_limit, self._size),
+        )
+
+
+def _writable() -> tuple[str, ...]:
+    """Return what workers may write beside their own folder.
+
+    A library that compiles its kernels for minutes keeps them in the user's cache; the variable
+    names further such places, and is recorded as every variable of ours.
+    """
+    given = os.environ.get("ROOFMARK_WRITABLE", "").split(os.pathsep)
+    known = Path.home() / ".cache" / "flashinfer"
+    return (*filter(None, given), *([str(known)] if known.is_dir() else []))
 
 
 Recruit = Callable[[Order, list[Post], int], ProcessCrew]

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from roofmark.bench.clocks import Ticks, parse_ticks, share_stolen
+from roofmark.bench.confine import offered
 from roofmark.bench.cpu import collect_cpu
 from roofmark.bench.examination import Line
 from roofmark.bench.host import Host
@@ -73,6 +74,7 @@ def examine_isolation(
         _feature("landlock", f"ABI {abi}" if isinstance(abi, int) else abi),
         _feature("seccomp", "available" if seccomp else Missing(reason="not in this kernel")),
         _feature("user namespaces", read_user_namespaces(host)),
+        Line(state="ok", name="workers", found=f"bounded: {', '.join(offered())}"),
     )
 
 

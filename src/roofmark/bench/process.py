@@ -81,7 +81,8 @@ class Child:
     ) -> None:
         """Start `module` in `folder`; it inherits `descriptors` and nothing else.
 
-        memory: bytes that it may hold, shared ones included.
+        memory: bytes that it may hold, shared ones included. environment: replaces ours by name;
+        a cage in it confines the child (confine.py).
         """
         adopt_orphans()
         self._mark = f"{os.getpid()}-{secrets.token_hex(8)}"
@@ -266,6 +267,8 @@ def child_environment(folder: Path, mark: str) -> dict[str, str]:
         "TMPDIR": str(temporary),
         "TRITON_CACHE_DIR": str(folder / "triton-cache"),
         "TORCHINDUCTOR_CACHE_DIR": str(folder / "inductor-cache"),
+        "TORCH_EXTENSIONS_DIR": str(folder / "torch-extensions"),
+        "CUDA_CACHE_PATH": str(folder / "cuda-cache"),
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUNBUFFERED": "1",
         MARK: mark,

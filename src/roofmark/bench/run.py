@@ -196,7 +196,7 @@ class _Runner:
 
     @staticmethod
     def _as_control(post: Post) -> Post:
-        return Post(_CONTROL, post.solution, post.folder, post.library, post.binary)
+        return Post(_CONTROL, post.solution, post.folder, post.library, post.binary, control=True)
 
     # --- one process set -------------------------------------------------------------------------
     def _run_process(self, process: int, pending: list[Workload]) -> None:
@@ -285,6 +285,8 @@ class _Runner:
             scratch=scratch,
             entropy=self.job.run.entropy,
             flush=self.sizes.flush,
+            # With the run's entropy, which lies in the bundle, one could draw every value oneself.
+            hidden=(self.job.writer.path,),
         )
 
     def _task(self, workload: Workload, names: list[str], where: str) -> Task:

@@ -19,6 +19,7 @@ from roofmark.bench.crew import Crew
 from roofmark.bench.ledger import Ledger
 from roofmark.bench.messages import Draw, Go, Poise, Poised
 from roofmark.bench.plan import deciding_tier
+from roofmark.bench.process import ChildFailed, ReplyFailed
 from roofmark.evidence import Batch, Sign
 from roofmark.study import Tier
 
@@ -103,10 +104,10 @@ def _timed(crew: Crew, name: str, go: Go, ledger: Ledger) -> float | None:
     if poised.absent:
         return None
     seconds = crew.batch(name, go)
-    if isinstance(seconds, float):
-        return seconds
-    ledger.failure = seconds
-    return None
+    if isinstance(seconds, ChildFailed | ReplyFailed):
+        ledger.failure = seconds
+        return None
+    return seconds
 
 
 def _agrees(ledger: Ledger, tier: Tier) -> bool:

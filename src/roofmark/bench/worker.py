@@ -155,7 +155,7 @@ class Worker:
         return Gone()
 
     def _batch_timer(self, tier: Tier) -> CallTimer | GraphTimer | None:
-        """Return what runs batches for a tier: spans of kernels are told from outside by a graph."""
+        """Return what runs batches for a tier; outside, only a graph shows spans of kernels."""
         timer = self.timers.get("graph" if tier == "kernel" else tier)
         return timer if isinstance(timer, CallTimer | GraphTimer) else None
 
