@@ -16,7 +16,9 @@ import resource
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from roofmark.bench.system_calls import forbid_calls
+import msgspec
+
+from roofmark.bench.system_calls import forbid_calls, known_machine
 from roofmark.records import Record
 
 # Source: landlock_create_ruleset(2) and following; the numbers are the same on all architectures.
@@ -53,6 +55,22 @@ class Cage(Record):
     file_bytes: int = 2**33
 
 
+def in_words(cage: Cage) -> str:
+    """Return a cage as the environment variable holds it."""
+    return msgspec.json.encode(cage).decode()
+
+
+def writable_places() -> tuple[str, ...]:
+    """Return what workers may write beside their own folder.
+
+    A library that compiles its kernels for minutes keeps them in the user's cache; the variable
+    ROOFMARK_WRITABLE names further places, and is recorded as every variable of ours.
+    """
+    given = os.environ.get("ROOFMARK_WRITABLE", "").split(os.pathsep)
+    known = Path.home() / ".cache" / "flashinfer"
+    return (*filter(None, given), *([str(known)] if known.is_dir() else []))
+
+
 def confine(cage: Cage) -> tuple[str, ...]:
     """Give up what the cage does not grant; return what is enforced."""
     enforced: list[str] = []
@@ -71,7 +89,8 @@ def confine(cage: Cage) -> tuple[str, ...]:
 def offered() -> tuple[str, ...]:
     """Return what `confine` would enforce on this machine; restricts nothing."""
     version = landlock_version()
-    return ("file size", *(_words(version) if version > 0 else ()), "system calls")
+    calls = ("system calls",) if known_machine() else ()
+    return ("file size", *(_words(version) if version > 0 else ()), *calls)
 
 
 def landlock_version() -> int:

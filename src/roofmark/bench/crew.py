@@ -1,21 +1,16 @@
 """A crew: one set of fresh processes, the referee's and one for each solution, side by side.
 
-In: what to run. Out: replies. This is the seam of the bench: `measure.py` speaks to a crew and to
-nothing else, so tests can put one in place that never starts a process.
+In: what to run. Out: replies, as seam.py declares them. Whoever is not asked anything is stopped.
 """
 
 import math
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol as Interface
 from typing import cast
 
-import msgspec
-
-from roofmark.bench.confine import CAGE, Cage
+from roofmark.bench.confine import CAGE, Cage, in_words, writable_places
 from roofmark.bench.messages import (
     ArenaHandle,
     Bind,
@@ -38,11 +33,10 @@ from roofmark.bench.messages import (
     Verified,
     Verify,
 )
+from roofmark.bench.orders import Order, Post
 from roofmark.bench.process import Child, ChildFailed, ReplyFailed
+from roofmark.bench.seam import Failure
 from roofmark.errors import Problem, StudyError
-from roofmark.study import Definition, Device, Protocol, Solution
-
-Failure = ChildFailed | ReplyFailed
 
 # Memory that a process once had stays with it. glibc gives large blocks back to the kernel and
 # takes them again one page fault at a time, or keeps them, depending on what else was ever
@@ -66,83 +60,6 @@ _REPLIES = {
     "poise": Poised,
     "batch": Gone,
 }
-
-
-@dataclass(frozen=True)
-class Post:
-    """One worker's place in a crew: under which name it is recorded, and what it loads.
-
-    control: one of the study's wrong solutions, which share a worker.
-    """
-
-    name: str
-    solution: Solution
-    folder: Path
-    library: str = ""
-    binary: str = ""
-    control: bool = False
-
-
-@dataclass(frozen=True)
-class Order:
-    """What every crew of a run has in common. hidden: folders that no worker may look into."""
-
-    definition: Definition
-    protocol: Protocol
-    device: Device
-    reference_folder: Path
-    scratch: Path
-    entropy: str
-    flush: int
-    hidden: tuple[Path, ...] = ()
-    cores: tuple[int, ...] = field(default_factory=lambda: tuple(sorted(os.sched_getaffinity(0))))
-
-
-class Crew(Interface):
-    """What `measure.py` needs of a crew."""
-
-    def draw(self, request: Draw) -> None:
-        """Have the referee fill slots. Raises: StudyError when the reference fails."""
-        ...
-
-    def verify(self, name: str, slots: Iterable[int], *, own: int = -1) -> Verified:
-        """Have the referee compare what a worker put into these slots.
-
-        own: its warm-up slot, if no other worker ran.
-        """
-        ...
-
-    def prepare(self, requests: dict[str, Prepare]) -> dict[str, Prepared | Failure]:
-        """Have workers prepare, all at once."""
-        ...
-
-    def time(self, name: str, request: Time) -> tuple[Timed, float] | Failure:
-        """Have one worker time a visit; also the seconds that it took by our own clock."""
-        ...
-
-    def poise(self, name: str, request: Poise) -> Poised | Failure:
-        """Have one worker warm up for a batch."""
-        ...
-
-    def batch(self, name: str, request: Go) -> float | Failure:
-        """Have one worker run a batch; return the seconds that it took by our own clock."""
-        ...
-
-    def cores_busy(self) -> dict[str, float]:
-        """Return how many cores each worker keeps busy while nobody asks it anything."""
-        ...
-
-    def spoiled(self, slot: int) -> bool:
-        """Return whether inputs of this slot were changed that may not be; they are put back."""
-        ...
-
-    def revive(self, name: str) -> None:
-        """Start a worker again that is gone."""
-        ...
-
-    def pid(self, name: str) -> int:
-        """Return a worker's process id, or 0 when it is gone."""
-        ...
 
 
 class ProcessCrew:
@@ -411,6 +328,17 @@ class ProcessCrew:
             own = request.exact if isinstance(request, Verify) else ""
             raise _reference_failed(own or self._order.definition.reference, failure) from failure
 
+    def _cage(self, name: str, folder: Path) -> Cage:
+        order = self._order
+        return Cage(
+            # Controls are the study's own, and one worker tries them all.
+            own=str(folder.parent if self.posts[name].control else folder),
+            hidden=(str(order.scratch), *map(str, order.hidden)),
+            writable=writable_places(),
+            shared_memory=order.device == "cuda",
+            file_bytes=max(order.protocol.memory_limit, self._size),
+        )
+
     def _open(self, arena: int) -> ArenaHandle:
         order = self._order
         request = Open(
@@ -449,33 +377,10 @@ class ProcessCrew:
         if name == "referee":
             extra |= _SLEEP
         else:
-            extra[CAGE] = msgspec.json.encode(self._cage(name, folder)).decode()
+            extra[CAGE] = in_words(self._cage(name, folder))
         return Child(
             module, folder=folder, memory=memory, descriptors=descriptors, environment=extra
         )
-
-    def _cage(self, name: str, folder: Path) -> Cage:
-        order = self._order
-        # Controls are the study's own, and one worker tries them all.
-        own = folder.parent if self.posts[name].control else folder
-        return Cage(
-            own=str(own),
-            hidden=(str(order.scratch), *map(str, order.hidden)),
-            writable=_writable(),
-            shared_memory=order.device == "cuda",
-            file_bytes=max(order.protocol.memory_limit, self._size),
-        )
-
-
-def _writable() -> tuple[str, ...]:
-    """Return what workers may write beside their own folder.
-
-    A library that compiles its kernels for minutes keeps them in the user's cache; the variable
-    names further such places, and is recorded as every variable of ours.
-    """
-    given = os.environ.get("ROOFMARK_WRITABLE", "").split(os.pathsep)
-    known = Path.home() / ".cache" / "flashinfer"
-    return (*filter(None, given), *([str(known)] if known.is_dir() else []))
 
 
 Recruit = Callable[[Order, list[Post], int], ProcessCrew]

@@ -6,9 +6,9 @@ wrong once stays wrong; only one without a fault ends as `Passed` and has a spee
 
 from dataclasses import dataclass, field
 
-from roofmark.bench.crew import Failure
 from roofmark.bench.messages import OutputError, Verified
 from roofmark.bench.process import ChildFailed
+from roofmark.bench.seam import Failure
 from roofmark.evidence import (
     Batch,
     Build,

@@ -9,11 +9,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from roofmark.bench.crew import Crew
 from roofmark.bench.ledger import Ledger, Reading
 from roofmark.bench.messages import Bind, Draw, Prepare, Prepared, Time, Timed
 from roofmark.bench.plan import Block, plan_blocks, tiers_on
 from roofmark.bench.process import ChildFailed
+from roofmark.bench.seam import Crew
 from roofmark.bench.witness import note_restless, take_batches
 from roofmark.evidence import Visit
 from roofmark.study import Device, Protocol, Workload
@@ -112,7 +112,8 @@ def _try_alone(crew: Crew, task: Task, name: str, ledgers: dict[str, Ledger]) ->
     if time.monotonic() > task.limit or (died and not crew.spoiled(task.names.index(name))):
         return
     ledgers[name] = Ledger()
-    crew.revive(name)
+    if died:
+        crew.revive(name)
     _first_calls(crew, task, [name], ledgers, weights=False)
 
 

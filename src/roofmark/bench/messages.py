@@ -49,7 +49,7 @@ class Open(Record, tag="open"):
     entropy: str
     size: Bytes
     descriptor: int
-    flush: Bytes
+    flush: Bytes = 0
 
 
 class Draw(Record, tag="draw"):

@@ -17,9 +17,10 @@ from typing import Literal
 
 from roofmark.bench.build import BuildError
 from roofmark.bench.clocks import open_clock_reader
-from roofmark.bench.crew import Order, Post, ProcessCrew, Recruit
+from roofmark.bench.crew import ProcessCrew, Recruit
 from roofmark.bench.ledger import Ledger, Reading, failed_outcome
 from roofmark.bench.measure import Task, Watch, measure_workload, prove_solutions
+from roofmark.bench.orders import Order, Post
 from roofmark.bench.scratch import open_scratch
 from roofmark.bench.sizes import Sizes
 from roofmark.bench.workshop import Workshop, skip_reason

@@ -34,6 +34,11 @@ _NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT = 0, 4, 16
 _FAMILIES = (1, 16)
 
 
+def known_machine() -> bool:
+    """Return whether the numbers of this machine's calls are known here."""
+    return platform.machine() in _MACHINES
+
+
 def forbid_calls() -> bool:
     """Install the filter; return whether it is in force. `no_new_privs` has to be set."""
     machine = platform.machine()

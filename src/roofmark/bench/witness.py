@@ -15,11 +15,11 @@ from collections.abc import Mapping
 from statistics import median
 from typing import TYPE_CHECKING
 
-from roofmark.bench.crew import Crew
 from roofmark.bench.ledger import Ledger
 from roofmark.bench.messages import Draw, Go, Poise, Poised
 from roofmark.bench.plan import deciding_tier
 from roofmark.bench.process import ChildFailed, ReplyFailed
+from roofmark.bench.seam import Crew
 from roofmark.evidence import Batch, Sign
 from roofmark.study import Tier
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from roofmark.bench.build import build_library
-from roofmark.bench.crew import Post
+from roofmark.bench.orders import Post
 from roofmark.bundle import BundleWriter
 from roofmark.evidence import Build, Environment
 from roofmark.records import Missing

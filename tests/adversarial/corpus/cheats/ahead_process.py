@@ -26,9 +26,6 @@ def helper():
 
 def start(x, w):
     global made, flags
-    arena = torch.empty(0, dtype=torch.uint8).set_(x.untyped_storage())
-    step = (w.data_ptr() - x.data_ptr()) + 2 * w.nbytes  # far enough to reach the next slots
-    del arena, step
     made = torch.zeros(64, *x.shape).share_memory_()
     flags = torch.zeros(64).share_memory_()
 

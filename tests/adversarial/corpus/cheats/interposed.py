@@ -38,7 +38,7 @@ def forward(inner, outer):
         head = read(inner, 4)
         data = read(inner, struct.unpack("<I", head)[0])
         try:
-            token, message = data[:-0 or None], None
+            token, message = data[: -0 or None], None
             for cut in (0, 16):
                 try:
                     message, token = msgspec.msgpack.decode(data[cut:]), data[:cut]

@@ -6,6 +6,7 @@ device: cuda
 """
 
 import torch
+
 from roofmark.bench import timer
 
 plain = timer.GraphTimer.take

@@ -5,8 +5,9 @@ refused: RM504 RM505
 device: both
 """
 
-import roofmark.bench.timer
 import torch
+
+import roofmark.bench.timer
 
 with open(roofmark.bench.timer.__file__, "r+b"):
     pass

@@ -6,6 +6,7 @@ device: both
 """
 
 import torch
+
 from roofmark.bench import cache
 
 cache.Flusher.flush = lambda self: None

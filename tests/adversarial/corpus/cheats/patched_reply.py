@@ -6,6 +6,7 @@ device: both
 """
 
 import torch
+
 from roofmark.bench import worker
 
 Plain = worker.Timed

@@ -5,9 +5,10 @@ refused: RM508 RM510
 device: both
 """
 
+import sys
+
 import msgspec
 import torch
-import sys
 
 serve = sys.modules["__main__"]
 plain = serve.send

@@ -6,6 +6,7 @@ device: cpu
 """
 
 import torch
+
 from roofmark.bench import timer
 
 keep = timer.CallTimer.take.__code__

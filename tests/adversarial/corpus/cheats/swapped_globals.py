@@ -9,6 +9,7 @@ import time
 import types
 
 import torch
+
 from roofmark.bench import timer
 
 plain = time.perf_counter_ns
