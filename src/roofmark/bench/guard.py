@@ -19,6 +19,7 @@ import torch
 
 # Chosen: room for the jump that a detour writes over a function's beginning.
 _HEAD = 16
+_PERSISTING_L2 = 6  # Source: cuda.h, CU_LIMIT_PERSISTING_L2_CACHE_SIZE
 _C_FUNCTIONS = ("clock_gettime", "gettimeofday", "nanosleep", "write", "send", "sendmsg")
 _OURS = ("worker", "serve", "timer", "cache", "channel", "load", "arena", "guard")
 _NAMES: tuple[tuple[Any, str], ...] = (
@@ -48,6 +49,15 @@ def find_patches() -> tuple[str, ...]:
     now = dict(_found())
     changed = [name for name, value in _BEFORE.items() if now.get(name) != value]
     return tuple(changed[:10])
+
+
+def device_changes() -> str:
+    """Say what is left behind on the GPU that serves this process alone, or nothing."""
+    driver = ctypes.CDLL("libcuda.so.1")
+    size = ctypes.c_size_t(0)
+    if driver.cuCtxGetLimit(ctypes.byref(size), _PERSISTING_L2) != 0 or size.value == 0:
+        return ""
+    return f"{size.value / 2**20:.0f} MiB of the L2 cache are set aside for data that persists"
 
 
 def _found() -> Iterator[tuple[str, Any]]:

@@ -72,8 +72,10 @@ class Ledger:
         """Keep signs, each once."""
         self.signs += [sign for sign in signs if sign not in self.signs]
 
-    def note_patches(self, names: tuple[str, ...]) -> None:
-        """Keep what a worker found to be replaced in itself."""
+    def note_changes(self, names: tuple[str, ...], device: str) -> None:
+        """Keep what a worker found to be replaced in itself, and changed on its device."""
+        if device:
+            self.note(Sign(kind="device", text=device))
         if names:
             text = f"{', '.join(name[:80] for name in names[:5])} were replaced in the worker"
             self.note(Sign(kind="patched", text=text))

@@ -168,7 +168,7 @@ def _run_block(
         done = range(task.first, task.first + calls)
         own = task.names.index(name)
         if ledger.take(crew.verify(name, done, own=own), calls, timed=True):
-            ledger.note_patches(timed.patched)
+            ledger.note_changes(timed.patched, timed.device)
             visit = _visit(block, position, start, timed, elapsed)
             ledger.enter(block.tier, visit, timed.clock, reading)
 

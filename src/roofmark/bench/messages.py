@@ -210,13 +210,17 @@ class Prepared(Record, tag="prepared"):
 
 
 class Timed(Record, tag="timed"):
-    """Samples in order, seconds per call; `calls` stand behind each."""
+    """Samples in order, seconds per call; `calls` stand behind each.
+
+    patched, device: what was replaced in the worker, or changed on the device, as far as it sees.
+    """
 
     samples: tuple[Seconds, ...]
     calls: int
     clock: str
     discarded: tuple[Discard, ...]
     patched: tuple[str, ...] = ()
+    device: str = ""
 
 
 class Poised(Record, tag="poised"):

@@ -43,6 +43,8 @@ _LOOK_SECONDS = 0.1
 # Chosen: a dozen children that import torch at once from a cold disk take a minute; what takes
 # three is stuck. It is our own code that takes this time, so no limit of the protocol counts it.
 START_SECONDS = 180.0
+# Chosen: compilers that a library starts for all cores of a large host; a fork bomb has thousands.
+_MOST_PROCESSES = 512
 # Chosen: honest output fits many times over; a flood beyond it is read slowly, so that it holds up
 # the child that prints and not the machine that measures.
 _FLOOD_BYTES = 1_000_000
@@ -90,7 +92,7 @@ class Child:
         self._closed = False
         self._ready = False
         self._token = NO_TOKEN
-        self.over_memory = False
+        self._excess = ""
         environment = child_environment(folder, self._mark) | environment
         self._link, theirs = socket.socketpair()
         with theirs:
@@ -195,9 +197,8 @@ class Child:
                 self._process.wait(timeout=2)
         code = self._process.poll()
         self.close()
-        if self.over_memory:
-            reason = f"took more than {self._memory / 2**30:.1f} GiB of memory and was killed"
-            return ChildFailed(stage, reason, self.log())
+        if self._excess:
+            return ChildFailed(stage, f"{self._excess} and was killed", self.log())
         if late:
             reason = f"did not answer within {late:g} s and was killed"
             return ChildFailed(stage, reason, self.log(), late=late)
@@ -229,8 +230,8 @@ class Child:
 
     def _watch(self) -> None:
         while self._process.poll() is None:
-            if _memory_below(self._process.pid) > self._memory:
-                self.over_memory = True
+            self._excess = _excess(self._process.pid, self._memory)
+            if self._excess:
                 with contextlib.suppress(OSError):
                     # Its keeper ends the rest.
                     os.kill(self.pid or self._process.pid, signal.SIGKILL)
@@ -285,11 +286,16 @@ def _ending(code: int) -> str:
     return f"was killed by signal {-code} ({signal.strsignal(-code) or 'a real-time signal'})"
 
 
-def _memory_below(keeper: int) -> int:
-    """Return the resident memory of a keeper's worker, its children, and orphans of theirs."""
+def _excess(keeper: int, memory: int) -> str:
+    """Return what a keeper's worker, its children, and orphans of theirs have taken too much of."""
     children = children_of(keeper)
     below = (each for pid in children for each in children_of(pid))
-    return sum(map(_resident, [*children, *below]))
+    found = [*children, *below]
+    if len(found) > _MOST_PROCESSES:
+        return f"started more than {_MOST_PROCESSES} processes"
+    if sum(map(_resident, found)) > memory:
+        return f"took more than {memory / 2**30:.1f} GiB of memory"
+    return ""
 
 
 def _resident(pid: int) -> int:

@@ -13,7 +13,7 @@ import torch
 
 from roofmark.bench.arena import Arena, open_arena, swap_memory
 from roofmark.bench.cache import Flusher
-from roofmark.bench.guard import find_patches, take_references
+from roofmark.bench.guard import device_changes, find_patches, take_references
 from roofmark.bench.layout import Layout, plan_layout
 from roofmark.bench.load import Bound, Entry, load_entry
 from roofmark.bench.messages import (
@@ -126,6 +126,7 @@ class Worker:
             clock=timer.clock,
             discarded=tuple(taken.discarded),
             patched=find_patches(),
+            device=device_changes() if self.arena.data.is_cuda else "",
         )
 
     def poise(self, request: Poise) -> Poised:
