@@ -1,4 +1,4 @@
-"""A part of the corpus, tried for real: cheats lose by a rule that fits, honest ones are not accused.
+"""A part of the corpus, tried for real: cheats lose by a rule that fits, honest ones do not.
 
 `benchmarks/integrity.py` tries all of it, with repetitions.
 """
