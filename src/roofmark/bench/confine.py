@@ -88,7 +88,11 @@ def confine(cage: Cage) -> tuple[str, ...]:
 
 def offered() -> tuple[str, ...]:
     """Return what `confine` would enforce on this machine; restricts nothing."""
-    version = landlock_version()
+    return bounds(landlock_version())
+
+
+def bounds(version: int) -> tuple[str, ...]:
+    """Return what `confine` enforces with this version of landlock (0: none)."""
     calls = ("system calls",) if known_machine() else ()
     return ("file size", *(_words(version) if version > 0 else ()), *calls)
 
