@@ -144,7 +144,7 @@ def _write_study(candidates: list[Candidate], folder: Path, device: Device, proc
         more = {".cpp": ', sources=("mix.h",)', ".cu": ', sources=("mix_cuda.h",)'}
         extra = more.get(each.path.suffix, "")
         lines.append(f'rm.Solution("{each.name}", "{each.path.name}::mix"{extra})')
-    d, n, calls = (256, 64, 4) if device == "cpu" else (1024, 256, 4)
+    d, n, calls = (256, 64, 8) if device == "cpu" else (1024, 256, 8)
     text = _STUDY.format(
         solutions=",\n        ".join(lines), processes=processes, calls=calls, d=d, n=n
     )

@@ -17,6 +17,7 @@ from roofmark.bench.messages import (
     Draw,
     Go,
     Gone,
+    Hide,
     IsBound,
     Keep,
     Load,
@@ -35,8 +36,7 @@ from roofmark.bench.messages import (
 )
 from roofmark.bench.orders import Order, Post
 from roofmark.bench.process import Child, ChildFailed, ReplyFailed
-from roofmark.bench.seam import Failure
-from roofmark.errors import Problem, StudyError
+from roofmark.bench.seam import Failure, reference_failed
 
 # Memory that a process once had stays with it. glibc gives large blocks back to the kernel and
 # takes them again one page fault at a time, or keeps them, depending on what else was ever
@@ -150,7 +150,9 @@ class ProcessCrew:
         return timed, elapsed
 
     def poise(self, name: str, request: Poise) -> Poised | Failure:
-        """Have one worker warm up for a batch."""
+        """Have one worker warm up for a batch, while its inputs are out of reach."""
+        if self._descriptor < 0:
+            self._ask_referee(Hide(), "hide")
         limit = self._order.protocol.call_limit
         failure = self._send(name, request, stage="poise")
         return failure or cast(Poised, self._receive(name, stage="poise", limit=limit))
@@ -318,7 +320,11 @@ class ProcessCrew:
         return reply
 
     def _ask_referee(
-        self, request: Open | Draw | Stage | Keep | Verify, stage: str, *, descriptor: int = -1
+        self,
+        request: Open | Draw | Stage | Hide | Keep | Verify,
+        stage: str,
+        *,
+        descriptor: int = -1,
     ) -> object:
         # Chosen: the reference is trusted and may be slow; ten visits' time tells slow from stuck.
         limit = 10 * self._order.protocol.call_limit
@@ -326,7 +332,7 @@ class ProcessCrew:
             return self._referee.ask(request, stage=stage, limit=limit, descriptor=descriptor)
         except (ChildFailed, ReplyFailed) as failure:
             own = request.exact if isinstance(request, Verify) else ""
-            raise _reference_failed(own or self._order.definition.reference, failure) from failure
+            raise reference_failed(own or self._order.definition.reference, failure) from failure
 
     def _cage(self, name: str, folder: Path) -> Cage:
         order = self._order
@@ -385,16 +391,3 @@ class ProcessCrew:
 
 Recruit = Callable[[Order, list[Post], int], ProcessCrew]
 """Starts a crew for an order and posts, with an arena of that many bytes."""
-
-
-def _reference_failed(entry: str, failure: Failure) -> StudyError:
-    log = failure.reply.log if isinstance(failure, ReplyFailed) else failure.log
-    return StudyError(
-        Problem(
-            code="RM112",
-            fact=f"the reference failed while the referee was asked to {failure.stage}: {failure}",
-            where=f"{entry}\n{log}".rstrip(),
-            meaning="Without a reference nothing can be checked, so nothing is measured.",
-            mend="Run the reference by itself on inputs of these shapes and mend it.",
-        )
-    )

@@ -77,6 +77,10 @@ class Stage(Record, tag="stage"):
     descriptor: int = -1
 
 
+class Hide(Record, tag="hide"):
+    """Take the inputs out of the arena again; `Stage` puts them back."""
+
+
 class Keep(Record, tag="keep"):
     """Copy all outputs away, now; the next `Verify` compares the copies."""
 
@@ -106,7 +110,7 @@ class Drawn(Record, tag="drawn"):
 
 
 class Staged(Record, tag="staged"):
-    """Hidden inputs are in place."""
+    """Hidden inputs are in place, or out of it again."""
 
 
 class Kept(Record, tag="kept"):
@@ -248,7 +252,7 @@ class Failed(Record, tag="failed"):
     log: str
 
 
-Request = Open | Draw | Stage | Keep | Verify | Load | Bind | Prepare | Time | Poise | Go
+Request = Open | Draw | Stage | Hide | Keep | Verify | Load | Bind | Prepare | Time | Poise | Go
 Reply = (
     Ready
     | Opened

@@ -1,8 +1,8 @@
 """The referee: the process that draws inputs, owns the reference and compares outputs.
 
-In: `Open`, `Draw`, `Stage`, `Keep`, `Verify`. Out: `Opened`, `Drawn`, `Staged`, `Kept`, `Verified`.
-No candidate's code ever runs here, so nothing a candidate does to its own process can change what
-is expected of it.
+In: `Open`, `Draw`, `Stage`, `Hide`, `Keep`, `Verify`. Out: `Opened`, `Drawn`, `Staged`, `Kept`,
+`Verified`. No candidate's code ever runs here, so nothing a candidate does to its own process can
+change what is expected of it.
 
 Weights are drawn once, with the first draw; later draws put them back as they were.
 """
@@ -26,6 +26,7 @@ from roofmark.bench.layout import Layout, Place, plan_layout
 from roofmark.bench.messages import (
     Draw,
     Drawn,
+    Hide,
     Keep,
     Kept,
     Open,
@@ -86,6 +87,8 @@ class Referee:
                 return self.draw(request)
             case Stage():
                 return self.stage(request)
+            case Hide():
+                return self.hide()
             case Keep():
                 return self.keep()
             case Verify():
@@ -138,23 +141,29 @@ class Referee:
         self.exact.clear()
         self.expected = self._expect(range(request.expect), self.reference)
         if request.hidden:
-            for place in self.layout.inputs:
-                self._stacked(place).zero_()
+            self.hide()
         self._poison(self.slots)
         if request.first == 0:
             self.warm = WarmSlots(self.arena.data, self.layout.stride, request.expect)
         return Drawn()
 
     def stage(self, request: Stage) -> Staged:
-        """Put the hidden inputs into fresh memory, or into the arena, and poison the outputs."""
+        """Put the hidden inputs into fresh memory, with poisoned outputs, or into the arena."""
         if request.descriptor >= 0:
             self.arena = map_memory(request.descriptor, self.home.data.numel())
             os.close(request.descriptor)
+            self._poison(self.slots)
         for place in self.layout.inputs:
             self._stacked(place).copy_(self.pristine[place.name])
-        self._poison(self.slots)
         if request.cache == "cold":
             self.flusher.flush()
+        self._synchronize()
+        return Staged()
+
+    def hide(self) -> Staged:
+        """Take the inputs of the drawn slots out of the arena."""
+        for place in self.layout.inputs:
+            self._stacked(place).zero_()
         self._synchronize()
         return Staged()
 

@@ -19,6 +19,7 @@ from roofmark.bench.messages import (
     Verified,
 )
 from roofmark.bench.process import ChildFailed, ReplyFailed
+from roofmark.errors import Problem, StudyError
 
 Failure = ChildFailed | ReplyFailed
 
@@ -68,3 +69,17 @@ class Crew(Interface):
     def pid(self, name: str) -> int:
         """Return a worker's process id, or 0 when it is gone."""
         ...
+
+
+def reference_failed(entry: str, failure: Failure) -> StudyError:
+    """Return the error of a study whose reference does not work."""
+    log = failure.reply.log if isinstance(failure, ReplyFailed) else failure.log
+    return StudyError(
+        Problem(
+            code="RM112",
+            fact=f"the reference failed while the referee was asked to {failure.stage}: {failure}",
+            where=f"{entry}\n{log}".rstrip(),
+            meaning="Without a reference nothing can be checked, so nothing is measured.",
+            mend="Run the reference by itself on inputs of these shapes and mend it.",
+        )
+    )

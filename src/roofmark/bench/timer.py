@@ -102,6 +102,8 @@ class CallTimer:
                     warm(inputs)
                 results.append(None if empty else thunk())
                 self._wait()
+        if empty and self._wait is not _nothing:
+            _touch_device()
         return results
 
     def poise(self, slots: Slots) -> None:
@@ -177,7 +179,9 @@ class GraphTimer:
         """Replay once, without the spinning kernel: nothing may run before the calls."""
         if cache == "warm":
             warm(tensor for inputs in slots.inputs for tensor in inputs)
-        if not empty:
+        if empty:
+            _touch_device()
+        else:
             self._graph.replay()
         torch.cuda.synchronize()
         return self._results
@@ -196,6 +200,11 @@ def _collection_off() -> Generator[None]:
         yield
     finally:
         gc.enable()
+
+
+def _touch_device() -> None:
+    """Run the smallest kernel: that the device turns from one process to another takes time too."""
+    torch.empty(1, device="cuda").zero_()
 
 
 def _nothing() -> None:
