@@ -14,6 +14,8 @@ import threading
 import msgspec
 import torch
 
+TOKEN = 16
+
 
 def read(link, size):
     data = b""
@@ -25,34 +27,28 @@ def read(link, size):
     return data
 
 
-def halve(value):
-    if isinstance(value, dict):
-        return {key: halve(each) for key, each in value.items()} | (
-            {"samples": [s / 2 for s in value["samples"]]} if "samples" in value else {}
-        )
-    return [halve(each) for each in value] if isinstance(value, list) else value
+def halve(message):
+    if "samples" in message:
+        message["samples"] = [sample / 2 for sample in message["samples"]]
+    return message
 
 
 def forward(inner, outer):
     while True:
-        head = read(inner, 4)
-        data = read(inner, struct.unpack("<I", head)[0])
-        try:
-            token, message = data[: -0 or None], None
-            for cut in (0, 16):
-                try:
-                    message, token = msgspec.msgpack.decode(data[cut:]), data[:cut]
-                    break
-                except msgspec.MsgspecError:
-                    continue
-            data = token + msgspec.msgpack.encode(halve(message)) if message else data
-        finally:
-            outer.sendall(struct.pack("<I", len(data)) + data)
+        data = read(inner, *struct.unpack("<I", read(inner, 4)))
+        message = halve(msgspec.msgpack.decode(data[TOKEN:]))
+        data = data[:TOKEN] + msgspec.msgpack.encode(message)
+        outer.sendall(struct.pack("<I", len(data)) + data)
 
 
 def backward(outer, inner):
     while True:
-        inner.sendall(outer.recv(65536))
+        data, handed, _, _ = socket.recv_fds(outer, 65536, 4)
+        if not data:
+            os._exit(0)
+        socket.send_fds(inner, [data], handed)
+        for each in handed:
+            os.close(each)
 
 
 for number in range(3, 64):
