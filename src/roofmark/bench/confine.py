@@ -44,12 +44,13 @@ class Cage(Record):
     """What a worker may do.
 
     own: its folder, the only place where it writes. hidden: folders that it may not look into,
-    `own` excepted. writable: further places. shared_memory: it may use /dev/shm, as CUDA's sharing
+    `own` and `readable` excepted. writable: further places. shared_memory: it may use /dev/shm, as CUDA's sharing
     of memory between processes does. file_bytes: size of the largest file.
     """
 
     own: str
     hidden: tuple[str, ...]
+    readable: tuple[str, ...] = ()
     writable: tuple[str, ...] = ()
     shared_memory: bool = False
     file_bytes: int = 2**33
@@ -134,6 +135,8 @@ def _grants(cage: Cage) -> Iterator[tuple[Path, int]]:
     hidden = {Path(each).resolve() for each in cage.hidden} | {Path("/dev")}
     for place in _around(Path("/"), hidden):
         yield place, _READ | _RUN | _LIST
+    for each in cage.readable:
+        yield Path(each), _READ | _RUN | _LIST
     devices = Path("/dev")
     for pattern in _DEVICES:
         for place in devices.glob(pattern):

@@ -335,10 +335,12 @@ class ProcessCrew:
             raise reference_failed(own or self._order.definition.reference, failure) from failure
 
     def _cage(self, name: str, folder: Path) -> Cage:
-        order = self._order
+        order, post = self._order, self.posts[name]
+        # Controls are the study's own, and one worker tries them all.
+        built = order.scratch / "built" if post.control else Path(post.library).parent
         return Cage(
-            # Controls are the study's own, and one worker tries them all.
-            own=str(folder.parent if self.posts[name].control else folder),
+            own=str(folder.parent if post.control else folder),
+            readable=(str(built),) if post.library or post.control else (),
             hidden=(str(order.scratch), *map(str, order.hidden)),
             writable=writable_places(),
             shared_memory=order.device == "cuda",
