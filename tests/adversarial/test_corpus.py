@@ -16,7 +16,7 @@ CHEATS = (
     "cache_by_shape", "zeros", "untouched", "bfloat16", "neighbours_poisoned", "patched_clock",
     "network", "kills_siblings",
 )  # fmt: skip
-HONEST = ("workspace", "in_place")
+HONEST = ("workspace", "in_place", "threads")
 
 
 @pytest.mark.slow

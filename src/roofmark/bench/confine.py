@@ -44,8 +44,8 @@ class Cage(Record):
     """What a worker may do.
 
     own: its folder, the only place where it writes. hidden: folders that it may not look into,
-    `own` and `readable` excepted. writable: further places. shared_memory: it may use /dev/shm, as CUDA's sharing
-    of memory between processes does. file_bytes: size of the largest file.
+    `own` and `readable` excepted. writable: further places. shared_memory: it may use /dev/shm, as
+    CUDA's sharing of memory between processes does. file_bytes: size of the largest file.
     """
 
     own: str
