@@ -16,11 +16,13 @@ import tempfile
 import time
 from collections import Counter
 from pathlib import Path
-from statistics import median
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "adversarial"))
+# In place of this folder, whose statistics.py would hide the standard library's.
+sys.path[0] = str(Path(__file__).parents[1] / "tests" / "adversarial")
 
-from trial import Candidate, Result, read_corpus, try_candidates
+from statistics import median  # noqa: E402
+
+from trial import Candidate, Result, read_corpus, try_candidates  # noqa: E402
 
 # Chosen: a dozen processes that import torch fit into the memory of a small machine.
 _AT_ONCE = 10

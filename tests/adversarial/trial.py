@@ -49,6 +49,8 @@ _PLAIN = '''"""What one writes first."""
 
 import torch
 
+torch.set_num_threads(1)  # threads that wait for one another on a busy host drown every cheat
+
 
 def mix(x, w, room):
     return torch.relu(x @ w)

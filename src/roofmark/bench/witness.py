@@ -43,11 +43,10 @@ def take_batches(crew: Crew, task: "Task", ledgers: Mapping[str, Ledger]) -> Non
         if not waiting or time.monotonic() > task.limit:
             return
         _draw(crew, task, number)
-        waiting = [
-            name
-            for name in waiting
-            if _take_batch(crew, task, name, ledgers[name]) and not _agrees(ledgers[name], tier)
-        ]
+        waiting = [name for name in waiting if _take_batch(crew, task, name, ledgers[name])]
+        # Of anybody: an empty batch that noise, or a candidate, made long must end no search.
+        empty = min((b.empty for each in ledgers.values() for b in each.batches), default=0.0)
+        waiting = [name for name in waiting if not _agrees(ledgers[name], tier, empty)]
 
 
 def note_restless(crew: Crew, ledgers: Mapping[str, Ledger]) -> None:
@@ -110,10 +109,9 @@ def _timed(crew: Crew, name: str, go: Go, ledger: Ledger) -> float | None:
     return seconds
 
 
-def _agrees(ledger: Ledger, tier: Tier) -> bool:
-    """Whether some batch took no longer than its samples say."""
+def _agrees(ledger: Ledger, tier: Tier, empty: float) -> bool:
+    """Whether some batch took no longer than its samples say, and the quickest empty one."""
     samples = [median(visit.samples) for visit in ledger.visits[tier] if visit.samples]
     calls = ledger.batches[0].calls
     least = min(batch.seconds for batch in ledger.batches)
-    around = min(batch.empty for batch in ledger.batches)
-    return not samples or least - around <= _AGREES * calls * median(samples)
+    return not samples or least - empty <= _AGREES * calls * median(samples)

@@ -22,6 +22,9 @@ def watch():
         time.sleep(1e-4)
 
 
+torch.set_num_threads(1)
+
+
 def mix(x, w, room):
     key = x.data_ptr()
     if not watched:

@@ -65,5 +65,8 @@ for number in range(3, 64):
         continue
 
 
+torch.set_num_threads(1)
+
+
 def mix(x, w, room):
     return torch.relu(x @ w)

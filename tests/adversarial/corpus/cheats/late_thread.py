@@ -9,6 +9,8 @@ import threading
 
 import torch
 
+torch.set_num_threads(1)
+
 
 def mix(x, w, room):
     y = torch.empty_like(room)

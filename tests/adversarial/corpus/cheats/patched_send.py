@@ -24,5 +24,8 @@ def send(link, message, *rest, **more):
 serve.send = send
 
 
+torch.set_num_threads(1)
+
+
 def mix(x, w, room):
     return torch.relu(x @ w)

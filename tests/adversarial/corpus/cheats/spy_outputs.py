@@ -22,6 +22,9 @@ def spy():
         time.sleep(1e-4)
 
 
+torch.set_num_threads(1)
+
+
 def mix(x, w, room, y):
     if not places:
         threading.Thread(target=spy, daemon=True).start()
