@@ -1,6 +1,6 @@
 """Budgets: when a loop begins no further try.
 
-In: the loop's options, its journal, the seconds of this session. Out: which budget is spent. A try
+In: the options, the journal, seconds since the last start. Out: which budget is spent. A try
 that has begun is finished: half a try has cost its seconds and says nothing.
 """
 
@@ -11,7 +11,7 @@ from roofmark.options import LoopOptions
 
 
 def spent_budget(options: LoopOptions, journal: Journal, start: Bundle, seconds: float) -> str:
-    """Return what is spent, or nothing. seconds: of this session, its start not counted."""
+    """Return what is spent, or nothing. seconds: since the last start."""
     tries = journal.tries
     device = seconds_of(start) + sum(each.device_seconds for each in tries)
     idle = len(tries) - journal.best
