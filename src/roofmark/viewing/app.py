@@ -5,7 +5,7 @@ has a digest, and a page that follows a run asks with the digest it has: it gets
 nothing changed.
 """
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,9 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from roofmark.analysis.between import compare_sides
-from roofmark.analysis.verdict import Estimate
 from roofmark.errors import BundleError, RoofmarkError
-from roofmark.records import digest
+from roofmark.evidence import Passed
+from roofmark.records import Missing, digest
 from roofmark.reports import comparisons, proof, view
 from roofmark.reports.html import render_html
 from roofmark.viewing import drill, samples
@@ -39,6 +39,11 @@ from roofmark.viewing.shelf import Opened, Shelf, Snapshot
 
 # Chosen: two screens of comparisons; more stand on further pages.
 _CELLS = 100
+_MOST_COMPARED = 1000
+# Chosen: what a browser lays out every second without a stutter.
+_MOST = 300
+# That processes are too few is true of every run that is not over.
+_TOO_FEW = "RM308"
 # Chosen: what a run writes in a second is at most a few traces.
 _FOLLOW = 1.0
 
@@ -144,10 +149,12 @@ class _Desk:
     def _underway(self, request: Request, entry: Entry, opened: Opened) -> Response:
         so_far = opened.underway
         assert so_far is not None
-        verdict = so_far.verdict if hasattr(so_far.verdict, "cells") else None
-        cells = {(c.workload, c.solution): c for c in getattr(verdict, "cells", ())}
+        verdict = None if isinstance(so_far.verdict, Missing) else so_far.verdict
+        cells = verdict.cells if verdict else ()
         study = so_far.bundle.study
-        failed = [t for t in so_far.traces if t.role != "wrong" and not _is_passed(t)]
+        failed = [t for t in so_far.traces if t.role != "wrong"]
+        failed = [t for t in failed if not isinstance(t.outcome, Passed)]
+        findings = view.finding_rows(verdict) if verdict else []
         return self._page(
             request,
             "underway.html",
@@ -156,12 +163,12 @@ class _Desk:
             run=so_far,
             study=study,
             verdict=so_far.verdict,
-            names=list(dict.fromkeys(name for _, name in cells)),
-            cells=cells,
+            cells=cells[:_MOST],
+            left_out=max(0, len(cells) - _MOST),
             sets={w.id: so_far.sets_of(w.id) for w in study.workloads},
-            findings=view.finding_rows(verdict) if verdict else [],
+            findings=[each for each in findings if each.code != _TOO_FEW],
             failed=[(t, samples.said_of(t)) for t in failed[:20]],
-            scale=scale_of(each.speedup for each in cells.values()),
+            scale=scale_of(each.speedup for each in cells[:_MOST]),
         )
 
     def cell(self, request: Request) -> Response:
@@ -183,7 +190,6 @@ class _Desk:
             verdict=verdict,
             cell=cell,
             row=view.cell_row(cell),
-            scale=scale_of([cell.speedup]),
             findings=findings,
             explained=drill.explained([*(f.code for f in findings), *cell.codes, bound]),
             processes=samples.process_rows(found, verdict.tier),
@@ -238,7 +244,7 @@ class _Desk:
             mends=list(dict.fromkeys(d.mend for d in order if d.voids and d.mend)),
             notes=list(comparisons.spread_sentences(found)),
             scale=scale_of(each.times for each in (*found.overall, *found.cells)),
-            cells=found.cells[:1000],
+            cells=found.cells[:_MOST_COMPARED],
         )
 
     def loop(self, request: Request) -> Response:
@@ -257,7 +263,9 @@ class _Desk:
             view=found,
             chart=found.chart,
             underway=[each for each in steps if each.is_underway],
-            steps={each.name.removeprefix(f"{name}/") if name else each.name: each for each in steps},
+            steps={
+                each.name.removeprefix(f"{name}/") if name else each.name: each for each in steps
+            },
         )
 
     def rule(self, request: Request) -> Response:
@@ -344,10 +352,6 @@ class _Desk:
             return read_loop(folder)
         except BundleError as error:
             return error.problems[0].fact
-
-
-def _is_passed(trace: Any) -> bool:
-    return type(trace.outcome).__name__ == "Passed"
 
 
 def _word(request: Request, name: str) -> str:

@@ -17,11 +17,11 @@ from roofmark import __version__
 from roofmark.analysis.verdict import Estimate
 from roofmark.records import Missing
 from roofmark.reports.html import embed_json
-from roofmark.reports.wording import NOTHING, interval, one_line, ratio, seconds
+from roofmark.reports.wording import NOTHING, interval, one_line, ratio
 from roofmark.terminal_text import plain
 from roofmark.units import show
 
-# Chosen: wide enough to tell 2 % apart where a page's ratios span 1 to 20, narrow enough for a cell.
+# Chosen: wide enough to tell 2 % apart where ratios span 1 to 20, narrow enough for a table.
 _WIDTH = 150.0
 
 
@@ -88,22 +88,17 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=_without_controls,
     )
-    environment.globals |= {
-        "url": address,
-        "version": __version__,
-        "whisker_width": _WIDTH,
-        "nothing": NOTHING,
-        "show": show,
-    }
-    environment.filters |= {
-        "line": one_line,
-        "ratio": ratio,
-        "interval": interval,
-        "seconds": seconds,
-        "specs": embed_json,
-        "is_estimate": lambda value: isinstance(value, Estimate),
-    }
+    # What jinja's own types allow is narrower than what it takes.
+    names: dict[str, Any] = environment.globals  # pyright: ignore[reportAssignmentType]
+    names.update(url=address, version=__version__, whisker_width=_WIDTH, nothing=NOTHING, show=show)
+    environment.filters.update(
+        line=one_line, ratio=ratio, interval=interval, specs=embed_json, is_estimate=_is_estimate
+    )
     return environment
+
+
+def _is_estimate(value: Any) -> bool:
+    return isinstance(value, Estimate)
 
 
 def _without_controls(value: Any) -> Any:

@@ -19,14 +19,15 @@ from roofmark.evidence import (
     TimedOut,
     Trace,
 )
-from roofmark.reports.charts.paint import PALETTE, QUIET, Chart, Row, data, six, specification
+from roofmark.reports.charts.paint import PALETTE, WIDTH, Chart, Row, data, six, specification
 from roofmark.units import show
 
 # Chosen: as many marks as a browser draws at once; beyond it a mark is the median of a visit.
 _MOST_MARKS = 3000
 # Chosen: a page of rows; the bundle's own file has all of them.
 MOST_VISITS = 500
-_HEIGHT = 260
+# Chosen: steps of some percent show; both strips and the caption fit on a screen.
+_STRIP = 130
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,7 +158,7 @@ def draw_samples(traces: Sequence[Trace], solution: str, tier: str) -> Chart:
         name="samples",
         title="Samples over the run",
         caption=f"{what} on the {tier} tier, in the order of the run; gaps part processes. "
-        "Samples that do not count are hollow. Note that the axis does not begin at zero.",
+        "Each strip has an axis of its own, which does not begin at zero; crosses do not count.",
         spec=_spec(rows, solution) if rows else None,
         absent=f"No sample was taken on the {tier} tier.",
     )
@@ -187,21 +188,21 @@ def _spec(rows: list[Row], solution: str) -> dict[str, Any]:
     import altair as alt
 
     names = sorted({row["solution"] for row in rows}, key=lambda each: each != solution)
-    colours = [PALETTE[0] if name == solution else QUIET for name in names]
-    shapes = ["circle" if name == solution else "square" for name in names]
-    legend = alt.Legend(orient="top")
-    points = alt.Chart(data(rows)).mark_point(size=22, opacity=0.75, strokeWidth=1)
-    x = alt.X("start:Q", title="seconds since the run began", axis=alt.Axis(tickCount=6))
-    y = alt.Y("us:Q", title="µs per call", scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=5))
-    drawn = points.encode(
-        x=x,
+    kinds = [each for each in ("kept", "discarded") if any(r["kept"] == each for r in rows)]
+    looks = {"kept": (PALETTE[0], "circle"), "discarded": (PALETTE[1], "cross")}
+    colours, shapes = (list(each) for each in zip(*(looks[kind] for kind in kinds), strict=True))
+    legend = alt.Legend(orient="top") if len(kinds) > 1 else None
+    points = alt.Chart(data(rows)).mark_point(filled=True, size=26, opacity=0.75, aria=False)
+    y = alt.Y("us:Q", title="µs", scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=4))
+    strips = points.encode(
+        x=alt.X("start:Q", title="seconds since the run began", axis=alt.Axis(tickCount=6)),
         y=y,
-        color=alt.Color("solution:N", title=None, legend=legend,
-                        scale=alt.Scale(domain=names, range=colours)),
-        shape=alt.Shape("solution:N", title=None, legend=legend,
-                        scale=alt.Scale(domain=names, range=shapes)),
-        fillOpacity=alt.condition("datum.kept == 'kept'", alt.value(0.6), alt.value(0)),
-        tooltip=[alt.Tooltip("solution:N"), alt.Tooltip("process:N"), alt.Tooltip("us:Q"),
-                 alt.Tooltip("kept:N")],
-    )  # fmt: skip
-    return specification(drawn, height=_HEIGHT)
+        color=alt.Color("kept:N", title=None, legend=legend,
+                        scale=alt.Scale(domain=kinds, range=colours)),
+        shape=alt.Shape("kept:N", title=None, legend=legend,
+                        scale=alt.Scale(domain=kinds, range=shapes)),
+        tooltip=[alt.Tooltip(f"{name}:N") for name in ("solution", "process", "us", "kept")],
+    ).properties(width=WIDTH - 40, height=_STRIP)  # fmt: skip
+    header = alt.Header(title=None, labelOrient="top", labelAnchor="start", labelPadding=2)
+    chart = strips.facet(row=alt.Row("solution:N", sort=names, header=header), spacing=10)
+    return specification(chart.resolve_scale(y="independent"))

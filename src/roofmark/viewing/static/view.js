@@ -90,6 +90,7 @@ function showChoice() {
   for (const box of document.querySelectorAll("input[name=with]")) box.checked = names.includes(box.value);
   document.getElementById("compare-button").disabled = names.length < 2;
   document.getElementById("chosen-clear").hidden = names.length === 0;
+  form.classList.toggle("none", names.length === 0);
   const text = ["Choose two bundles to compare them.", `A: ${names[0]}; choose one more.`, `A: ${names[0]}, B: ${names[1]}`];
   const place = document.getElementById("chosen");
   if (place.textContent !== text[names.length]) place.textContent = text[names.length];
@@ -155,12 +156,15 @@ function colours() {
   return {
     background: "transparent", aria: false, font: getComputedStyle(document.body).fontFamily, view: { stroke: null },
     axis: { ...label, titleColor: ink, titleFontSize: 12, titleFontWeight: "normal", gridColor: line, domainColor: line, tickColor: line },
-    legend: { ...label, titleColor: ink, symbolOpacity: 1 },
+    legend: { ...label, titleColor: ink, symbolOpacity: 1 }, header: label, mark: { aria: false },
   };
 }
 async function draw(place) {
   const spec = JSON.parse(document.getElementById(`spec-${place.dataset.chart}`).textContent);
-  Object.assign(spec, { width: Math.max(260, place.clientWidth), autosize: { type: "fit-x", contains: "padding" } });
+  const width = Math.max(260, place.clientWidth);
+  // Strips cannot ask for their container's width; the page tells them.
+  if (spec.spec) spec.spec.width = width - 72;
+  else Object.assign(spec, { width, autosize: { type: "fit-x", contains: "padding" } });
   const made = await vegaEmbed(place, spec,
     { actions: false, ast: true, renderer: "svg", defaultStyle: false, tooltip: { disableDefaultStyle: true }, config: colours() });
   drawn.get(place.id)?.finalize();
