@@ -191,8 +191,7 @@ class Shelf:
             except Exception as error:
                 # Sealed or not, what lies there may be anything; the next look may be better.
                 fact = f"looking failed, please report it: {type(error).__name__}: {error}"
-                self._snapshot = Snapshot(entries={}, trouble=fact, took=0.0, version=fact)
-            self._fresh.set()
+                self._publish(Snapshot(entries={}, trouble=fact, took=0.0, version=fact))
             self._stopping.wait(self._snapshot.every)
             self._asked.clear()
             if time.monotonic() - self._last > _PATIENCE and not self._stopping.is_set():
@@ -260,7 +259,11 @@ class Shelf:
             entries[each.name] = Entry(each.name, "damaged", nowhere, reason=each.reason)
         lines = (f"{e.name} {e.state} {e.digest} {e.reason} {e.seen}" for e in entries.values())
         version = digest("\n".join([trouble, *lines]).encode("utf-8", "backslashreplace"))
-        self._snapshot = Snapshot(entries=entries, trouble=trouble, took=took, version=version)
+        self._publish(Snapshot(entries=entries, trouble=trouble, took=took, version=version))
+
+    def _publish(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        self._fresh.set()
 
     def _entry(self, found: Found, mark: str, first: dict[str, str]) -> Entry:
         if mark in self._known:

@@ -80,7 +80,7 @@ def test_from_the_list_to_samples_to_a_comparison(page, folder, cache):
         page.keyboard.press("c")
         page.wait_for_url("**/compare?with=monday&with=deep%2Ftuesday")
         assert "B against A" in page.locator("h1").inner_text()
-        page.click("text=deep/tuesday >> nth=0")
+        page.click("main a:has-text('deep/tuesday')")
         page.wait_for_selector("text=Whole report")
         page.click("a.open >> nth=0")
         page.wait_for_selector("svg.marks", timeout=60_000)
