@@ -166,6 +166,7 @@ class _Desk:
             cells=cells[:_MOST],
             left_out=max(0, len(cells) - _MOST),
             sets={w.id: so_far.sets_of(w.id) for w in study.workloads},
+            open={w.id for w in study.workloads if so_far.is_open(w.id)},
             findings=[each for each in findings if each.code != _TOO_FEW],
             failed=[(t, samples.said_of(t)) for t in failed[:20]],
             scale=scale_of(each.speedup for each in cells[:_MOST]),

@@ -42,7 +42,9 @@ class Scale:
 def scale_of(estimates: Iterable[Estimate | Missing]) -> Scale:
     """Return the axis for some ratios, with a little room at either end."""
     known = [each for each in estimates if isinstance(each, Estimate)]
-    ends = [1.0, *(e for each in known for e in (each.low, each.high) if 0 < e < math.inf)]
+    # Chosen: the interval of two processes may span thousands; it is cut, so that others show.
+    cut = [(max(e.low, e.value / 8), min(e.high, e.value * 8)) for e in known]
+    ends = [1.0, *(end for pair in cut for end in pair if 0 < end < math.inf)]
     low, high = min(ends), max(ends)
     # Chosen: at least 10 %, or a table of equal ratios would show wild differences.
     room = max((high / low) ** 0.06, 1.05)

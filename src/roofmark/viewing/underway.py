@@ -40,14 +40,14 @@ class Glance:
 class Underway:
     """A run as far as it is.
 
-    bundle: what is on disk, unsealed. traces: every finished one. open: workloads that the stopping
-    rule still measures. verdict: what follows so far, or why nothing does.
+    bundle: what is on disk, unsealed. traces: every finished one. undecided: workloads that more
+    processes could decide. verdict: what follows so far, or why nothing does.
     """
 
     bundle: Bundle
     traces: tuple[Trace, ...]
     running: bool
-    open: frozenset[str]
+    undecided: frozenset[str]
     verdict: Verdict | Missing
     started: float | Missing
 
@@ -60,6 +60,11 @@ class Underway:
         # A solution may be skipped on this device; a set is whole when it has as many as any.
         most = min(names, max(seen.values(), default=names))
         return sum(count >= most for count in seen.values())
+
+    def is_open(self, workload: str) -> bool:
+        """Return whether a workload is measured further; none is decided before its fewest sets."""
+        fewest, _ = self.bundle.study.protocol.processes
+        return workload in self.undecided or self.sets_of(workload) < fewest
 
 
 def glance(path: Path) -> Glance:
@@ -100,17 +105,21 @@ def read_underway(path: Path) -> Underway:
     bundle = Bundle(path, files, "")
     traces = tuple(bundle.traces())
     run = bundle.run
-    still = frozenset[str]()
-    with contextlib.suppress(RoofmarkError):
-        still = frozenset(undecided_workloads(bundle.study, run.device, list(traces)))
     return Underway(
         bundle=bundle,
         traces=traces,
         running=running,
-        open=still,
+        undecided=_undecided(bundle, run, traces),
         verdict=_verdict(bundle) if traces else Missing(reason="no process has ended yet"),
         started=run.sessions[-1].started if run.sessions else Missing(reason="not noted"),
     )
+
+
+def _undecided(bundle: Bundle, run: Run, traces: tuple[Trace, ...]) -> frozenset[str]:
+    try:
+        return frozenset(undecided_workloads(bundle.study, run.device, traces))
+    except RoofmarkError:
+        return frozenset(each.id for each in bundle.study.workloads)
 
 
 def _verdict(bundle: Bundle) -> Verdict | Missing:

@@ -117,6 +117,9 @@ def test_a_run_is_followed_to_its_verdict_at_one_address(viewer, folder):
     assert "no process has ended yet" in page.text and 'data-follow="1"' in page.text
     mark = {"if-none-match": page.headers["etag"]}
     assert client.get("/bundle?at=now", headers=mark).status_code == 304
+    bench.writer.append(bench.left.pop(0))
+    page = client.get("/bundle?at=now", headers=mark)
+    assert page.status_code == 200 and "0 of 2 workloads decided" in page.text
     bench.go(7)
     page = client.get("/bundle?at=now", headers=mark)
     assert page.status_code == 200 and "2 of 2 workloads decided" in page.text
