@@ -9,6 +9,7 @@ import contextlib
 import os
 from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -53,13 +54,15 @@ class Underway:
 
     def sets_of(self, workload: str) -> int:
         """Return how many whole sets of processes have measured a workload."""
-        names = len(self.bundle.study.solutions) + 1
-        seen = Counter(
-            t.process for t in self.traces if t.workload == workload and t.role != "wrong"
-        )
-        # A solution may be skipped on this device; a set is whole when it has as many as any.
-        most = min(names, max(seen.values(), default=names))
-        return sum(count >= most for count in seen.values())
+        # A solution may be skipped on this device, or wait for another one (`after`), so a set is
+        # whole when it has as many traces as any set of this run has.
+        most = max(self._sizes.values(), default=0)
+        return sum(n >= most for (name, _), n in self._sizes.items() if name == workload)
+
+    @cached_property
+    def _sizes(self) -> Counter[tuple[str, int]]:
+        """How many traces each set of processes has left on each workload."""
+        return Counter((t.workload, t.process) for t in self.traces if t.role != "wrong")
 
     def is_open(self, workload: str) -> bool:
         """Return whether a workload is measured further; none is decided before its fewest sets."""
