@@ -5,7 +5,7 @@ moved by its interval (decide.py), and may be moved back, or to `invalid`, by fi
 finding about a cell moves that cell, one about a solution all its cells, one about the study all.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from msgspec.structs import replace
@@ -325,6 +325,17 @@ def _overalls(
             zone=_settle(zones[name][0], corrected.get(name, zones[name][1]), study.protocol),
         )
         for name in scene.names
+    )
+
+
+def judge_over(judged: Judged, workloads: Collection[str]) -> tuple[Overall, ...]:
+    """Return each solution over some of the workloads, with the findings that are about them."""
+    verdict = judged.verdict
+    return _overalls(
+        judged.scene,
+        {place: each for place, each in judged.comparisons.items() if place[0] in workloads},
+        [cell for cell in verdict.cells if cell.workload in workloads],
+        [each for each in verdict.findings if each.workload in ("", *workloads)],
     )
 
 
