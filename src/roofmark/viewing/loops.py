@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from roofmark.bundle_errors import damaged
-from roofmark.errors import BundleError, RoofmarkError
-from roofmark.looping.chart import headline_of, read_tries, start_seconds
+from roofmark.errors import RoofmarkError
+from roofmark.looping.chart import attempts_of, headline_of, read_tries, start_seconds
 from roofmark.looping.journal import missed_by, params_text, speedup_text
 from roofmark.looping.plan import PLAN, read_plan
 from roofmark.looping.standing import Standing, sum_up, trace_progress
 from roofmark.looping.tries import LoopPlan, Try
-from roofmark.records import Missing
 from roofmark.reports.charts.paint import Chart
-from roofmark.reports.charts.progress import Attempt, draw_progress
+from roofmark.reports.charts.progress import draw_progress
 from roofmark.viewing.underway import is_held
 
 
@@ -67,29 +66,15 @@ def read_loop(folder: Path) -> LoopView:
         headline=headline_of(standing),
         running=is_held(folder),
         rows=[_row(each) for each in reversed(tries)],
-        chart=draw_progress(_attempts(tries, seconds), seconds),
+        chart=draw_progress(attempts_of(trace_progress(tries, seconds)), seconds),
     )
 
 
 def _start_seconds(folder: Path) -> float:
     try:
         return start_seconds(folder)
-    except (RoofmarkError, BundleError):
+    except RoofmarkError:
         return 0.0
-
-
-def _attempts(tries: list[Try], seconds: float) -> list[Attempt]:
-    return [
-        Attempt(
-            number=each.number,
-            seconds=each.device_seconds,
-            ratio=None if isinstance(each.over_start, Missing) else each.over_start,
-            best=each.best,
-            ending=each.ending,
-            what=each.what,
-        )
-        for each in trace_progress(tries, seconds)
-    ]
 
 
 def _row(each: Try) -> TryRow:
