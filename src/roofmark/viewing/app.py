@@ -5,8 +5,8 @@ has a digest, and a page that follows a run asks with the digest it has: it gets
 nothing changed.
 """
 
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+import contextlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +130,6 @@ class _Desk:
             sentences=view.sentences(verdict),
             context=view.context(verdict),
             overall=sorted(verdict.overall, key=lambda each: each.role == "twin"),
-            rows_of=dict(zip([o.solution for o in verdict.overall], verdict.overall, strict=True)),
             solutions={each.solution: each for each in view.solution_rows(verdict)},
             findings=view.finding_rows(verdict),
             explained=drill.explained(f.code for f in verdict.findings if f.state == "fires"),
@@ -333,20 +332,12 @@ class _Desk:
         for each in now.entries.values():
             if each.loop is None or each.loop in found or each.state == "damaged":
                 continue
-            with self.suppressed():
+            with contextlib.suppress(RoofmarkError, OSError):
                 up = 0 if each.name.rpartition("/")[2] == "start" else 2
                 folder = self._shelf.path(each).parents[up]
                 if is_loop(folder):
                     found[each.loop] = folder
         return found
-
-    @contextmanager
-    def suppressed(self) -> Generator[None]:
-        """Go on without what cannot be read."""
-        try:
-            yield
-        except (RoofmarkError, OSError):
-            return
 
     def _loop_or_why(self, folder: Path) -> LoopView | str:
         try:

@@ -12,7 +12,7 @@ from roofmark.analysis.summaries import CellSummary, RunSummary
 from roofmark.analysis.verdict import Estimate
 from roofmark.records import Missing
 from roofmark.remembering.found import Found
-from roofmark.reports.wording import date_of, one_line, ratio_and_interval
+from roofmark.reports.wording import date_of
 
 if TYPE_CHECKING:
     from roofmark.viewing.underway import Glance
@@ -86,11 +86,6 @@ class Entry:
         known = [(n, s.speedup) for n, s in self.solutions.items()]
         found = [(n, s) for n, s in known if isinstance(s, Estimate)]
         return max(found, key=lambda each: each[1].value, default=None)
-
-    @property
-    def best_text(self) -> str:
-        """Return "cuda 3.42x [3.38, 3.46]", or nothing."""
-        return f"{one_line(self.best[0])} {ratio_and_interval(self.best[1])}" if self.best else ""
 
     @property
     def loop(self) -> str | None:
