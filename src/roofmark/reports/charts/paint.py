@@ -4,8 +4,9 @@ In: rows of plain values. Out: Altair parts, Vega-Lite specifications, SVG text.
 pages swap the ink in the browser, an SVG brings its own light ground.
 """
 
+import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,14 +59,21 @@ _CONFIG: dict[str, Any] = {
     "legend": {"labelFontSize": 12, "labelColor": "#3c444c", "symbolOpacity": 1},
     "header": {"labelFontSize": 12, "labelColor": "#3c444c"},
     "text": {"color": "#3c444c", "fontSize": 12},
+    "axisY": {"labelLimit": 230},
 }  # fmt: skip
 
 
-def specification(chart: Any, *, height: int | None = None) -> dict[str, Any]:
-    """Return an Altair chart as Vega-Lite, without defaults that the page sets itself."""
+def specification(
+    chart: Any, *, height: int | None = None, room: int | None = None
+) -> dict[str, Any]:
+    """Return an Altair chart as Vega-Lite, without defaults that the page sets itself.
+
+    room: of strips below one another, the pixels that stand beside each for its axis.
+    """
     size = {} if height is None else {"width": WIDTH, "height": height}
     spec: dict[str, Any] = chart.properties(**size).to_dict(format="vega-lite")
-    return {key: value for key, value in spec.items() if key != "config"}
+    meta = {} if room is None else {"usermeta": {"room": room}}
+    return {key: value for key, value in spec.items() if key != "config"} | meta
 
 
 def data(rows: Sequence[Row]) -> Any:
@@ -75,28 +83,48 @@ def data(rows: Sequence[Row]) -> Any:
     return alt.Data(values=list(rows))  # pyright: ignore[reportArgumentType]
 
 
-def marks(verdict: Verdict, names: Iterable[str]) -> tuple[Any, Any]:
-    """Return colour and shape by solution; the same solution looks the same in every chart."""
-    import altair as alt
+def marks(
+    verdict: Verdict, names: Iterable[str], *, labels: Mapping[str, str] | None = None
+) -> tuple[Any, Any]:
+    """Return colour and shape by solution; the same solution looks the same in every chart.
 
+    labels: what the legend says instead of a name, each on a line of its own.
+    """
     wanted = set(names)
     known = [each.solution for each in verdict.overall if each.role == "solution"]
-    looks = {
-        name: (PALETTE[index % len(PALETTE)], SHAPES[index % len(SHAPES)])
-        for index, name in enumerate(known)
-    }
+    looks = look_of(known)
     looks = {name: look for name, look in looks.items() if name in wanted}
     looks |= {name: (QUIET, "circle") for name in sorted(wanted - set(known))}
-    domain = list(looks)
-    colours, shapes = (list(each) for each in zip(*looks.values(), strict=True))
+    return encodings(looks, labels=labels)
+
+
+def look_of(names: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Return name -> (colour, shape), by its place among the names."""
+    return {
+        name: (PALETTE[index % len(PALETTE)], SHAPES[index % len(SHAPES)])
+        for index, name in enumerate(names)
+    }
+
+
+def encodings(
+    looks: Mapping[str, tuple[str, str]],
+    *,
+    field: str = "solution",
+    labels: Mapping[str, str] | None = None,
+) -> tuple[Any, Any]:
+    """Return the Altair encodings of looks, with one legend above the chart for both."""
+    import altair as alt
+
     legend = alt.Legend(orient="top")
+    if labels:
+        # JSON is JavaScript; what could end a script is escaped once more by the page.
+        named = f"{json.dumps(dict(labels))}[datum.label] || datum.label"
+        legend = alt.Legend(orient="top", columns=1, labelLimit=420, labelExpr=named)
+    colours, shapes = (list(each) for each in zip(*looks.values(), strict=True))
+    shown: dict[str, Any] = {"title": None, "legend": legend}
     return (
-        alt.Color(
-            "solution:N", title=None, legend=legend, scale=alt.Scale(domain=domain, range=colours)
-        ),
-        alt.Shape(
-            "solution:N", title=None, legend=legend, scale=alt.Scale(domain=domain, range=shapes)
-        ),
+        alt.Color(f"{field}:N", scale=alt.Scale(domain=list(looks), range=colours), **shown),
+        alt.Shape(f"{field}:N", scale=alt.Scale(domain=list(looks), range=shapes), **shown),
     )
 
 

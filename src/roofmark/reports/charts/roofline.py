@@ -121,7 +121,7 @@ def _spec(
 def _labels(base: Any, kind: str, *, dy: int) -> Any:
     """Name the ceilings at their left end, where points are rare; the measured ones below."""
     ends = base.transform_filter(f"datum.start && datum.kind === '{kind}'")
-    return ends.mark_text(align="left", dx=4, dy=dy, color=QUIET).encode(text="label:N")
+    return ends.mark_text(align="left", dx=4, dy=dy).encode(text="label:N")
 
 
 def _tooltip() -> list[Any]:

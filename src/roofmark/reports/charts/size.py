@@ -9,6 +9,7 @@ from typing import Any
 from roofmark.analysis.verdict import Cell, Fit, Verdict
 from roofmark.records import Missing
 from roofmark.reports.charts.paint import Chart, Row, around, data, marks, six, specification
+from roofmark.reports.view import fit_text
 from roofmark.units import show
 
 _HEIGHT = 300
@@ -25,8 +26,8 @@ def draw_size(verdict: Verdict) -> Chart:
         name="size",
         title="Time against bytes moved",
         caption="Time per call against compulsory bytes, on logarithmic axes. Lines are the fit "
-        "t0 + bytes / rate: level at the left where the launch costs most, rising at the right "
-        "where memory does.",
+        "that the legend names, intercept + bytes / slope: level at the left where a call costs "
+        "its intercept whatever it moves, rising at the right where memory does.",
         spec=_spec(points, sizes, verdict) if enough else None,
         absent="All workloads move the same bytes, so there is no trend to draw."
         if points
@@ -69,10 +70,12 @@ def _spec(points: list[Row], sizes: list[int], verdict: Verdict) -> dict[str, An
         scale=alt.Scale(type="log", domain=times, nice=False),
         axis=alt.Axis(title="seconds per call", format="~s", tickCount=6),
     )
-    colour, shape = marks(verdict, [row["solution"] for row in points])
+    fits = {e.solution: e.fit for e in verdict.overall if isinstance(e.fit, Fit)}
+    named = {name: f"{name}: {fit_text(fit)}" for name, fit in fits.items()}
+    colour, shape = marks(verdict, [row["solution"] for row in points], labels=named)
     dots = alt.Chart(data(points)).mark_point(filled=True, size=42, opacity=0.8)
-    lines = [row for each in verdict.overall if isinstance(each.fit, Fit) and each.role != "twin"
-             for row in _line(each.fit, sizes)]  # fmt: skip
+    twins = {each.solution for each in verdict.overall if each.role == "twin"}
+    lines = [row for n, fit in fits.items() if n not in twins for row in _line(fit, sizes)]
     tooltip = [
         alt.Tooltip("workload:N"),
         alt.Tooltip("solution:N"),

@@ -1,0 +1,99 @@
+"""The whole answer in one sentence with its intervals, however many solutions there are.
+
+In: a verdict. Out: a sentence, which never says more than the verdict does.
+"""
+
+from collections.abc import Callable
+
+from roofmark.analysis.verdict import Decision, Overall, Verdict
+from roofmark.records import Missing
+from roofmark.reports.view import because, sentences, tally
+from roofmark.reports.wording import interval, joined, ratio
+
+_ORDER: tuple[Decision, ...] = ("faster", "same", "slower", "undecided", "invalid")
+# Chosen: so many solutions of one kind fit in a sentence; more are counted.
+_MOST_NAMED = 3
+
+
+def headline(verdict: Verdict) -> str:
+    """Return the answer: what is faster, the same, slower, undecided, in this order."""
+    found = [each for each in verdict.overall if each.role == "solution"]
+    if not found:
+        return sentences(verdict)[0]
+    groups = [[each for each in found if each.decision == word] for word in _ORDER]
+    clauses = [_CLAUSES[group[0].decision](group, verdict) for group in groups if group]
+    levels = {e.speedup.level for e in found if not isinstance(e.speedup, Missing)}
+    level = "".join(f" ({each * 100:.4g} % intervals in brackets)" for each in sorted(levels)[:1])
+    return f"Against {verdict.baseline}, {'; '.join(clauses)}{level}."
+
+
+def _faster(group: list[Overall], verdict: Verdict) -> str:
+    first, *others = (f"{each.solution} {_size(each)}" for each in _shown(group))
+    name, _, size = first.partition(" ")
+    return f"{joined([f'{name} is {size}', *others, *_more(group)])} as fast{_where(group)}"
+
+
+def _slower(group: list[Overall], verdict: Verdict) -> str:
+    named = [f"{each.solution} at {_size(each)}" for each in _shown(group)]
+    if len(group) == 1:
+        return f"{group[0].solution} is slower at {_size(group[0])}{_where(group)}"
+    return f"{joined([*named, *_more(group)])} are slower{_where(group)}"
+
+
+def _same(group: list[Overall], verdict: Verdict) -> str:
+    named = [f"{each.solution} ({ratio(each.speedup)}, {interval(each.speedup)})"
+             for each in _shown(group)]  # fmt: skip
+    verb = "are" if len(group) > 1 else "is"
+    within = f"as fast to within {verdict.margin * 100:.3g} %"
+    return f"{joined([*named, *_more(group)])} {verb} {within}{_where(group)}"
+
+
+def _open(group: list[Overall], verdict: Verdict) -> str:
+    """Return "a and b are undecided"; with a reason where it is one that has it."""
+    word = group[0].decision
+    if len(group) > 1:
+        named = [each.solution + _codes(each) for each in _shown(group)]
+        return f"{joined([*named, *_more(group)])} are {word}"
+    (only,) = group
+    known = word == "undecided" and not isinstance(only.speedup, Missing)
+    size = f" at {_size(only)}" if known else ""
+    split = f", {tally(only.counts, ' and ')}" if only.mixed else ""
+    return f"{only.solution} is {word}{size}{split}{because(only, verdict)}"
+
+
+_CLAUSES: dict[Decision, Callable[[list[Overall], Verdict], str]] = {
+    "faster": _faster,
+    "same": _same,
+    "slower": _slower,
+    "undecided": _open,
+    "invalid": _open,
+}
+
+
+def _shown(group: list[Overall]) -> list[Overall]:
+    """Return those that are named, the fastest first."""
+    return sorted(group, key=lambda each: -getattr(each.speedup, "value", 0.0))[:_MOST_NAMED]
+
+
+def _more(group: list[Overall]) -> list[str]:
+    return [f"{len(group) - _MOST_NAMED} more"] if len(group) > _MOST_NAMED else []
+
+
+def _size(each: Overall) -> str:
+    return f"{ratio(each.speedup)} ({interval(each.speedup)})"
+
+
+def _codes(each: Overall) -> str:
+    return f" ({', '.join(each.codes)})" if each.codes else ""
+
+
+def _where(group: list[Overall]) -> str:
+    """Return on how many workloads, where all of a group came out alike; else how they fell."""
+    counts = {tuple((w, n) for w, n in each.counts.items() if n) for each in group}
+    if len(counts) > 1 or not (fallen := counts.pop()):
+        return ""
+    if len(fallen) > 1:
+        return f", {tally(group[0].counts, ', ')}"
+    total = fallen[0][1]
+    many = "both workloads" if total == 2 else f"all {total} workloads"
+    return f" on {many}" if total > 1 else ""
