@@ -10,7 +10,7 @@ from roofmark.bundle import Bundle
 from roofmark.evidence import Passed
 from roofmark.records import Missing
 from roofmark.reports.blocks import Column, Fact, Line, Table
-from roofmark.reports.wording import counted, date_of, joined, one_line, shape_of, shorten
+from roofmark.reports.wording import NOTHING, counted, date_of, joined, one_line, shape_of, shorten
 from roofmark.study import Definition, Protocol, Solution, Tensor, Tier
 
 _TIERS: dict[Tier, str] = {
@@ -76,8 +76,9 @@ def _clock(verdict: Verdict, bundle: Bundle) -> str:
 
 def _design(protocol: Protocol, verdict: Verdict) -> str:
     fewest, most = protocol.processes
+    sets = f"{fewest} to {most} sets" if fewest < most else f"{fewest} sets"
     return (
-        f"{fewest} to {most} sets of fresh processes ({verdict.processes} were used), "
+        f"{sets} of fresh processes ({verdict.processes} were used), "
         f"{protocol.blocks} blocks in each, all solutions in random order within a block; fresh "
         f"values and addresses for every call; stopped when decided or after "
         f"{protocol.time_limit:g} s"
@@ -131,5 +132,5 @@ def _role(skipped: str | None) -> str:
 
 def _target(solution: Solution) -> str:
     params = ", ".join(f"{name}={value}" for name, value in solution.params.items())
-    target = solution.target if isinstance(solution.target, str) else "what is there"
-    return one_line(f"{target}; {params}" if params else target)
+    target = solution.target if isinstance(solution.target, str) else ""
+    return one_line("; ".join(part for part in (target, params) if part)) or NOTHING

@@ -33,11 +33,12 @@ class Facts:
 
 @dataclass(frozen=True)
 class Words:
-    """A paragraph. soft: shown more quietly."""
+    """A paragraph. soft: shown more quietly. mark: as of a fact."""
 
     kind: ClassVar = "words"
     text: str
     soft: bool = False
+    mark: Mark = ""
 
 
 @dataclass(frozen=True)

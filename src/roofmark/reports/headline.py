@@ -3,6 +3,7 @@
 In: a verdict. Out: a sentence, which never says more than the verdict does.
 """
 
+import re
 from collections.abc import Callable
 
 from roofmark.analysis.verdict import Decision, Overall, Verdict
@@ -10,27 +11,31 @@ from roofmark.records import Missing
 from roofmark.reports.view import because, sentences, tally
 from roofmark.reports.wording import interval, joined, ratio
 
-_ORDER: tuple[Decision, ...] = ("faster", "same", "slower", "undecided", "invalid")
+_ORDER: tuple[Decision, ...] = ("faster", "same", "undecided", "slower", "invalid")
 # Chosen: so many solutions of one kind fit in a sentence; more are counted.
-_MOST_NAMED = 3
+_MOST_NAMED = 2
 
 
 def headline(verdict: Verdict) -> str:
-    """Return the answer: what is faster, the same, slower, undecided, in this order."""
+    """Return the answer: what is faster, the same, undecided, slower, invalid, in this order."""
     found = [each for each in verdict.overall if each.role == "solution"]
     if not found:
         return sentences(verdict)[0]
     groups = [[each for each in found if each.decision == word] for word in _ORDER]
     clauses = [_CLAUSES[group[0].decision](group, verdict) for group in groups if group]
-    levels = {e.speedup.level for e in found if not isinstance(e.speedup, Missing)}
-    level = "".join(f" ({each * 100:.4g} % intervals in brackets)" for each in sorted(levels)[:1])
-    return f"Against {verdict.baseline}, {'; '.join(clauses)}{level}."
+    text = f"Against {verdict.baseline}, {'; '.join(clauses)}."
+    # The first interval says of which level all are.
+    return _INTERVAL.sub(f"({verdict.level * 100:.4g} % interval ", text, count=1)
+
+
+_INTERVAL = re.compile(r"\((?=[\d.]+ to [\d.]+\))")
 
 
 def _faster(group: list[Overall], verdict: Verdict) -> str:
     first, *others = (f"{each.solution} {_size(each)}" for each in _shown(group))
     name, _, size = first.partition(" ")
-    return f"{joined([f'{name} is {size}', *others, *_more(group)])} as fast{_where(group)}"
+    more = "".join(f", and {each} are faster" for each in _more(group))
+    return f"{joined([f'{name} is {size}', *others])} as fast{_where(group)}{more}"
 
 
 def _slower(group: list[Overall], verdict: Verdict) -> str:
@@ -41,8 +46,7 @@ def _slower(group: list[Overall], verdict: Verdict) -> str:
 
 
 def _same(group: list[Overall], verdict: Verdict) -> str:
-    named = [f"{each.solution} ({ratio(each.speedup)}, {interval(each.speedup)})"
-             for each in _shown(group)]  # fmt: skip
+    named = [f"{each.solution} at {_size(each)}" for each in _shown(group)]
     verb = "are" if len(group) > 1 else "is"
     within = f"as fast to within {verdict.margin * 100:.3g} %"
     return f"{joined([*named, *_more(group)])} {verb} {within}{_where(group)}"
@@ -89,11 +93,12 @@ def _codes(each: Overall) -> str:
 
 def _where(group: list[Overall]) -> str:
     """Return on how many workloads, where all of a group came out alike; else how they fell."""
-    counts = {tuple((w, n) for w, n in each.counts.items() if n) for each in group}
-    if len(counts) > 1 or not (fallen := counts.pop()):
+    first = {word: count for word, count in group[0].counts.items() if count}
+    alike = all({w: n for w, n in each.counts.items() if n} == first for each in group)
+    if not first or not alike:
         return ""
-    if len(fallen) > 1:
+    if len(first) > 1:
         return f", {tally(group[0].counts, ', ')}"
-    total = fallen[0][1]
+    total = sum(first.values())
     many = "both workloads" if total == 2 else f"all {total} workloads"
     return f" on {many}" if total > 1 else ""

@@ -68,8 +68,8 @@ def render_sheet(sheet: Sheet, *, charts: str | None = None) -> str:
 
 def _block(block: Block, charts: str | None) -> str:
     match block:
-        case Words(text=text):
-            return escape(text)
+        case Words(text=text, mark=mark):
+            return _SIGNS[mark] + escape(text)
         case Bullets(items=items):
             return "\n".join(f"- {escape(each)}" for each in items)
         case Facts(rows=rows):
@@ -117,7 +117,7 @@ def _cell(column: Column, value: Value) -> str:
 
 def _commands(lines: Iterable[tuple[str, str]]) -> str:
     """Return commands as an indented block, in which nothing needs to be escaped."""
-    return "\n".join(f"    {one_line(command)}  # {does}" for command, does in lines)
+    return "\n".join(f"    # {does}\n    {one_line(command)}" for command, does in lines)
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:

@@ -14,7 +14,7 @@ from roofmark.profiled import NotProfiled, PairProfile, Profiled
 from roofmark.records import Missing
 from roofmark.reports.blocks import Fact
 from roofmark.reports.view import finding_rows, unknown_codes
-from roofmark.reports.wording import counted, interval, one_line, ratio_and_interval
+from roofmark.reports.wording import counted, interval, joined, one_line, ratio_and_interval
 from roofmark.stations import host_of
 from roofmark.study import twin_of
 from roofmark.units import show
@@ -59,12 +59,24 @@ def _twin(verdict: Verdict) -> Fact:
 
 def _builds(bundle: Bundle) -> Fact:
     """Count the solutions in whose loaded bytes machine code of a target was found."""
-    built = [bundle.build(digest) for digest in _builds_by_solution(bundle)]
-    found = [each for each in built if each.targets and not each.ptx_only]
-    left = [each for each in built if each.ptx_only]
-    said = f"machine code proved in the loaded bytes of {len(found)} of {len(built)}"
-    said += f", the other {len(built) - len(found)} interpreted" if len(built) > len(found) else ""
-    return Fact("Builds", said, "doubt" if left or not built else "good")
+    built: defaultdict[str, list[Build]] = defaultdict(list)
+    for digest, name in _builds_by_solution(bundle).items():
+        built[name].append(bundle.build(digest))
+    open_ = [name for name, builds in built.items() if any(each.ptx_only for each in builds)]
+    plain = [name for name, builds in built.items() if not any(each.targets for each in builds)]
+    proved = [name for name in built if name not in plain and name not in open_]
+    said = [
+        f"{joined(names)} {what}"
+        for names, what in (
+            (proved, "proved to be the machine code asked for, in the loaded bytes"),
+            (plain, "interpreted: no code of its own to prove"),
+            (open_, "PTX only: the driver compiled it at load"),
+        )
+        if names
+    ]
+    return Fact(
+        "Builds", "; ".join(said) or "nothing was built", "good" if built and not open_ else "doubt"
+    )
 
 
 def _stations(verdict: Verdict) -> Iterator[Fact]:

@@ -45,7 +45,7 @@ def study_sheet(verdict: Verdict, bundle: Bundle) -> Sheet:
         headline=headline(verdict),
         context=view.context(verdict),
         decision=verdict.decision,
-        top=[_solutions(verdict), Words(_trust_in_short(facts))],
+        top=[_solutions(verdict), _trust_in_short(facts)],
         sections=[
             _section("compared", "What was compared", _compared(verdict, bundle)),
             _section("trust", "Is it trustworthy?", _trust(verdict, bundle, facts)),
@@ -104,13 +104,16 @@ def _bars(verdict: Verdict) -> dict[str, Bar]:
     }
 
 
-def _trust_in_short(facts: Sequence[Fact]) -> str:
+def _trust_in_short(facts: Sequence[Fact]) -> Words:
     """Return how many checks of trust hold, and which do not."""
     asked = [fact for fact in facts if fact.mark]
-    open_ = [f"{fact.name} ({fact.value})" for fact in asked if fact.mark != "good"]
-    if not open_:
-        return f"All {len(asked)} checks of trust hold."
-    return f"{len(asked) - len(open_)} of {len(asked)} checks of trust hold; not {joined(open_)}."
+    failed = [fact for fact in asked if fact.mark != "good"]
+    if not failed:
+        names = joined([fact.name for fact in asked])
+        return Words(f"All {len(asked)} checks of trust hold: {names}.", mark="good")
+    said = "; ".join(f"{fact.name}: {fact.value}" for fact in failed)
+    holding = f"{len(asked) - len(failed)} of {len(asked)} checks of trust hold. Not: {said}."
+    return Words(holding, mark="bad" if any(f.mark == "bad" for f in failed) else "doubt")
 
 
 # --- what was compared ---------------------------------------------------------------------------
@@ -148,7 +151,7 @@ def _why(verdict: Verdict, bundle: Bundle) -> list[Block]:
         kinds = ("name", "text", "number", "text", "text")
         lines = [
             Line(
-                (row.solution, f"{row.kind} {row.code}".strip(), row.headroom, row.workloads,
+                (row.solution, f"{row.kind}\n{row.code}".strip(), row.headroom, row.workloads,
                  row.because),
                 quiet=row.solution in twins,
             )

@@ -14,6 +14,7 @@ from roofmark.bundle import Bundle
 from roofmark.reports.charts.paint import Chart, Row, data, marks, six, specification
 from roofmark.reports.visits import visits
 from roofmark.reports.wording import one_line
+from roofmark.study import twin_of
 
 _HEIGHT = 260
 # Chosen: steps of 2 %, and the tail in which a latency of one in a hundred or a thousand calls is.
@@ -27,7 +28,7 @@ def draw_ecdf(verdict: Verdict, bundle: Bundle, *, workload: str | None = None) 
     """Return the distribution of samples by solution. workload: of that alone, in seconds."""
     samples: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
     for visit in visits(bundle, verdict.tier):
-        if workload in (None, visit.workload):
+        if workload in (None, visit.workload) and visit.solution != twin_of(verdict.baseline):
             samples[visit.solution, visit.workload] += visit.samples
     relative = workload is None
     groups: defaultdict[str, list[float]] = defaultdict(list)

@@ -18,6 +18,7 @@ from roofmark.reports.charts.paint import (
     encodings,
     six,
     specification,
+    ticks,
 )
 from roofmark.reports.wording import one_line, shorten
 
@@ -57,8 +58,9 @@ def _spec(attempts: Sequence[Attempt], start: float) -> dict[str, Any]:
     steps: list[Row] = [{"seconds": six(start), "best": 1.0}]
     steps += [{"seconds": six(each.seconds), "best": six(each.best)} for each in attempts]
     ends = [row["ratio"] for row in rows] + [row["best"] for row in steps]
-    scale = alt.Scale(type="log", domain=around(ends), nice=False)
-    y = alt.Axis(title="times as fast as the start (log scale)", format="~g", tickCount=6)
+    span = around(ends)
+    scale = alt.Scale(type="log", domain=span, nice=False)
+    y = alt.Axis(title="times as fast as the start (log scale)", format="~g", values=ticks(span))
     kinds = [_KEPT, _LOST, _NONE]
     looks = [(PALETTE[2], "circle"), (PALETTE[1], "square"), (QUIET, "cross")]
     colour, shape = encodings(dict(zip(kinds, looks, strict=True)), field="kind")

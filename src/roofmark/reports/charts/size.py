@@ -8,7 +8,7 @@ from typing import Any
 
 from roofmark.analysis.verdict import Cell, Fit, Verdict
 from roofmark.records import Missing
-from roofmark.reports.charts.paint import Chart, Row, around, data, marks, six, specification
+from roofmark.reports.charts.paint import Chart, Row, around, data, marks, six, specification, ticks
 from roofmark.reports.view import fit_text
 from roofmark.units import show
 
@@ -62,13 +62,13 @@ def _spec(points: list[Row], sizes: list[int], verdict: Verdict) -> dict[str, An
     x = alt.X(
         "bytes:Q",
         scale=alt.Scale(type="log", domain=span, nice=False),
-        axis=alt.Axis(title="bytes moved per call", format="~s", tickCount=6),
+        axis=alt.Axis(title="bytes moved per call", format="~s", values=ticks(span)),
     )
     times = around([row["seconds"] for row in points])
     y = alt.Y(
         "seconds:Q",
         scale=alt.Scale(type="log", domain=times, nice=False),
-        axis=alt.Axis(title="seconds per call", format="~s", tickCount=6),
+        axis=alt.Axis(title="seconds per call", format="~s", values=ticks(times)),
     )
     fits = {e.solution: e.fit for e in verdict.overall if isinstance(e.fit, Fit)}
     named = {name: f"{name}: {fit_text(fit)}" for name, fit in fits.items()}

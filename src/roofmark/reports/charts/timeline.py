@@ -21,6 +21,7 @@ from roofmark.reports.charts.paint import (
     look_of,
     six,
     specification,
+    ticks,
 )
 from roofmark.reports.wording import date_of, one_line, shorten
 from roofmark.units import show
@@ -129,8 +130,9 @@ def _spec(
 
     pins = {one_line(n): v for n, v in pins.items() if n in names}
     ends = _readable([row[end] for row in rows for end in ("low", "high")], rows)
-    scale = alt.Scale(type="log", domain=around([*ends, *pins.values()]), nice=False, clamp=True)
-    y = alt.Y("value:Q", scale=scale, axis=alt.Axis(title=title, format="~s", tickCount=6))
+    span = around([*ends, *pins.values()])
+    scale = alt.Scale(type="log", domain=span, nice=False, clamp=True)
+    y = alt.Y("value:Q", scale=scale, axis=alt.Axis(title=title, format="~s", values=ticks(span)))
     x = alt.X("at:Q", axis=_axis(steps), scale=alt.Scale(nice=False, padding=14))
     colour, shape = encodings(look_of([one_line(name) for name in names]))
     base = alt.Chart(data(rows)).encode(x=x, color=colour)

@@ -68,8 +68,8 @@ def draw_stretches(groups: dict[str, list[Stretch]]) -> Chart:
         name="kernels",
         title="Where a call's time goes",
         caption="Kernels in the order of their launch, each beginning where the one before ended, "
-        "as timed without the profiler. Grey is the measured time of a call that no profiled "
-        f"kernel accounts for.{note}",
+        "in microseconds as timed without the profiler. Grey is the measured time of a call that "
+        f"no profiled kernel accounts for.{note}",
         spec=_spec(rows) if rows else None,
         absent="Nothing was profiled, so no kernel has a time of its own.",
     )
@@ -121,7 +121,7 @@ def _spec(rows: list[Row]) -> dict[str, Any]:
     kinds = alt.Scale(domain=["kernel", "rest"], range=[PALETTE[0], QUIET])
     base = alt.Chart(data(rows)).encode(
         y=alt.Y("kernel:N", sort=None, title=None),
-        x=alt.X("begin:Q", title="microseconds since the call began", axis=alt.Axis(tickCount=6)),
+        x=alt.X("begin:Q", title=None, axis=alt.Axis(tickCount=6)),
         x2="end:Q",
         tooltip=[alt.Tooltip(f"{name}:N") for name in ("group", "kernel", "text")],
     )

@@ -1,6 +1,10 @@
 // Draws the charts in the colours that the reader's system asks for, as wide as the page allows.
 "use strict";
-const specs = JSON.parse(document.getElementById("specs").textContent);
+const specs = Object.fromEntries(
+  Object.entries(JSON.parse(document.getElementById("specs").textContent))
+    .map(([name, spec]) => [name, JSON.stringify(spec)]));
+// The palette's blue, lit up for a dark page; the other colours are light enough on both.
+const LIT = "#4aa3df";
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
 const views = new Map();
 
@@ -20,7 +24,7 @@ function config() {
 async function draw(name) {
   const place = document.getElementById(`chart-${name}`);
   const width = Math.max(260, place.clientWidth);
-  const spec = structuredClone(specs[name]);
+  const spec = JSON.parse(specs[name].replaceAll("#0072B2", dark.matches ? LIT : "#0072B2"));
   // Strips below one another cannot ask for their container's width; the page tells them.
   const room = Math.min(spec.usermeta?.room ?? 0, 0.45 * width);
   if (spec.spec) spec.spec.width = width - room;
