@@ -6,6 +6,7 @@ pages swap the ink in the browser, an SVG brings its own light ground.
 
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -44,7 +45,29 @@ def render_svg(chart: Chart) -> str:
     # Chosen: GitHub shows the same file in light and dark mode; a ground of its own is readable
     # in both.
     themed = chart.spec | {"background": "#ffffff", "padding": 12, "config": _CONFIG}
-    return vl_convert.vegalite_to_svg(themed)
+    return _slim(vl_convert.vegalite_to_svg(themed), chart.name)
+
+
+_TAG = re.compile(r"<[a-z][^<>]*>")
+_SPOKEN = re.compile(r' (?:aria-[a-z]+|role|pointer-events)="[^"]*"')
+_CLIP = re.compile(r"\bclip\d+\b")
+
+
+def _slim(svg: str, name: str) -> str:
+    """Return an SVG without roles of single marks, and with ids that are its own and always alike.
+
+    The table on the page says the same in words; ids that count all charts ever drawn would make
+    two pages of the same verdict differ, and two charts in one page share them.
+    """
+    ids: dict[str, str] = {}
+
+    def own(found: re.Match[str]) -> str:
+        return ids.setdefault(found[0], f"{name}-clip{len(ids)}")
+
+    def clean(tag: re.Match[str]) -> str:
+        return _CLIP.sub(own, _SPOKEN.sub("", tag[0]))
+
+    return _TAG.sub(clean, svg)
 
 
 # Chosen: fonts that are there everywhere; labels large enough for a phone. No descriptions of
