@@ -4,9 +4,10 @@ In: what a run says while it works. Out: text on stderr: a screen that is drawn 
 plain lines elsewhere. What is decided here is what would be judged if the run ended now.
 """
 
+import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from roofmark.cli.speak import is_lively, progress_lines, say
@@ -76,7 +77,7 @@ class Standing:
         if not wide:
             return f"{text}; an interval needs two sets"
         half, (workload, solution) = max(wide)
-        return f"{text}; widest interval: {solution} on {workload}, ±{100 * half:.2g} %"
+        return f"{text}; widest interval: {solution} on {workload}, ±{_percent(half)} %"
 
     def cells(self) -> "list[Cell]":
         """Return the cells of solutions, the undecided and the widest ones first."""
@@ -102,14 +103,26 @@ def watch_run() -> Generator[Callable[[Progress], None]]:
     from rich.live import Live
 
     console = Console(stderr=True)
-    with Live(console=console, transient=True, refresh_per_second=4) as live:
+    told = [(time.monotonic(), Progress(done=0, total=0, text="starting"))]
 
-        def show(now: Progress) -> None:
-            if now.standing is not None:
-                standing.take(now.standing())
-            live.update(screen(standing, now, height=console.height))
+    def drawn() -> "Group":
+        since, now = told[0]
+        return screen(standing, _ticked(now, time.monotonic() - since), height=console.height)
 
+    def show(now: Progress) -> None:
+        if now.standing is not None:
+            standing.take(now.standing())
+        told[0] = (time.monotonic(), now)
+
+    with Live(get_renderable=drawn, console=console, transient=True, refresh_per_second=2):
         yield show
+
+
+def _ticked(now: Progress, seconds: float) -> Progress:
+    """Return progress that was told so many seconds ago, with what is left of its time."""
+    if now.seconds_left is None:
+        return now
+    return replace(now, seconds_left=max(now.seconds_left - seconds, 0.0))
 
 
 def _lines(standing: Standing) -> Callable[[Progress], None]:
@@ -155,7 +168,7 @@ def _table(standing: Standing, rows: int) -> "Table":
     from rich.text import Text
 
     from roofmark.reports.terminal import STYLE
-    from roofmark.reports.wording import ratio_and_interval, shorten
+    from roofmark.reports.wording import shorten
 
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in ("workload", "solution", "speed-up so far", "± % by set", "so far"):
@@ -167,7 +180,7 @@ def _table(standing: Standing, rows: int) -> "Table":
         values = (
             shorten(plain(cell.workload), 16),
             shorten(plain(cell.solution), 14),
-            ratio_and_interval(cell.speedup),
+            _so_far(cell, standing.half(cell)),
             _narrowing(standing.widths.get(_key(cell), [])),
         )
         table.add_row(*map(Text, values), Text(cell.decision, style=STYLE[cell.decision]))
@@ -178,7 +191,18 @@ def _table(standing: Standing, rows: int) -> "Table":
 
 def _narrowing(widths: list[float]) -> str:
     """Return "12 → 5.1 → 2.3": half of the interval after the last sets, in per cent."""
-    return " → ".join(f"{100 * min(each, 9.99):.2g}" for each in widths[-_WIDTHS:])
+    return " → ".join(_percent(each) for each in widths[-_WIDTHS:])
+
+
+def _percent(half: float) -> str:
+    """Return a half width in per cent; one beyond the value itself says nothing but that."""
+    return f"{100 * half:.2g}" if half < 1 else ">100"
+
+
+def _so_far(cell: "Cell", half: float) -> str:
+    from roofmark.reports.wording import ratio, ratio_and_interval
+
+    return ratio_and_interval(cell.speedup) if half < 1 else f"{ratio(cell.speedup)} [any]"
 
 
 def _key(cell: "Cell") -> tuple[str, str]:

@@ -69,8 +69,7 @@ def render_terminal(
 
     colour: with escape sequences; by default only if standard output is a terminal.
     """
-    if colour is None:
-        colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ if colour is None else colour
     out = io.StringIO()
     console = Console(
         file=out,
@@ -122,7 +121,7 @@ def _table(verdict: Verdict, width: int) -> Table:
     table.add_column("time", justify="right", no_wrap=True)
     table.add_column("speed-up", justify="right", no_wrap=True)
     table.add_column("x floor, bound", justify="right", no_wrap=True)
-    table.add_column("verdict", overflow="fold")
+    table.add_column("it is", overflow="fold")
     for label, row, verdicts, style in shown:
         values = (row.time, row.speedup, _fitting(row))
         table.add_row(
@@ -133,7 +132,7 @@ def _table(verdict: Verdict, width: int) -> Table:
 
 def _needs(shown: Sequence[tuple[str, CellRow, str, str]], blanks: int) -> int:
     """Return the columns that a table takes if nothing in it is folded."""
-    head = ("workload", "solution", "time", "speed-up", "x floor, bound", "verdict")
+    head = ("workload", "solution", "time", "speed-up", "x floor, bound", "it is")
     rows = [
         (label, row.solution, row.time, row.speedup, _fitting(row), verdicts)
         for label, row, verdicts, _ in shown
