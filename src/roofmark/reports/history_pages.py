@@ -67,14 +67,14 @@ def _sections(history: History) -> Iterator[Section]:
         charts = list(draw_timelines(line, number))
         blocks: list[Block] = [Words(note, soft=True) for note in part.notes]
         blocks += [Figure(chart, main=True) for chart in charts]
-        blocks.append(Fold(title="Bundles, oldest first", blocks=[_table(part)]))
-        yield Section(name=f"line-{number}", title=part.title, blocks=blocks)
+        blocks.append(Fold(title="Bundles, oldest first", blocks=[_table(part, number)]))
+        yield Section(name=f"line-{number}", title=f"{number}. {part.title}", blocks=blocks)
 
 
-def _table(part: Part) -> Table:
+def _table(part: Part, number: int) -> Table:
     rows = [Line(tuple(row)) for row in part.rows]
     columns = [Column(name) for name in part.head]
-    return Table(title=f"Bundles of {part.title}", columns=columns, rows=rows)
+    return Table(title=f"Bundles of line {number}", columns=columns, rows=rows)
 
 
 def _write_html(sheet: Sheet, path: Path) -> None:

@@ -1,7 +1,7 @@
 """Waterfall: which kernels one call launches, one after another, and what each takes of its time.
 
-In: a verdict and its profiled bundle, or a table of kernels that another tool wrote. Out: a chart.
-Times are those of the kernels without the profiler; what was not profiled is one bar of its own.
+In: a verdict and its profiled bundle, or stretches of any origin. Out: a chart.
+Times are those of the kernels without the profiler; what was not profiled is a bar of its own.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,7 +10,6 @@ from typing import Any
 
 from roofmark.analysis.verdict import Verdict
 from roofmark.bundle import Bundle
-from roofmark.foreign import KernelTable
 from roofmark.profiled import PairProfile, Profiled
 from roofmark.reports.charts.paint import (
     PALETTE,
@@ -49,12 +48,6 @@ def draw_waterfall(verdict: Verdict, bundle: Bundle) -> Chart:
     pairs = [each for each in bundle.profiles() if isinstance(each.outcome, Profiled)]
     groups = {one_line(f"{p.solution} on {p.workload}"): list(_stretches(p)) for p in pairs}
     return draw_stretches(groups)
-
-
-def draw_kernels(table: KernelTable, title: str) -> Chart:
-    """Return the kernels of a foreign table, those that take most time first."""
-    ordered = sorted(table.rows, key=lambda row: -row.total)
-    return draw_stretches({title: [Stretch(r.name, r.total, "kernel") for r in ordered]})
 
 
 def draw_stretches(groups: dict[str, list[Stretch]]) -> Chart:

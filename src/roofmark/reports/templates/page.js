@@ -32,6 +32,8 @@ async function draw(name) {
   const legend = { ...config().legend, columns: Math.max(1, Math.floor(width / 150)) };
   const drawn = await vegaEmbed(place, spec,
     { actions: false, ast: true, renderer: "svg", config: { ...config(), legend, axisY: { labelLimit: Math.max(60, room - 12) } } });
+  // The picture is described as a whole; its parts have roles without names.
+  for (const part of place.querySelectorAll("svg, svg [role]")) part.removeAttribute("role");
   views.get(name)?.finalize();
   views.set(name, drawn);
 }
