@@ -3,7 +3,7 @@
     python tools/page_shots.py report.html -o shots --axe node_modules/axe-core/axe.min.js
 
 Needs `pip install playwright` and a Chromium of the system (--browser names another); axe-core
-comes from `npm install axe-core`. Exit code 1 if axe finds anything serious, or a page prints an error.
+comes from `npm install axe-core`. Exit code 1 if axe finds anything serious, or a page fails.
 """
 
 import argparse

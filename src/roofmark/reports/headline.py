@@ -4,23 +4,23 @@ In: a verdict. Out: a sentence, which never says more than the verdict does.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from roofmark.analysis.verdict import Decision, Overall, Verdict
 from roofmark.records import Missing
-from roofmark.reports.view import because, sentences, tally
-from roofmark.reports.wording import interval, joined, ratio
+from roofmark.reports.wording import counted, interval, joined, one_line, ratio
 
 _ORDER: tuple[Decision, ...] = ("faster", "same", "undecided", "slower", "invalid")
-# Chosen: so many solutions of one kind fit in a sentence; more are counted.
-_MOST_NAMED = 2
+# Chosen: so many of one kind fit in a sentence; of more, the first are named and the rest counted.
+_ALL_NAMED, _NAMED_OF_MORE = 3, 2
+NOBODY = "No solution was measured against the baseline."
 
 
 def headline(verdict: Verdict) -> str:
     """Return the answer: what is faster, the same, undecided, slower, invalid, in this order."""
     found = [each for each in verdict.overall if each.role == "solution"]
     if not found:
-        return sentences(verdict)[0]
+        return NOBODY
     groups = [[each for each in found if each.decision == word] for word in _ORDER]
     clauses = [_CLAUSES[group[0].decision](group, verdict) for group in groups if group]
     text = f"Against {verdict.baseline}, {'; '.join(clauses)}."
@@ -76,11 +76,13 @@ _CLAUSES: dict[Decision, Callable[[list[Overall], Verdict], str]] = {
 
 def _shown(group: list[Overall]) -> list[Overall]:
     """Return those that are named, the fastest first."""
-    return sorted(group, key=lambda each: -getattr(each.speedup, "value", 0.0))[:_MOST_NAMED]
+    ordered = sorted(group, key=lambda each: -getattr(each.speedup, "value", 0.0))
+    return ordered if len(group) <= _ALL_NAMED else ordered[:_NAMED_OF_MORE]
 
 
 def _more(group: list[Overall]) -> list[str]:
-    return [f"{len(group) - _MOST_NAMED} more"] if len(group) > _MOST_NAMED else []
+    left = len(group) - len(_shown(group))
+    return [f"{left} more"] if left else []
 
 
 def _size(each: Overall) -> str:
@@ -102,3 +104,19 @@ def _where(group: list[Overall]) -> str:
     total = sum(first.values())
     many = "both workloads" if total == 2 else f"all {total} workloads"
     return f" on {many}" if total > 1 else ""
+
+
+# --- what sentences share ----------------------------------------------------------------------
+def because(overall: Overall, verdict: Verdict) -> str:
+    """Return " (RM310, other processes were on the GPU)", or nothing."""
+    titles = {f.code: one_line(f.title) for f in verdict.findings}
+    named = [f"{code}, {titles[code]}" if code in titles else code for code in overall.codes]
+    return f" ({'; '.join(named)})" if named else ""
+
+
+def tally(counts: Mapping[Decision, int], between: str) -> str:
+    """Return "faster on 54 of 54 workloads"; every word that the cells have, none else."""
+    parts = [f"{word} on {count}" for word, count in counts.items() if count]
+    return (
+        f"{between.join(parts) or 'decided on none'} of {counted(sum(counts.values()), 'workload')}"
+    )

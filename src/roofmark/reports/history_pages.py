@@ -5,6 +5,7 @@ comes from bundles that anybody may have written, so all of it is escaped.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from roofmark.analysis.history import History
@@ -66,7 +67,9 @@ def _sections(history: History) -> Iterator[Section]:
     for number, (line, part) in enumerate(zip(history.lines, parts, strict=True), 1):
         charts = list(draw_timelines(line, number))
         blocks: list[Block] = [Words(note, soft=True) for note in part.notes]
-        blocks += [Figure(chart, main=True) for chart in charts]
+        # One caption says for all of them what the marks are.
+        blocks += [Figure(charts[0], main=True)]
+        blocks += [Figure(replace(chart, caption=""), main=True) for chart in charts[1:]]
         blocks.append(Fold(title="Bundles, oldest first", blocks=[_table(part, number)]))
         yield Section(name=f"line-{number}", title=f"{number}. {part.title}", blocks=blocks)
 

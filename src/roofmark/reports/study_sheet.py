@@ -151,7 +151,8 @@ def _why(verdict: Verdict, bundle: Bundle) -> list[Block]:
         kinds = ("name", "text", "number", "text", "text")
         lines = [
             Line(
-                (row.solution, f"{row.kind}\n{row.code}".strip(), row.headroom, row.workloads,
+                (f"{verdict.baseline}\nbaseline" if row.solution in twins else row.solution,
+                 f"{row.kind}\n{row.code}".strip(), row.headroom, row.workloads,
                  row.because),
                 quiet=row.solution in twins,
             )

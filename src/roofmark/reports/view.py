@@ -5,7 +5,7 @@ The word "faster" stands only where the verdict has it.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from roofmark.analysis.verdict import (
@@ -19,6 +19,8 @@ from roofmark.analysis.verdict import (
     Verdict,
 )
 from roofmark.records import Missing
+from roofmark.reports.headline import NOBODY, because, tally
+from roofmark.reports.headline import headline as headline
 from roofmark.reports.wording import (
     NOTHING,
     counted,
@@ -135,7 +137,7 @@ def caveats(verdict: Verdict) -> list[str]:
 def sentences(verdict: Verdict) -> list[str]:
     """Return the answer, one sentence for each solution."""
     found = [_sentence(each, verdict) for each in verdict.overall if each.role == "solution"]
-    return found or ["No solution was measured against the baseline."]
+    return found or [NOBODY]
 
 
 def _sentence(overall: Overall, verdict: Verdict) -> str:
@@ -161,13 +163,6 @@ def _sentence(overall: Overall, verdict: Verdict) -> str:
     return f"{head} ({measured}) on {one_line(verdict.study)}, {fallen}.{mixed}"
 
 
-def because(overall: Overall, verdict: Verdict) -> str:
-    """Return " (RM310, other processes were on the GPU)", or nothing."""
-    titles = {f.code: one_line(f.title) for f in verdict.findings}
-    named = [f"{code}, {titles[code]}" if code in titles else code for code in overall.codes]
-    return f" ({'; '.join(named)})" if named else ""
-
-
 def _why_none(overall: Overall, verdict: Verdict) -> str:
     """Return why there is no speed-up, and the first reason that a workload gives."""
     said = [overall.speedup] if isinstance(overall.speedup, Missing) else []
@@ -177,14 +172,6 @@ def _why_none(overall: Overall, verdict: Verdict) -> str:
         if cell.solution == overall.solution and isinstance(cell.time, Missing)
     ]
     return ": ".join(dict.fromkeys(shorten(one_line(each.reason), _LONGEST) for each in said[:2]))
-
-
-def tally(counts: Mapping[Decision, int], between: str) -> str:
-    """Return "faster on 54 of 54 workloads"; every word that the cells have, none else."""
-    parts = [f"{word} on {count}" for word, count in counts.items() if count]
-    return (
-        f"{between.join(parts) or 'decided on none'} of {counted(sum(counts.values()), 'workload')}"
-    )
 
 
 def context(verdict: Verdict) -> str:

@@ -160,20 +160,25 @@ def around(values: Iterable[float], *, room: float = 0.08) -> list[float]:
     return [six(math.exp(low - spare)), six(math.exp(high + spare))]
 
 
+# Chosen: at least so many decades -> the round values of each that have room on a chart.
+_STEPS = (
+    (3.0, (1,)),
+    (1.0, (1, 2, 5)),
+    (0.35, (1, 1.5, 2, 3, 4, 5, 7)),
+    (0.0, (1, 1.05, 1.1, 1.2, 1.3, 1.4, 1.5, 1.75, 2, 2.5, 3, 3.5, 4, 5, 6, 7, 8, 9, 9.5)),
+)
+
+
 def ticks(span: Sequence[float]) -> list[float]:
     """Return round values on a logarithmic axis: 1, 2, 5, 10 where there is room, else fewer."""
     low, high = (math.log10(end) for end in span)
-    # Chosen: on three decades more than one line each is a fence, on half of one three are none.
-    steps = (1,) if high - low > 3 else (1, 2, 5) if high - low > 0.6 else _FINE
+    steps = next(values for decades, values in _STEPS if high - low >= decades)
     found = [
         six(step * 10.0**power)
         for power in range(math.floor(low), math.ceil(high) + 1)
         for step in steps
     ]
     return [each for each in found if span[0] <= each <= span[1]]
-
-
-_FINE = (1, 1.1, 1.2, 1.3, 1.4, 1.5, 1.75, 2, 2.5, 3, 3.5, 4, 5, 6, 7, 8, 9, 9.5)
 
 
 def six(value: float) -> float:

@@ -15,6 +15,10 @@ from roofmark.units import show
 _HEIGHT = 300
 # Chosen: enough points for a smooth curve on two logarithmic axes.
 _POINTS = 24
+_LINES = (
+    " Lines are the fit that the legend names, intercept + bytes / slope: level at the left where a "
+    "call costs its intercept whatever it moves, rising at the right where memory does."
+)
 
 
 def draw_size(verdict: Verdict) -> Chart:
@@ -22,12 +26,11 @@ def draw_size(verdict: Verdict) -> Chart:
     points = [row for cell in verdict.cells for row in _points(cell, verdict)]
     sizes = sorted({row["bytes"] for row in points})
     enough = len(sizes) > 1
+    fitted = any(isinstance(each.fit, Fit) for each in verdict.overall)
     return Chart(
         name="size",
         title="Time against bytes moved",
-        caption="Time per call against compulsory bytes, on logarithmic axes. Lines are the fit "
-        "that the legend names, intercept + bytes / slope: level at the left where a call costs "
-        "its intercept whatever it moves, rising at the right where memory does.",
+        caption=f"Time per call against compulsory bytes, on logarithmic axes.{_LINES * fitted}",
         spec=_spec(points, sizes, verdict) if enough else None,
         absent="All workloads move the same bytes, so there is no trend to draw."
         if points
