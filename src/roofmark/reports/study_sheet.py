@@ -112,7 +112,7 @@ def _trust_in_short(facts: Sequence[Fact]) -> Words:
         names = joined([fact.name for fact in asked])
         return Words(f"All {len(asked)} checks of trust hold: {names}.", mark="good")
     said = "; ".join(f"{fact.name}: {fact.value}" for fact in failed)
-    holding = f"{len(asked) - len(failed)} of {len(asked)} checks of trust hold. Not: {said}."
+    holding = f"{len(asked) - len(failed)} of {len(asked)} checks of trust hold. Look at {said}."
     return Words(holding, mark="bad" if any(f.mark == "bad" for f in failed) else "doubt")
 
 

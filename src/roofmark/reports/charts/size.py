@@ -16,8 +16,8 @@ _HEIGHT = 300
 # Chosen: enough points for a smooth curve on two logarithmic axes.
 _POINTS = 24
 _LINES = (
-    " Lines are the fit that the legend names, intercept + bytes / slope: level at the left where a "
-    "call costs its intercept whatever it moves, rising at the right where memory does."
+    " Lines are the fit that the legend names, intercept + bytes / slope: level at the left where "
+    "a call costs its intercept whatever it moves, rising at the right where memory does."
 )
 
 
