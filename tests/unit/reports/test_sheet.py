@@ -33,7 +33,7 @@ def test_both_forms_answer_in_the_same_order(pages, kind):
 
 
 def test_a_page_works_with_keys_and_is_told_aloud(pages):
-    html = render_html(*pages("many"))
+    html = render_html(*pages("many")).partition("<script")[0]
     assert re.search(r'<body>\s*<a class="skip" href="#content">', html)
     assert html.count("<th ") == html.count('<th scope="'), "every head names what it is a head of"
     assert html.count("<table") == html.count("<caption") == html.count('role="region" tabindex')
