@@ -53,7 +53,7 @@ def test_filters_and_orders(viewer, words, names):
 def test_from_the_verdict_down_to_samples_source_and_proof(viewer, folder):
     client = viewer()
     page = client.get("/bundle?at=monday").text
-    assert "1 faster (fast 2.0" in page and "/cell?at=monday&amp;workload=n4096" in page
+    assert "Against eager, fast is 2.0" in page and "/cell?at=monday&amp;workload=n4096" in page
     cell = client.get("/cell?at=monday&workload=n4096&solution=fast").text
     assert '"us":' in cell and "calls checked" in cell and "24 visits" in cell
     bundle = open_bundle(folder / "monday")
@@ -130,7 +130,7 @@ def test_a_run_is_followed_to_its_verdict_at_one_address(viewer, folder):
     assert "How fast was built" in client.get("/solution?at=now&solution=fast").text
     bench.seal()
     page = until(client, "/bundle?at=now", "Whole report")
-    assert "as fast as eager" in page and "data-follow" not in page
+    assert "Against eager, fast" in page and "data-follow" not in page
 
 
 def test_a_killed_run_keeps_what_it_measured(viewer, folder):
