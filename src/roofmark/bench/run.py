@@ -19,9 +19,10 @@ from typing import Literal
 from roofmark.bench.agenda import Agenda, Undecided
 from roofmark.bench.build import BuildError
 from roofmark.bench.clocks import open_clock_reader
-from roofmark.bench.crew import Order, Post, ProcessCrew, Recruit
+from roofmark.bench.crew import ProcessCrew, Recruit
 from roofmark.bench.ledger import Ledger, Reading, failed_outcome
 from roofmark.bench.measure import Task, Watch, measure_workload, prove_solutions
+from roofmark.bench.orders import Order, Post
 from roofmark.bench.scratch import open_scratch
 from roofmark.bench.shelf import Shelf
 from roofmark.bench.sizes import Sizes
@@ -177,7 +178,7 @@ class Runner:
 
     @staticmethod
     def _as_control(post: Post) -> Post:
-        return Post(_CONTROL, post.solution, post.folder, post.library, post.binary)
+        return Post(_CONTROL, post.solution, post.folder, post.library, post.binary, control=True)
 
     # --- one process set -------------------------------------------------------------------------
     def run_process(self, process: int, pending: list[Workload]) -> None:
@@ -272,6 +273,8 @@ class Runner:
             scratch=scratch,
             entropy=self.job.run.entropy,
             flush=self.sizes.flush,
+            # With the run's entropy, which lies in the bundle, one could draw every value oneself.
+            hidden=(self.job.writer.path,),
         )
 
     def _task(self, workload: Workload, names: list[str], where: str) -> Task:

@@ -1,0 +1,87 @@
+"""Facts of the second clock: batches that the orchestrator timed, against the worker's samples.
+
+In: a case, a place. Out: per process, what a batch took from outside, what the samples say of it,
+and how far the two of the baseline are apart. The empty batch tells what surrounds the calls. A
+candidate could make its own empty batch slow, so at most a bounded part above the quickest empty
+batch of anybody is believed.
+"""
+
+from math import fsum
+from statistics import median
+
+from roofmark.analysis.compare import Place, kept_samples
+from roofmark.analysis.rules.case import Case
+from roofmark.analysis.rules.facts import fact
+from roofmark.evidence import Passed
+from roofmark.records import Missing
+from roofmark.study import Device, twin_of
+
+# Chosen: what putting one call's results in place may take beyond what anybody's takes: looking at
+# them, and copying them at a rate that every host (device) surpasses.
+_STORE_SECONDS: dict[Device, float] = {"cpu": 20e-6, "cuda": 8e-6}
+_STORE_RATE: dict[Device, float] = {"cpu": 2e9, "cuda": 2e11}
+
+Clocks = tuple[float, float, float]
+"""Seconds of a batch from outside, seconds that the samples give it, the baseline's ratio."""
+
+
+@fact
+def clocks(case: Case, place: Place) -> tuple[Clocks, ...] | Missing:
+    """Per process: (batch by the outer clock, batch by the samples, the baseline's ratio of both).
+
+    The baseline's ratio is the larger one of itself and its twin, and 1 at least: a host that
+    disturbs batches disturbs theirs.
+    """
+    series = case.scene.series.get(place)
+    found: list[Clocks] = []
+    for process, passed in series.passed() if series else ():
+        both = _both(case, place, process, passed)
+        if both is not None:
+            found.append((*both, _disturbed(case, place, process)))
+    return tuple(found) or Missing(reason="no batch was timed from outside")
+
+
+def _both(case: Case, place: Place, process: int, passed: Passed) -> tuple[float, float] | None:
+    batches = [batch for batch in passed.batches if batch.tier == case.scene.tier]
+    samples = [
+        median(kept)
+        for m in passed.measurements
+        if m.tier == case.scene.tier
+        for visit in m.visits
+        if (kept := kept_samples(visit))
+    ]
+    if not batches or not samples:
+        return None
+    calls = batches[0].calls
+    own = min(batch.empty for batch in batches)
+    around = min(own, _quickest(case, place[0], process) + calls * _allowance(case, place[0]))
+    return min(batch.seconds for batch in batches) - around, calls * median(samples)
+
+
+def _quickest(case: Case, workload: str, process: int) -> float:
+    """Return the shortest empty batch of any solution in this process set."""
+    return min(
+        batch.empty
+        for (where, _), series in case.scene.series.items()
+        if where == workload
+        for number, passed in series.passed()
+        if number == process
+        for batch in passed.batches
+    )
+
+
+def _allowance(case: Case, workload: str) -> float:
+    axes = case.study.axes(next(w for w in case.study.workloads if w.id == workload))
+    size = fsum(tensor.size(axes) for tensor in case.study.definition.outputs.values())
+    return _STORE_SECONDS[case.run.device] + size / _STORE_RATE[case.run.device]
+
+
+def _disturbed(case: Case, place: Place, process: int) -> float:
+    baseline = case.study.baseline
+    ratios = [1.0]
+    for name in {baseline, twin_of(baseline)} - {place[1]}:
+        series = case.scene.series.get((place[0], name))
+        for number, passed in series.passed() if series else ():
+            if number == process and (both := _both(case, (place[0], name), process, passed)):
+                ratios.append(both[0] / both[1])
+    return max(ratios)

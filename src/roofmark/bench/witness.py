@@ -1,0 +1,117 @@
+"""The second clock: batches of calls timed from outside the worker, once in each process set.
+
+In: a crew and ledgers that hold samples. Out: the ledgers, with batches. A worker's samples come
+from a process in which the candidate's code runs, so that code can make them say anything. A batch
+is timed by the orchestrator, over values that the worker gets when the clock has started, and the
+clock stops when the outputs can no longer change. Whatever was patched, cached, worked ahead or
+put off: the work of a batch is done within it, or its outputs are wrong.
+
+A batch also holds what surrounds the calls. That part is measured by an empty batch, which does
+everything else; what the candidate may add to it is bounded where both are judged (RM508).
+"""
+
+import time
+from collections.abc import Mapping
+from statistics import median
+from typing import TYPE_CHECKING
+
+from roofmark.bench.ledger import Ledger
+from roofmark.bench.messages import Draw, Go, Poise, Poised
+from roofmark.bench.plan import deciding_tier
+from roofmark.bench.process import ChildFailed, ReplyFailed
+from roofmark.bench.seam import Crew
+from roofmark.evidence import Batch, Sign
+from roofmark.study import Tier
+
+if TYPE_CHECKING:
+    from roofmark.bench.measure import Task
+
+# Chosen: a host that is busy makes a batch longer and never shorter, so a few tries clear an honest
+# solution; one whose samples lie disagrees every time.
+_TRIES = 12
+# Chosen: half of what is judged (RM508), so that what may be accused is looked at again.
+_AGREES = 1.1
+# Chosen: a timer that wakes now and then takes a hundredth of a core; the count has ticks of 0.05.
+_RESTLESS = 0.1
+
+
+def take_batches(crew: Crew, task: "Task", ledgers: Mapping[str, Ledger]) -> None:
+    """Time a batch of every solution that is alive, again while it disagrees with its samples."""
+    tier = deciding_tier(task.protocol, task.device)
+    waiting = [name for name, ledger in ledgers.items() if _can(ledger, tier)]
+    for number in range(_TRIES):
+        if not waiting or time.monotonic() > task.limit:
+            return
+        _draw(crew, task, number)
+        waiting = [name for name in waiting if _take_batch(crew, task, name, ledgers[name])]
+        # Of anybody: an empty batch that noise, or a candidate, made long must end no search.
+        empty = min((b.empty for each in ledgers.values() for b in each.batches), default=0.0)
+        waiting = [name for name in waiting if not _agrees(ledgers[name], tier, empty)]
+
+
+def note_restless(crew: Crew, ledgers: Mapping[str, Ledger]) -> None:
+    """Note which workers keep a core busy although nobody asks them anything."""
+    for name, cores in crew.cores_busy().items():
+        if cores > _RESTLESS and name in ledgers:
+            text = f"it kept {cores:.1f} cores busy while nobody asked it anything"
+            ledgers[name].note(Sign(kind="restless", text=text))
+
+
+def _can(ledger: Ledger, tier: Tier) -> bool:
+    return ledger.alive and bool(ledger.visits.get(tier))
+
+
+def _draw(crew: Crew, task: "Task", number: int) -> None:
+    crew.draw(
+        Draw(
+            workload=task.workload,
+            first=task.first,
+            slots=task.slots,
+            expect=task.slots,
+            seed=f"{task.seed}/batch{number}",
+            hidden=True,
+        )
+    )
+
+
+def _take_batch(crew: Crew, task: "Task", name: str, ledger: Ledger) -> bool:
+    """Time one batch and an empty one; return whether the solution is still alive."""
+    tier, calls = deciding_tier(task.protocol, task.device), task.slots
+    go = Go(tier=tier, cache=task.protocol.cache, calls=calls)
+    seconds = _timed(crew, name, go, ledger)
+    if seconds is None:
+        return False
+    slots = range(task.first, task.first + calls)
+    verified = crew.verify(name, slots, own=task.names.index(name))
+    if not ledger.take(verified, calls, timed=True):
+        return False
+    empty = _timed(crew, name, Go(tier=tier, cache=go.cache, calls=calls, empty=True), ledger)
+    if empty is None:
+        return False
+    ledger.batches.append(
+        Batch(tier=tier, calls=calls, seconds=round(seconds, 9), empty=round(empty, 9))
+    )
+    return True
+
+
+def _timed(crew: Crew, name: str, go: Go, ledger: Ledger) -> float | None:
+    """Return the seconds of a batch; nothing where there is none, which the ledger then knows."""
+    poised = crew.poise(name, Poise(tier=go.tier))
+    if not isinstance(poised, Poised):
+        ledger.failure = poised
+        return None
+    if poised.absent:
+        return None
+    seconds = crew.batch(name, go)
+    if isinstance(seconds, ChildFailed | ReplyFailed):
+        ledger.failure = seconds
+        return None
+    return seconds
+
+
+def _agrees(ledger: Ledger, tier: Tier, empty: float) -> bool:
+    """Whether some batch took no longer than its samples say, and the quickest empty one."""
+    samples = [median(visit.samples) for visit in ledger.visits[tier] if visit.samples]
+    calls = ledger.batches[0].calls
+    least = min(batch.seconds for batch in ledger.batches)
+    return not samples or least - empty <= _AGREES * calls * median(samples)
