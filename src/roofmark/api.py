@@ -205,6 +205,7 @@ def _measure(
         hopeless=until.hopeless or never,
         say=progress or _silent,
         cache=build_cache(),
+        hidden=(writer.path.resolve(),),
     )
     try:
         hopeless = place.measure(job, writer)

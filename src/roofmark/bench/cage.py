@@ -80,6 +80,8 @@ def confine(cage: Cage) -> tuple[str, ...]:
         enforced.append("file size")
     ctypes.CDLL(None).prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     version = landlock_version()
+    # Never closed: a rule holds for this entry as it is, and the kernel forgets those nobody holds.
+    os.open("/proc/self", os.O_PATH)
     if version > 0 and _restrict(cage, version):
         enforced += _words(version)
     if forbid_calls():
@@ -144,6 +146,9 @@ def _grants(cage: Cage) -> Iterator[tuple[Path, int]]:
     writable = [cage.own, *cage.writable, *(["/dev/shm"] if cage.shared_memory else [])]
     for place in writable:
         yield Path(place), everything
+    # Its own entry: the peak of memory is reset there, and CUDA names its threads there, without
+    # which it fails to begin (error 304). What it starts has another, which it cannot write.
+    yield Path("/proc/self").resolve(), _READ | _LIST | _WRITE | _TRUNCATE
 
 
 def _around(folder: Path, hidden: Iterable[Path]) -> Iterator[Path]:

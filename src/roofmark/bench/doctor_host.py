@@ -13,8 +13,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from roofmark.bench.clocks import Ticks, parse_ticks, share_stolen
 from roofmark.bench.cage import bounds, landlock_version
+from roofmark.bench.clocks import Ticks, parse_ticks, share_stolen
 from roofmark.bench.cpu import collect_cpu
 from roofmark.bench.examination import Line
 from roofmark.bench.host import Host

@@ -265,19 +265,7 @@ class Failed(Record, tag="failed"):
 
 
 Request = (
-    Open
-    | Draw
-    | Stage
-    | Hide
-    | Keep
-    | Verify
-    | Load
-    | Bind
-    | Prepare
-    | Time
-    | Poise
-    | Go
-    | Parcel
+    Open | Draw | Stage | Hide | Keep | Verify | Load | Bind | Prepare | Time | Poise | Go | Parcel
 )
 Reply = (
     Ready

@@ -63,7 +63,11 @@ def never(study: Study, device: Device, traces: list[Trace]) -> str:
 
 @dataclass
 class Job:
-    """Everything that one invocation of the bench needs. station: id of this device in a fleet."""
+    """Everything that one invocation of the bench needs. station: id of this device in a fleet.
+
+    hidden: folders that no candidate may look into. The bundle is one: it holds the entropy, with
+    which anybody draws every value.
+    """
 
     study: Study
     contents: Mapping[str, bytes]
@@ -76,6 +80,7 @@ class Job:
     hopeless: Hopeless = never
     recruit: Recruit = _recruit
     station: str = ""
+    hidden: tuple[Path, ...] = ()
     started: float = field(default_factory=time.monotonic)
 
     @property
@@ -273,8 +278,7 @@ class Runner:
             scratch=scratch,
             entropy=self.job.run.entropy,
             flush=self.sizes.flush,
-            # With the run's entropy, which lies in the bundle, one could draw every value oneself.
-            hidden=(self.job.writer.path,),
+            hidden=self.job.hidden,
         )
 
     def _task(self, workload: Workload, names: list[str], where: str) -> Task:

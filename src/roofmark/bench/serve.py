@@ -17,8 +17,8 @@ from collections.abc import Callable
 
 import msgspec
 
-from roofmark.bench.channel import ChannelClosed, receive_request, send
 from roofmark.bench.cage import CAGE, Cage, confine
+from roofmark.bench.channel import ChannelClosed, receive_request, send
 from roofmark.bench.keeper import keep
 from roofmark.bench.messages import Failed, FailureKind, Ready, Reply, Request
 
