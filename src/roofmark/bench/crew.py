@@ -149,22 +149,27 @@ class ProcessCrew:
             return ChildFailed("time", "answered with times that no clock shows", "")
         return timed, elapsed
 
-    def poise(self, name: str, request: Poise) -> Poised | Failure:
-        """Have one worker warm up for a batch, while its inputs are out of reach."""
-        if self._descriptor < 0:
+    def poise(self, name: str, request: Go) -> Poised | Failure:
+        """Have one worker warm up for a batch, while its inputs are out of reach.
+
+        It is not stopped before the batch: what a stop does to threads and caches would be counted.
+        """
+        if self._descriptor >= 0:
+            self._stage(request)
+        else:
             self._ask_referee(Hide(), "hide")
         limit = self._order.protocol.call_limit
-        failure = self._send(name, request, stage="poise")
-        return failure or cast(Poised, self._receive(name, stage="poise", limit=limit))
+        failure = self._send(name, Poise(tier=request.tier), stage="poise")
+        return failure or cast(Poised, self._receive(name, stage="poise", limit=limit, pause=False))
 
     def batch(self, name: str, request: Go) -> float | Failure:
-        """Have one worker run a batch; the clock is ours, from the inputs to the last output.
+        """Have a poised worker run a batch; the clock is ours, from the inputs to the last output.
 
         On a host the inputs lie in memory that the worker gets with the request, and the clock
         stops when the worker does; on a GPU they are put into the arena after the clock has
         started, and it stops when the outputs are copied away.
         """
-        memory = self._stage(request) if self._descriptor >= 0 else -1
+        memory = self._batch_memory
         start = time.perf_counter()
         if memory < 0:
             self._ask_referee(Stage(cache=request.cache), "stage")
@@ -281,20 +286,19 @@ class ProcessCrew:
         if name in self._workers:
             self._workers[name].halt()
 
-    def _stage(self, request: Go) -> int:
-        """Have the referee put the inputs into memory that no worker has seen; return it.
+    def _stage(self, request: Go) -> None:
+        """Have the referee put the inputs into memory that no worker has seen.
 
         An empty batch gets the memory of the batch before it: its pages are there already.
         """
         if request.empty:
-            return self._batch_memory
+            return
         if self._batch_memory >= 0:
             os.close(self._batch_memory)
         self._batch_memory = os.memfd_create("roofmark-batch")
         os.ftruncate(self._batch_memory, self._size)
         stage = Stage(cache=request.cache, descriptor=0)
         self._ask_referee(stage, "stage", descriptor=self._batch_memory)
-        return self._batch_memory
 
     def _receive(
         self,

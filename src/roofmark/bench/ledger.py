@@ -78,7 +78,7 @@ class Ledger:
     def note_changes(self, names: tuple[str, ...], device: str) -> None:
         """Keep what a worker found to be replaced in itself, and changed on its device."""
         if device:
-            self.note(Sign(kind="device", text=device))
+            self.note(Sign(kind="device", text=device[:200]))
         if names:
             text = f"{', '.join(name[:80] for name in names[:5])} were replaced in the worker"
             self.note(Sign(kind="patched", text=text))

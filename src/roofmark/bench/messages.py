@@ -11,7 +11,7 @@ from typing import Literal
 from roofmark.evidence import Build, Discard, Memory, Sign
 from roofmark.records import Record
 from roofmark.study import CacheState, Definition, Device, Solution, Tier, Workload
-from roofmark.units import Bytes, Seconds
+from roofmark.units import Bytes, Seconds, Some
 
 
 class SharedMemory(Record, tag="memory"):
@@ -224,7 +224,7 @@ class Timed(Record, tag="timed"):
     """
 
     samples: tuple[Seconds, ...]
-    calls: int
+    calls: Some
     clock: str
     discarded: tuple[Discard, ...]
     memory: Memory

@@ -10,7 +10,6 @@ from typing import Protocol as Interface
 from roofmark.bench.messages import (
     Draw,
     Go,
-    Poise,
     Poised,
     Prepare,
     Prepared,
@@ -46,7 +45,7 @@ class Crew(Interface):
         """Have one worker time a visit; also the seconds that it took by our own clock."""
         ...
 
-    def poise(self, name: str, request: Poise) -> Poised | Failure:
+    def poise(self, name: str, request: Go) -> Poised | Failure:
         """Have one worker warm up for a batch."""
         ...
 

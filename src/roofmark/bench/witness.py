@@ -16,7 +16,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from roofmark.bench.ledger import Ledger
-from roofmark.bench.messages import Draw, Go, Poise, Poised
+from roofmark.bench.messages import Draw, Go, Poised
 from roofmark.bench.plan import deciding_tier
 from roofmark.bench.process import ChildFailed, ReplyFailed
 from roofmark.bench.seam import Crew
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 # solution; one whose samples lie disagrees every time.
 _TRIES = 12
 # Chosen: half of what is judged (RM508), so that what may be accused is looked at again.
-_AGREES = 1.1
+_AGREES, _AGREES_EMPTY = 1.1, 0.05
 # Chosen: a timer that wakes now and then takes a hundredth of a core; the count has ticks of 0.05.
 _RESTLESS = 0.1
 
@@ -96,7 +96,7 @@ def _take_batch(crew: Crew, task: "Task", name: str, ledger: Ledger) -> bool:
 
 def _timed(crew: Crew, name: str, go: Go, ledger: Ledger) -> float | None:
     """Return the seconds of a batch; nothing where there is none, which the ledger then knows."""
-    poised = crew.poise(name, Poise(tier=go.tier))
+    poised = crew.poise(name, go)
     if not isinstance(poised, Poised):
         ledger.failure = poised
         return None
@@ -114,4 +114,4 @@ def _agrees(ledger: Ledger, tier: Tier, empty: float) -> bool:
     samples = [median(visit.samples) for visit in ledger.visits[tier] if visit.samples]
     calls = ledger.batches[0].calls
     least = min(batch.seconds for batch in ledger.batches)
-    return not samples or least - empty <= _AGREES * calls * median(samples)
+    return not samples or least - (1 + _AGREES_EMPTY) * empty <= _AGREES * calls * median(samples)

@@ -98,6 +98,7 @@ class Worker:
     def bind(self, request: Bind) -> IsBound:
         """Bind every slot; what was prepared for the last workload goes before more is made."""
         self._come_home()
+        self.results = []
         self.timers.clear()
         self.slots = _no_slots()
         self.memory.begin()
@@ -138,6 +139,7 @@ class Worker:
 
     def poise(self, request: Poise) -> Poised:
         """Warm up for a batch; what it will work on is not in the arena yet."""
+        self._come_home()
         timer = self._batch_timer(request.tier)
         if timer is None:
             return Poised(
@@ -168,8 +170,7 @@ class Worker:
         return timer if isinstance(timer, CallTimer | GraphTimer) else None
 
     def _come_home(self) -> None:
-        """Put the shared arena back where a batch had memory of its own."""
-        self.results = []
+        """Put the shared arena back where a batch had memory of its own, which then goes."""
         handle = self.load_request.arena
         if self.swapped and isinstance(handle, SharedMemory):
             swap_memory(self.arena, os.dup(handle.descriptor), range(handle.size))

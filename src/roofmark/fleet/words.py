@@ -27,7 +27,7 @@ class Describe(Record, tag="describe"):
 
 
 class Prepare(Record, tag="prepare"):
-    """Build everything for this study. hidden: folders that, where they are, candidates don't see."""
+    """Build everything for this study. hidden: folders that no candidate may look into."""
 
     study: Study
     contents: dict[str, bytes]

@@ -54,8 +54,26 @@ def test_a_solution_that_is_never_as_fast_as_it_says_is_refused():
     assert not [f for f in verdict.findings if f.code == "RM508" and f.solution != "fast"]
 
 
-def test_one_process_that_agrees_clears():
-    assert _state({"fast": [2.0, 2.0, 1.1, 2.0, 2.0, 2.0]}) == "silent"
+def test_lying_in_most_processes_is_enough_and_noise_in_few_is_not():
+    assert _state({"fast": [2.0, 2.0, 1.1, 2.0, 2.0, 2.0]}) == "fires"
+    assert _state({"fast": [2.0, 2.0, 1.1, 2.0, 1.1, 1.1]}) == "silent"
+
+
+def test_samples_of_next_to_nothing_hide_no_work():
+    study = make_study()
+    traces = [
+        replace(
+            t,
+            outcome=replace(
+                t.outcome, batches=(Batch(tier="call", calls=CALLS, seconds=5e-3, empty=EMPTY),)
+            ),
+        )
+        if t.solution == "fast"
+        else t
+        for t in _traces(study, {}, sample=1e-9)
+    ]
+    verdict = judge(study, traces, device="cpu", run=make_run("cpu"))
+    assert finding(verdict, "RM508", "fast").state == "fires"
 
 
 def test_a_lying_baseline_is_refused_as_well():

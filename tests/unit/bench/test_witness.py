@@ -7,7 +7,7 @@ import pytest
 
 from roofmark.bench.ledger import Ledger
 from roofmark.bench.measure import Task
-from roofmark.bench.messages import Draw, Go, OutputError, Poise, Poised, Verified
+from roofmark.bench.messages import Draw, Go, OutputError, Poised, Verified
 from roofmark.bench.process import ChildFailed
 from roofmark.bench.seam import Failure
 from roofmark.bench.witness import note_restless, take_batches
@@ -30,7 +30,7 @@ class Crew:
     def draw(self, request: Draw) -> None:
         self.draws.append(request)
 
-    def poise(self, name: str, request: Poise) -> Poised:
+    def poise(self, name: str, request: Go) -> Poised:
         return Poised(absent=self.absent)
 
     def batch(self, name: str, request: Go) -> float | Failure:

@@ -1,9 +1,9 @@
 """Facts of the second clock: batches that the orchestrator timed, against the worker's samples.
 
 In: a case, a place. Out: per process, what a batch took from outside, what the samples say of it,
-and how far the two of the baseline are apart. The empty batch tells what surrounds the calls. A
-candidate could make its own empty batch slow, so at most a bounded part above the quickest empty
-batch of anybody is believed.
+how far the two of the baseline are apart, and how well the difference is known. Empty batches tell
+what surrounds the calls. A candidate could make its own empty batches slow, so at most a bounded
+part above the quickest one of anybody is believed.
 """
 
 from math import fsum
@@ -21,13 +21,21 @@ from roofmark.study import Device, twin_of
 _STORE_SECONDS: dict[Device, float] = {"cpu": 20e-6, "cuda": 8e-6}
 _STORE_RATE: dict[Device, float] = {"cpu": 2e9, "cuda": 2e11}
 
-Clocks = tuple[float, float, float]
-"""Seconds of a batch from outside, seconds that the samples give it, the baseline's ratio."""
+# Chosen: how far two empty batches are apart at their best, on a quiet host and on a busy one, and
+# how much of what surrounds the calls an empty batch misses: the first touch of fresh memory.
+_SLACK_SECONDS, _SLACK_SHARE = 60e-6, 0.1
+
+# Chosen: the resolution of the finest clock; nobody's calls take nothing.
+_LEAST_SECONDS = 1e-9
+
+Clocks = tuple[float, float, float, float]
+"""Seconds of a batch from outside, seconds that the samples give it, the baseline's ratio of both,
+and by how many seconds an honest batch may be longer."""
 
 
 @fact
 def clocks(case: Case, place: Place) -> tuple[Clocks, ...] | Missing:
-    """Per process: (batch by the outer clock, batch by the samples, the baseline's ratio of both).
+    """Per process: batch by either clock, the baseline's ratio of both, the slack.
 
     The baseline's ratio is the larger one of itself and its twin, and 1 at least: a host that
     disturbs batches disturbs theirs.
@@ -37,11 +45,15 @@ def clocks(case: Case, place: Place) -> tuple[Clocks, ...] | Missing:
     for process, passed in series.passed() if series else ():
         both = _both(case, place, process, passed)
         if both is not None:
-            found.append((*both, _disturbed(case, place, process)))
+            seen, said, slack = both
+            found.append((seen, said, _disturbance(case, place, process), slack))
     return tuple(found) or Missing(reason="no batch was timed from outside")
 
 
-def _both(case: Case, place: Place, process: int, passed: Passed) -> tuple[float, float] | None:
+def _both(
+    case: Case, place: Place, process: int, passed: Passed
+) -> tuple[float, float, float] | None:
+    """Return seconds of a batch by the outer clock and by the samples, and the slack."""
     batches = [batch for batch in passed.batches if batch.tier == case.scene.tier]
     samples = [
         median(kept)
@@ -53,9 +65,11 @@ def _both(case: Case, place: Place, process: int, passed: Passed) -> tuple[float
     if not batches or not samples:
         return None
     calls = batches[0].calls
-    own = min(batch.empty for batch in batches)
+    own = median(batch.empty for batch in batches)
     around = min(own, _quickest(case, place[0], process) + calls * _allowance(case, place[0]))
-    return min(batch.seconds for batch in batches) - around, calls * median(samples)
+    seen = min(batch.seconds for batch in batches) - around
+    said = max(calls * median(samples), _LEAST_SECONDS)
+    return seen, said, _SLACK_SECONDS + _SLACK_SHARE * around
 
 
 def _quickest(case: Case, workload: str, process: int) -> float:
@@ -76,12 +90,14 @@ def _allowance(case: Case, workload: str) -> float:
     return _STORE_SECONDS[case.run.device] + size / _STORE_RATE[case.run.device]
 
 
-def _disturbed(case: Case, place: Place, process: int) -> float:
+def _disturbance(case: Case, place: Place, process: int) -> float:
+    """Return by how much the host makes batches of the baseline longer than its samples."""
     baseline = case.study.baseline
     ratios = [1.0]
     for name in {baseline, twin_of(baseline)} - {place[1]}:
         series = case.scene.series.get((place[0], name))
         for number, passed in series.passed() if series else ():
             if number == process and (both := _both(case, (place[0], name), process, passed)):
-                ratios.append(both[0] / both[1])
+                seen, said, slack = both
+                ratios.append((seen - slack) / said)
     return max(ratios)
