@@ -40,8 +40,8 @@ study = rm.Study(
     solutions=[{solutions}],
     baseline="plain",
     protocol=rm.Protocol(
-        processes=({processes}, {processes}), blocks=2, calls={calls}, margin=0.05, call_limit=20.0,
-        build_limit=120.0, time_limit=600.0, memory_limit=3 * 2**30,
+        processes=({processes}, {processes}), blocks=2, calls=8, margin=0.05, call_limit=20.0,
+        build_limit=120.0, time_limit=600.0, memory_limit={memory} * 2**30,
     ),
 )
 """
@@ -146,9 +146,10 @@ def _write_study(candidates: list[Candidate], folder: Path, device: Device, proc
         more = {".cpp": ', sources=("mix.h",)', ".cu": ', sources=("mix_cuda.h",)'}
         extra = more.get(each.path.suffix, "")
         lines.append(f'rm.Solution("{each.name}", "{each.path.name}::mix"{extra})')
-    d, n, calls = (256, 64, 8) if device == "cpu" else (1024, 256, 8)
+    # A process that opens a CUDA context holds some GiB of the host's memory before it does anything.
+    d, n, memory = (256, 64, 3) if device == "cpu" else (1024, 256, 24)
     text = _STUDY.format(
-        solutions=",\n        ".join(lines), processes=processes, calls=calls, d=d, n=n
+        solutions=",\n        ".join(lines), processes=processes, d=d, n=n, memory=memory
     )
     (folder / "study.py").write_text(text)
     return folder

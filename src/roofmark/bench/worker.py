@@ -184,8 +184,11 @@ class Worker:
         return {place.name: self.arena.view(place, self.layout, slot) for place in places}
 
     def _store(self, results: list[Any], slots: list[int]) -> None:
-        """Copy returned tensors into their slots; an entry that writes its outputs returns none."""
-        for result, slot in zip(results, slots, strict=True):
+        """Copy returned tensors into their slots; an entry that writes its outputs returns none.
+
+        The last one first: a call that has left work to a thread has had no time for it.
+        """
+        for result, slot in reversed(list(zip(results, slots, strict=True))):
             self.entry.store(result, self._views(slot, "outputs"))
 
     def _ready(self, tier: Tier) -> str:
