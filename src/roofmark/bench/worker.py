@@ -13,7 +13,7 @@ import torch
 
 from roofmark.bench.arena import Arena, open_arena, swap_memory
 from roofmark.bench.cache import Flusher
-from roofmark.bench.guard import device_changes, find_patches, take_references
+from roofmark.bench.guard import device_changes, find_patches, persisting_l2, take_references
 from roofmark.bench.layout import Layout, plan_layout
 from roofmark.bench.load import Bound, Entry, load_entry
 from roofmark.bench.memory import MemoryWatch
@@ -55,6 +55,7 @@ class Worker:
         self.flusher: Flusher
         self.slots = _no_slots()
         self.memory: MemoryWatch
+        self.persisting = 0
         self.timers: dict[Tier, Timer] = {}
         self.results: list[Any] = []
         self.swapped = False
@@ -85,6 +86,7 @@ class Worker:
         self.arena = open_arena(request.arena)
         self.flusher = Flusher(request.flush, self.arena.data.device)
         self.memory = MemoryWatch(cuda=self.arena.data.is_cuda)
+        self.persisting = persisting_l2() if self.arena.data.is_cuda else 0
         library = Path(request.library) if request.library else None
         self.entry = load_entry(
             request.solution,
@@ -134,7 +136,7 @@ class Worker:
             discarded=tuple(taken.discarded),
             memory=self.memory.read(),
             patched=find_patches(),
-            device=device_changes() if self.arena.data.is_cuda else "",
+            device=device_changes(self.persisting) if self.arena.data.is_cuda else "",
         )
 
     def poise(self, request: Poise) -> Poised:
