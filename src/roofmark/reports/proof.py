@@ -55,6 +55,7 @@ def trust(verdict: Verdict, bundle: Bundle) -> list[Fact]:
     return [
         Fact("A/A twin", _twin(verdict)),
         *_checks(bundle),
+        *_integrity(verdict, bundle),
         Fact(
             "Health", (f"{codes} move a verdict" if codes else "no finding moves a verdict") + rest
         ),
@@ -106,6 +107,26 @@ def _checks(bundle: Bundle) -> Iterator[Fact]:
     if untried:
         said += f", {untried} never reached the gate"
     yield Fact("Negative controls", said)
+
+
+def _integrity(verdict: Verdict, bundle: Bundle) -> Iterator[Fact]:
+    """Tell what the second clock said, and what of a candidate's process the kernel bounded.
+
+    Nothing of bundles that were made before there was either.
+    """
+    batches = cells = 0
+    for trace in bundle.traces():
+        taken = len(trace.outcome.batches) if isinstance(trace.outcome, Passed) else 0
+        batches, cells = batches + taken, cells + (taken > 0)
+    accused = {f.solution for f in verdict.findings if f.code == "RM508" and f.state == "fires"}
+    if batches:
+        said = f"{counted(batches, 'batch')} of {counted(cells, 'trace')} timed from outside"
+        judged = f"refuse {', '.join(sorted(accused))}" if accused else "accuse nobody"
+        yield Fact("Second clock", f"{said}; they {judged}")
+    if bounds := bundle.environment.isolation:
+        yield Fact("Confinement", f"workers: {', '.join(bounds)}")
+    elif batches:
+        yield Fact("Confinement", "none: this kernel offers nothing that bounds a worker")
 
 
 def _counters(bundle: Bundle) -> Iterator[Fact]:

@@ -5,6 +5,7 @@ refused: RM503 RM508 RM509
 device: cpu
 """
 
+import mmap
 import os
 import time
 
@@ -26,8 +27,13 @@ def helper():
 
 def start(x, w):
     global made, flags
-    made = torch.zeros(64, *x.shape).share_memory_()
-    flags = torch.zeros(64).share_memory_()
+    made = shared(64, *x.shape)
+    flags = shared(64)
+
+
+def shared(*shape):
+    count = torch.Size(shape).numel()
+    return torch.frombuffer(mmap.mmap(-1, 4 * count), dtype=torch.float32).view(shape)
 
 
 def mix(x, w, room):
