@@ -8,11 +8,12 @@ block as the judge pairs them.
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
-from statistics import geometric_mean
+from statistics import geometric_mean, median
 from typing import TypeVar
 
 import roofmark as rm
 from roofmark.analysis.compare import Series, collect_series, estimate_ratio, pair
+from roofmark.analysis.roofline import ceilings_for, copy_seconds
 from roofmark.analysis.verdict import Cell, Estimate, Overall, Verdict
 from roofmark.bundle import open_bundle
 from roofmark.records import Missing
@@ -23,7 +24,8 @@ EVIDENCE = Path(__file__).resolve().parents[1] / "evidence"
 TIERS: tuple[Tier, ...] = ("graph", "kernel", "call")
 W4A16, HOST = "2026-11-30-w4a16-gemm-h200", "2026-11-21-w4a16-gemm-call-tier-h200"
 TRITON = "2026-11-21-w4a16-gemm-h200"  # the wrapper on every tier
-NVFP4_STREAM = "2026-11-30-nvfp4-wo-h200"  # five process sets of six: undecided
+NVFP4_STREAM = "2026-11-30-nvfp4-wo-h200"
+GDN = "2026-11-30-gdn-decode-h200"
 NVFP4, LAUNCHES = "2026-11-21-nvfp4-wo-h200", "2026-11-21-launch-overhead-h200"
 
 Known = TypeVar("Known")
@@ -198,6 +200,41 @@ def nvfp4_contrasts() -> str:
     return table(["contrast", "of", "differs", "ratio", "verdict"], rows)
 
 
+def gdn_near_copy() -> str:
+    """One row for each batch size: our kernel beside a copy of the same bytes and beside FLA."""
+    ceilings = ceilings_for(open_bundle(EVIDENCE / GDN).environment)
+    protocol, series = samples(GDN)
+    rows = []
+    for batch in (1, 4, 8, 16, 32, 48, 64):
+        own = {w: c for (w, name), c in cells(GDN).items() if name == "cuda" and of(w, batch)}
+        copy = known(copy_seconds(known(own[f"B{batch}"].roof).traffic, ceilings))
+        time = median(known(each.time).value for each in own.values())
+        against = [
+            estimate_ratio(
+                list(pair(series[w, "fla"], series[w, "cuda"], "graph").ratios.values()), protocol
+            )
+            for w in own
+        ]
+        ratios = [known(each).value for each in against]
+        rows.append(
+            [
+                str(batch),
+                show(time, "s"),
+                show(copy, "s"),
+                f"{time / copy:.2f}x",
+                show(median(known(cells(GDN)[w, "fla"].time).value for w in own), "s"),
+                f"{geometric_mean(ratios):.3f}x ({min(ratios):.3f}-{max(ratios):.3f})",
+            ]
+        )
+    head = "B, cuda, copy of the same bytes, cuda over copy, FLA, cuda against FLA"
+    return table(head.split(", "), rows)
+
+
+def of(workload: str, batch: int) -> bool:
+    """Whether a workload of gdn_decode has this batch size."""
+    return workload.split("-")[0] == f"B{batch}"
+
+
 def all_studies() -> str:
     """One row for each bundle: its fastest and its slowest solution, and the baseline's twin."""
     rows = []
@@ -225,6 +262,7 @@ def fell(overall: Overall) -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {
+    "gdn-decode-near-copy": gdn_near_copy,
     "w4a16-gemm-workloads": w4a16_workloads,
     "w4a16-gemm-tiers": w4a16_tiers,
     "w4a16-gemm-call-tier": w4a16_host,

@@ -21,17 +21,21 @@
 #include <cstdint>
 #include <initializer_list>
 
-// The launch from B = 4 on, as params of the solution: warps of a block, sets of four rows of a warp
-// (0: as chosen below), and the blocks that a multiprocessor must hold at once, which bounds the
-// registers of a thread (0: as many as it takes).
+// The launch from B = 32 on, as params of the solution: warps of a block, sets of four rows of a warp,
+// the blocks that a multiprocessor must hold at once, which bounds the registers of a thread (0: as
+// many as it takes), and which accesses of the state the caches are told to forget first (1 loads, 2
+// stores, 3 both). What they may be is found with `roofmark loop --search`.
 #ifndef WARPS
-#define WARPS 0
+#define WARPS 4
 #endif
 #ifndef SETS
-#define SETS 0
+#define SETS 2
 #endif
 #ifndef CTAS
 #define CTAS 0
+#endif
+#ifndef FORGET
+#define FORGET 1
 #endif
 
 namespace {
@@ -84,6 +88,22 @@ __device__ uint2 load_four(const __nv_bfloat16* from) {  // 8-byte aligned
   return x;
 }
 
+// The state is read once and written once. kForget: see FORGET. Addresses are 16-byte aligned.
+template <int kForget>
+__device__ float4 load_state(const float* from) {
+  const auto* x = reinterpret_cast<const float4*>(from);
+  return kForget & 1 ? __ldcs(x) : *x;
+}
+template <int kForget>
+__device__ void store_state(float* to, float4 x) {
+  auto* y = reinterpret_cast<float4*>(to);
+  if (kForget & 2) {
+    __stcs(y, x);
+  } else {
+    *y = x;
+  }
+}
+
 __device__ float4 widen(uint2 raw) {
   return {__uint_as_float(raw.x << 16), __uint_as_float(raw.x & 0xffff0000),
           __uint_as_float(raw.y << 16), __uint_as_float(raw.y & 0xffff0000)};
@@ -95,8 +115,8 @@ __device__ float4 widen(uint2 raw) {
 __device__ float softplus(float x) { return fmaxf(x, 0.0f) + __logf(1.0f + __expf(-fabsf(x))); }
 
 // kWarps: warps of a block. kSets: sets of four rows that a warp holds at once; each adds four
-// 16-byte loads in flight per lane, and 16 registers. kBlocks: see CTAS.
-template <int kWarps, int kSets, int kBlocks>
+// 16-byte loads in flight per lane, and 16 registers. kBlocks, kForget: see CTAS, FORGET.
+template <int kWarps, int kSets, int kBlocks, int kForget>
 __global__ void __launch_bounds__(32 * kWarps, kBlocks) gdn_decode_kernel(const Problem p) {
   constexpr int kRows = kWarps * kSets * kRowsPerLoad;  // rows of V of one block
   constexpr int kSlices = kDim / kRows;
@@ -127,11 +147,8 @@ __global__ void __launch_bounds__(32 * kWarps, kBlocks) gdn_decode_kernel(const 
 #pragma unroll
   for (int set = 0; set < kSets; ++set) {
     const float* row = p.state + (first + set * kRowsPerLoad) * kDim + column;
-    // Read once and never again: evict first.
 #pragma unroll
-    for (int j = 0; j < kLoads; ++j) {
-      s[set][j] = __ldcs(reinterpret_cast<const float4*>(row + j * 4 * kLanes));
-    }
+    for (int j = 0; j < kLoads; ++j) s[set][j] = load_state<kForget>(row + j * 4 * kLanes);
   }
 
   const float decay = __expf(-__expf(log_rate) * softplus(gate + bias));
@@ -168,17 +185,17 @@ __global__ void __launch_bounds__(32 * kWarps, kBlocks) gdn_decode_kernel(const 
       const float4 old = s[set][j];
       const float4 next = {fmaf(delta, k[j].x, decay * old.x), fmaf(delta, k[j].y, decay * old.y),
                            fmaf(delta, k[j].z, decay * old.z), fmaf(delta, k[j].w, decay * old.w)};
-      __stcs(reinterpret_cast<float4*>(to + j * 4 * kLanes), next);
+      store_state<kForget>(to + j * 4 * kLanes, next);
     }
   }
 }
 
-template <int kWarps, int kSets, int kBlocks>
+template <int kWarps, int kSets, int kBlocks, int kForget>
 void launch(const Problem& p, int64_t items, cudaStream_t stream) {
   constexpr int64_t kSlices = kDim / (kWarps * kSets * kRowsPerLoad);
   const int64_t blocks = items * kSlices;
   if (blocks > INT32_MAX) TVM_FFI_THROW(ValueError) << blocks << " blocks exceed the largest grid";
-  gdn_decode_kernel<kWarps, kSets, kBlocks>
+  gdn_decode_kernel<kWarps, kSets, kBlocks, kForget>
       <<<static_cast<unsigned>(blocks), 32 * kWarps, 0, stream>>>(p);
 }
 
@@ -242,10 +259,13 @@ void GdnDecode(TensorView q, TensorView k, TensorView v, TensorView state, Tenso
   const int64_t items = batch * kVHeads;
   // Chosen: below B = 4 blocks of 8 rows, 128 per batch item, give every multiprocessor one. From
   // there on blocks of 16 rows: of 8 to 64 rows they were the fastest, by up to 10 % at B = 4 to 16.
+  // From B = 32 on a search found twice the rows, and stores that stay in L2 as long as others.
   if (batch < 4) {
-    launch<2, 1, 0>(p, items, stream);
+    launch<2, 1, 0, 3>(p, items, stream);
+  } else if (batch < 32) {
+    launch<4, 1, 0, 3>(p, items, stream);
   } else {
-    launch<WARPS ? WARPS : 4, SETS ? SETS : 1, CTAS>(p, items, stream);
+    launch<WARPS, SETS, CTAS, FORGET>(p, items, stream);
   }
   const cudaError_t error = cudaGetLastError();
   if (error != cudaSuccess) {

@@ -102,7 +102,7 @@ study = rm.Study(
             "cuda",
             "cuda.cu::gdn_decode",
             target="sm_90a",
-            params={"WARPS": 4, "SETS": 1, "CTAS": 0},
+            params={"WARPS": 4, "SETS": 2, "CTAS": 0, "FORGET": 1},
         ),
         peer("flashinfer"),
         peer("fla"),

@@ -90,7 +90,7 @@ def git(folder, *words):
 
 
 def lay_out(folder):
-    study = write_study(folder / "study", {"own": SOURCE}, processes=(6, 12))
+    study = write_study(folder / "study", {"own": SOURCE}, processes=(6, 12), sizes=(16384, 32768))
     path = study / "study.py"
     path.write_text(
         path.read_text().replace(
@@ -106,7 +106,10 @@ def lay_out(folder):
 
 
 def session(folder):
-    options = rm.LoopOptions(device="cpu", margin=0.1, iterations=20, commit=True)
+    # One of two workloads: what it commits is still the whole study.py.
+    options = rm.LoopOptions(
+        device="cpu", margin=0.1, iterations=20, commit=True, workloads=("*16384",)
+    )
     propose = from_search(SPACE, folder / "loop/search.log", seed=1)
     return loop(folder / "study", "own", propose, folder / "loop", options=options)
 

@@ -10,7 +10,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 NOISY = "2026-11-21-gdn-decode-cpu"  # a shared virtual machine with two cores
 # Where a host's own time is measured, a shared host shows; what it decides is far beyond that.
-FIVE_SETS = "2026-11-30-nvfp4-wo-h200"  # of the six that its protocol asks for
+# The confirmation of a loop: what its candidate does not touch stays undecided at 99 % within 1 %.
+LAUNCH = "2026-11-30-gdn-decode-launch-h200"
 HOST_TIME = "2026-11-21-w4a16-gemm-call-tier-h200"
 
 
@@ -77,13 +78,15 @@ def test_every_bundle_of_the_evidence_is_intact_and_decided():
         verdict = rm.judge(bundle)
         if bundle.name == NOISY:
             continue
-        if bundle.name == FIVE_SETS:
-            assert "RM308" in {each.code for each in verdict.findings if each.moves == "undecided"}
-            assert {c.decision for c in verdict.cells} == {"undecided"}
+        twins = [c.decision for c in verdict.cells if c.solution.endswith("~twin")]
+        if bundle.name == LAUNCH:
+            gains = {c.workload for c in verdict.cells if c.decision == "faster"}
+            assert gains == {"B63", "B64"} and set(twins) == {"same", "undecided"}
             continue
         assert verdict.settled
-        twins = {c.decision for c in verdict.cells if c.solution.endswith("~twin")}
-        assert twins == {"same"} or (bundle.name == HOST_TIME and twins == {"undecided"})
+        undecided = twins.count("undecided")
+        assert len(twins) == twins.count("same") + undecided
+        assert undecided <= 0.02 * len(twins) or bundle.name == HOST_TIME
 
 
 def test_a_heavy_wrapper_loses_by_the_host_and_a_split_wins_by_what_is_active():

@@ -5,7 +5,7 @@ moved by its interval (decide.py), and may be moved back, or to `invalid`, by fi
 finding about a cell moves that cell, one about a solution all its cells, one about the study all.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from msgspec.structs import replace
@@ -15,38 +15,28 @@ from roofmark.analysis.compare import Place, Series, estimate_ratio, estimate_ti
 from roofmark.analysis.contrasts import judge_contrasts
 from roofmark.analysis.decide import DOOMED, Comparison, Scene, compare_cells, set_scene
 from roofmark.analysis.decide import undecided_workloads as undecided_workloads
-from roofmark.analysis.overall import (
-    estimate_fit,
-    estimate_overall,
-    is_mixed,
-    overall_floor,
-    zone_overall,
-)
 from roofmark.analysis.roofline import roof
 from roofmark.analysis.rules import Case, apply_rules, loaded_plugins
 from roofmark.analysis.rules.facts import FACTS
+from roofmark.analysis.solutions import codes_of, cost_of, judge_solutions
 from roofmark.analysis.station_results import judge_stations
-from roofmark.analysis.stats import holm, sig
+from roofmark.analysis.stats import sig
 from roofmark.analysis.verdict import (
     Bound,
     Cell,
     Decision,
     Estimate,
     Finding,
-    Fit,
     Overall,
     Roof,
     Verdict,
 )
 from roofmark.bundle import Bundle
 from roofmark.evidence import Build, Environment, Passed, Reported, Run, Trace
-from roofmark.expressions import evaluate
 from roofmark.profiled import PairProfile
 from roofmark.records import Missing
 from roofmark.stations import Station
-from roofmark.study import Protocol, Study, Tier, twin_of
-
-DECISIONS: tuple[Decision, ...] = ("faster", "slower", "same", "undecided", "invalid")
+from roofmark.study import Study, Tier, twin_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +69,17 @@ def judge_whole(bundle: Bundle) -> Judged:
         digest=bundle.digest,
         profiles={(each.workload, each.solution): each for each in bundle.profiles()},
         stations=bundle.stations(),
+    )
+
+
+def judge_over(judged: Judged, workloads: Collection[str]) -> tuple[Overall, ...]:
+    """Return each solution over some of the workloads, with the findings that are about them."""
+    verdict = judged.verdict
+    return judge_solutions(
+        judged.scene,
+        {place: each for place, each in judged.comparisons.items() if place[0] in workloads},
+        [cell for cell in verdict.cells if cell.workload in workloads],
+        [each for each in verdict.findings if each.workload in ("", *workloads)],
     )
 
 
@@ -136,7 +137,7 @@ def _judge(
         cells[place] = replace(cell, bound=_bound(case, place))
     findings = apply_rules(case)
     moved = tuple(_moved(cell, findings, study.baseline) for cell in cells.values())
-    overall = _overalls(scene, comparisons, moved, findings)
+    overall = judge_solutions(scene, comparisons, moved, findings)
     verdict = Verdict(
         bundle=digest,
         study=study.title or study.definition.name,
@@ -251,13 +252,6 @@ def _other_tiers(scene: Scene, base: Series | None, own: Series | None) -> dict[
     return found
 
 
-def cost_of(study: Study, workload: str) -> tuple[int, int]:
-    """Return (traffic in bytes, flops) of one call. Raises: ValueError as `evaluate`."""
-    bound = next(w for w in study.workloads if w.id == workload)
-    axes = study.axes(bound)
-    return evaluate(study.definition.traffic, axes), evaluate(study.definition.flops, axes)
-
-
 def _roof(
     study: Study, workload: str, time: Estimate | Missing, environment: Environment
 ) -> Roof | Missing:
@@ -291,7 +285,7 @@ def moving(findings: Iterable[Finding], place: Place, baseline: str) -> list[Fin
 def _moved(cell: Cell, findings: Sequence[Finding], baseline: str) -> Cell:
     against = moving(findings, (cell.workload, cell.solution), baseline)
     decision = _worst(cell.decision, against)
-    return replace(cell, decision=decision, codes=_codes(against))
+    return replace(cell, decision=decision, codes=codes_of(against))
 
 
 def _worst(decision: Decision, findings: Sequence[Finding]) -> Decision:
@@ -299,100 +293,3 @@ def _worst(decision: Decision, findings: Sequence[Finding]) -> Decision:
     if "invalid" in moves or decision == "invalid":
         return "invalid"
     return "undecided" if moves else decision
-
-
-# --- solutions -----------------------------------------------------------------------------------
-def _overalls(
-    scene: Scene,
-    comparisons: Mapping[Place, Comparison],
-    cells: Sequence[Cell],
-    findings: Sequence[Finding],
-) -> tuple[Overall, ...]:
-    """Judge every solution over its workloads; Holm over the solutions, the twin apart."""
-    study, twin = scene.study, twin_of(scene.study.baseline)
-    of = {name: [c for c in comparisons.values() if c.solution == name] for name in scene.names}
-    floor = {n: overall_floor(of[n], of.get(twin, ()) if n != twin else ()) for n in of}
-    zones = {n: zone_overall(of[n], study.protocol, floor=floor[n]) for n in scene.names}
-    family = [name for name in scene.names if name != twin]
-    corrected = dict(zip(family, holm([zones[name][1] for name in family]), strict=True))
-    return tuple(
-        _overall(
-            scene,
-            of[name],
-            [cell for cell in cells if cell.solution == name],
-            [f for f in findings if f.solution in ("", name, study.baseline)],
-            floor=floor[name],
-            zone=_settle(zones[name][0], corrected.get(name, zones[name][1]), study.protocol),
-        )
-        for name in scene.names
-    )
-
-
-def _settle(zone: Decision, p: float, plan: Protocol) -> Decision:
-    return zone if p <= 1 - plan.level else "undecided"
-
-
-def _overall(
-    scene: Scene,
-    own: Sequence[Comparison],
-    cells: Sequence[Cell],
-    findings: Sequence[Finding],
-    *,
-    floor: float,
-    zone: Decision,
-) -> Overall:
-    name, plan = cells[0].solution, scene.study.protocol
-    mixed = is_mixed(zone, [cell.decision for cell in cells])
-    against = _against_overall(own, findings, zone, plan, floor)
-    decision = "undecided" if mixed or against else zone
-    if any(cell.decision == "invalid" for cell in cells):
-        decision, against = "invalid", [f for f in _all_moving(findings) if f.moves == "invalid"]
-    return Overall(
-        solution=name,
-        role="twin" if name == twin_of(scene.study.baseline) else "solution",
-        decision=decision,
-        speedup=estimate_overall(own, plan, floor=floor),
-        counts={d: sum(cell.decision == d for cell in cells) for d in DECISIONS},
-        codes=_codes(against),
-        mixed=mixed,
-        fit=_fit(scene, name),
-    )
-
-
-def _against_overall(
-    own: Sequence[Comparison],
-    findings: Sequence[Finding],
-    zone: Decision,
-    plan: Protocol,
-    floor: float,
-) -> list[Finding]:
-    """Return the findings that move the whole.
-
-    One unhealthy workload of many must not silence the rest, and must not carry it: the zone has
-    to be the same with and without the unhealthy ones.
-    """
-    active = _all_moving(findings)
-    broad = [f for f in active if not f.workload]
-    unwell = {f.workload for f in active if f.workload}
-    if broad or not unwell:
-        return broad
-    rest = [cell for cell in own if cell.workload not in unwell]
-    without = _settle(*zone_overall(rest, plan, floor=floor), plan) if rest else "undecided"
-    return [] if without == zone else active
-
-
-def _all_moving(findings: Iterable[Finding]) -> list[Finding]:
-    return [f for f in findings if f.state == "fires" and f.moves and not f.accepted]
-
-
-def _fit(scene: Scene, name: str) -> Fit | Missing:
-    series = [scene.series[w.id, name] for w in scene.workloads if (w.id, name) in scene.series]
-    try:
-        traffic = {w.id: cost_of(scene.study, w.id)[0] for w in scene.workloads}
-    except ValueError as error:
-        return Missing(reason=f"the traffic cannot be computed: {error}")
-    return estimate_fit(name, traffic, series, scene.tier, scene.study.protocol)
-
-
-def _codes(findings: Iterable[Finding]) -> tuple[str, ...]:
-    return tuple(sorted({finding.code for finding in findings}))

@@ -2,7 +2,9 @@
 
 In: a study, a device, the traces so far. Out: which workloads are open, why going on is hopeless,
 which groups of workloads lose. A solution is promoted when it is faster overall by more than the
-margin and no group loses more than its own; so a run stops when both are known.
+margin and no group loses more than its own; so a run stops when both are known. Overall means over
+the workloads that the gain is sought on. Held-out ones are asked in a confirmation whether they
+lose: they would thin out a gain on the shapes that somebody chose.
 
 Groups are workloads that differ by nothing but their seed: what is one shape to a user is one group
 here, and its workloads speak together.
@@ -19,7 +21,7 @@ largest of the three instead of pooling them only widens it.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from msgspec.structs import replace
@@ -32,7 +34,7 @@ from roofmark.analysis.stats import Summary, holm, interval, summarise
 from roofmark.analysis.verdict import Decision
 from roofmark.evidence import Trace
 from roofmark.records import encode
-from roofmark.study import Device, Protocol, Study, Workload, twin_of
+from roofmark.study import Device, Protocol, Study, twin_of
 
 # Chosen: at 5 % a solution without a gain leaves after one or two sets where processes differ by
 # less than half of the margin; benchmarks/loop.py has the power that it costs. A smaller doubt
@@ -66,6 +68,11 @@ class Promotion:
     hopeless: str
     slower: bool
     groups: tuple[Group, ...]
+
+
+def sought(study: Study) -> set[str]:
+    """Return the ids of the workloads that a gain is sought on: those not held out."""
+    return {each.id for each in study.workloads if not each.held_out}
 
 
 def judge_promotions(
@@ -107,6 +114,10 @@ class _Cells:
     def floor(self) -> float:
         return overall_floor(self.own, self.twin)
 
+    def on(self, workloads: Collection[str]) -> "_Cells":
+        own, twin = ([c for c in side if c.workload in workloads] for side in (self.own, self.twin))
+        return _Cells(own, twin)
+
     def summary(self) -> Summary | None:
         """Return the overall log ratio once every workload is in one whole process set."""
         ratios = balanced_ratios(self.own)
@@ -128,9 +139,9 @@ def _promotions(scene: Scene, group_margin: float) -> dict[str, Promotion]:
 
 
 def _promotion(study: Study, cells: _Cells, group_margin: float) -> Promotion:
-    plan = study.protocol
-    summary, groups = cells.summary(), _groups(study, cells, group_margin)
-    zone, p = zone_overall(cells.own, plan, floor=cells.floor)
+    plan, chosen = study.protocol, cells.on(sought(study))
+    summary, groups = chosen.summary(), _groups(study, cells, group_margin)
+    zone, p = zone_overall(chosen.own, plan, floor=chosen.floor)
     decided = p <= 1 - plan.level
     return Promotion(
         ratio=math.exp(summary.mean) if summary else None,
@@ -167,7 +178,7 @@ def _upper(summary: Summary) -> float:
 # --- groups --------------------------------------------------------------------------------------
 def _groups(study: Study, cells: _Cells, margin: float) -> tuple[Group, ...]:
     plan = replace(study.protocol, margin=margin)
-    parts = [part for each in _members(study) if (part := _part(cells, each)).own]
+    parts = [part for each in _members(study) if (part := cells.on(each)).own]
     zones = [zone_overall(part.own, plan, floor=part.floor) for part in parts]
     corrected = holm([p for _, p in zones])
     found: list[Group] = []
@@ -185,18 +196,12 @@ def _is_safe(summary: Summary | None, plan: Protocol) -> bool:
     return interval(summary, level=plan.level, looks=looks(plan))[0] > -math.log1p(plan.margin)
 
 
-def _members(study: Study) -> list[list[Workload]]:
-    """Return the workloads of each shape."""
-    found: dict[bytes, list[Workload]] = {}
+def _members(study: Study) -> list[set[str]]:
+    """Return the ids of the workloads of each shape."""
+    found: dict[bytes, set[str]] = {}
     for workload in study.workloads:
-        found.setdefault(encode((workload.axes, workload.values)), []).append(workload)
+        found.setdefault(encode((workload.axes, workload.values)), set()).add(workload.id)
     return list(found.values())
-
-
-def _part(cells: _Cells, members: Sequence[Workload]) -> _Cells:
-    ids = {workload.id for workload in members}
-    own, twin = ([c for c in side if c.workload in ids] for side in (cells.own, cells.twin))
-    return _Cells(own, twin)
 
 
 def _name(cells: Sequence[Comparison]) -> str:

@@ -26,11 +26,13 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from roofmark import api
+from roofmark.analysis.judge import judge_over, judge_whole
 from roofmark.analysis.promotion import (
     Promotion,
     find_hopeless,
     judge_promotions,
     open_workloads,
+    sought,
 )
 from roofmark.analysis.stats import sig
 from roofmark.analysis.verdict import Finding, Overall, Verdict
@@ -168,8 +170,9 @@ def conclude(
     level: of the study; a group of workloads that is slower at this level loses, whatever the level
     of the bundle's own verdict.
     """
-    verdict = api.judge(bundle)
-    overall = next((o for o in verdict.overall if o.solution == CANDIDATE), None)
+    judged = judge_whole(bundle)
+    verdict = judged.verdict
+    overall = _own(judge_over(judged, sought(bundle.study)))
     standing = _standing(bundle, level, group_margin)
     missing = Missing(reason="not measured")
     measured = Measured(
@@ -183,7 +186,7 @@ def conclude(
         codes=overall.codes if overall else (),
         seconds=round(seconds_of(bundle), 3),
     )
-    fallen = _fallen(bundle, verdict, overall)
+    fallen = _fallen(bundle, verdict)
     if fallen:
         return fallen[0], fallen[1], measured
     if standing is None or overall is None:
@@ -199,7 +202,11 @@ def _standing(bundle: Bundle, level: float, group_margin: float) -> Promotion | 
     return found.get(CANDIDATE)
 
 
-def _fallen(bundle: Bundle, verdict: Verdict, overall: Overall | None) -> tuple[Ending, str] | None:
+def _own(overall: Iterable[Overall]) -> Overall | None:
+    return next((each for each in overall if each.solution == CANDIDATE), None)
+
+
+def _fallen(bundle: Bundle, verdict: Verdict) -> tuple[Ending, str] | None:
     """Return what became of a candidate that has no speed, if it has none."""
     moving = [f for f in verdict.findings if f.moves == "invalid" and f.state == "fires"]
     own = [cell for cell in verdict.cells if cell.solution == CANDIDATE]
@@ -209,6 +216,7 @@ def _fallen(bundle: Bundle, verdict: Verdict, overall: Overall | None) -> tuple[
         fallen = [cell.workload for cell in own if cell.outcome == fate]
         if fallen:
             return fate, _told(bundle, fallen)
+    overall = _own(verdict.overall)
     if overall is None or overall.decision != "invalid":
         return None
     guilty = any(f.solution == CANDIDATE for f in moving)

@@ -19,7 +19,7 @@ from roofmark.bench.proof.errors import BuildError
 from roofmark.bench.scratch import open_scratch
 from roofmark.bundle import Bundle
 from roofmark.errors import StudyError
-from roofmark.loading import LoadedStudy
+from roofmark.loading import LoadedStudy, load_study
 from roofmark.looping.change import build_binary, fingerprint
 from roofmark.looping.duel import (
     Say,
@@ -175,16 +175,18 @@ def _earlier(state: State, new: Try) -> Try | None:
 
 def _misfit(state: State, candidate: Candidate) -> str:
     """Return why study.py could not say the candidate's params, should it be kept."""
-    study, params = state.loaded.study, candidate.version.params
-    if params == study.solution(state.plan.solution).params:
+    params, kept = candidate.version.params, state.folder / "study"
+    if params == state.loaded.study.solution(state.plan.solution).params:
         return ""
+    # The whole one: `state.loaded` may hold some of its workloads only.
+    study = load_study(kept / state.plan.file).study
     solutions = tuple(
         replace(each, params=params) if each.name == state.plan.solution else each
         for each in study.solutions
     )
     with open_scratch() as scratch:
         folder = scratch / "study"
-        copy_tree(state.folder / "study", folder)
+        copy_tree(kept, folder)
         overlay(folder, state.texts(replace(state.version(0), params=params)).items())
         return find_misfit(folder / state.plan.file, replace(study, solutions=solutions))
 

@@ -15,6 +15,7 @@ import msgspec
 
 from roofmark.analysis.history import Damaged
 from roofmark.reports.wording import aligned, counted, lines_text, one_line, shorten
+from roofmark.terminal_text import quiet
 
 # Chosen: more rows are not read on a terminal; --csv and --json give every one.
 _MOST_ROWS = 200
@@ -41,7 +42,11 @@ def answer_text(columns: Columns, rows: Rows) -> str:
 
 
 def answer_csv(columns: Columns, rows: Rows) -> Iterator[str]:
-    """Yield CSV (RFC 4180): NULL is empty, lists and maps are JSON."""
+    """Yield CSV (RFC 4180): NULL is empty, lists and maps are JSON.
+
+    CSV has no way to write a character differently: a text that a CI system would take for its
+    command has a blank in it. JSON gives every text as it is.
+    """
     yield _csv_line(name for name, _ in columns)
     for row in rows:
         yield _csv_line("" if value is None else _spelled(value) for value in row)
@@ -94,5 +99,5 @@ def _json(value: Any) -> str:
 
 def _csv_line(values: Iterable[str]) -> str:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\r\n").writerow(list(values))
+    csv.writer(text, lineterminator="\r\n").writerow([quiet(each) for each in values])
     return text.getvalue()

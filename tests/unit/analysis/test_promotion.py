@@ -109,3 +109,19 @@ def test_a_run_is_open_until_the_whole_and_its_groups_are_known():
     assert still_open(traces(1.5, 6)) == still_open(traces(0.5, 6)) == set()
     # A group at its border: more processes could still show that it loses.
     assert still_open(traces(1.5, 6, factors={"n127": 1.53, "n127-s1": 1.53})) == ids
+
+
+def test_held_out_workloads_thin_out_no_gain_and_may_not_lose():
+    """A gain on the two shapes that were asked; the five held out are as they were, or slower."""
+    shown = [Workload(axes={"n": n}) for n in (3, 5, 7, 9, 11)]
+    unseen = [replace(each, held_out=True) for each in shown]
+    measured = small_study(workloads=[*WORKLOADS, *shown], protocol=STUDY.protocol)
+    study = replace(measured, workloads=(*WORKLOADS, *unseen))
+    same = {each.id: 1.035 for each in unseen}
+    found = traces(1.035, 6, study=measured, factors=same)
+    own = judge_promotions(study, "cuda", found, group_margin=0.02)["fast"]
+    assert own.ratio == pytest.approx(1.035, rel=0.01) and own.settled and not own.hopeless
+    assert len(own.groups) == 7
+    lost = traces(1.035, 6, study=measured, factors=same | {unseen[0].id: 1.2})
+    assert hopeless(lost, study) == "slower on n3"
+    assert hopeless(found, measured)
