@@ -199,12 +199,16 @@ class Batch(Record, array_like=True):
 
     seconds: from the moment the inputs were there until the outputs could no longer change, by the
         orchestrator's clock. empty: the same way around without a call. calls: all verified.
+    busy, empty_busy: CPU time of the worker and all that it started in both, as the kernel counts
+        it: nobody's work takes less of it than of time. 0 where it was not looked at.
     """
 
     tier: Tier
     calls: int
     seconds: Seconds
     empty: Seconds
+    busy: Seconds = 0.0
+    empty_busy: Seconds = 0.0
 
 
 class Sign(Record, array_like=True):

@@ -16,6 +16,7 @@ from roofmark.options import RunOptions
 
 CORPUS = Path(__file__).parent / "corpus"
 Device = Literal["cpu", "cuda"]
+BUSY = "RM517"
 
 _STUDY = """
 import roofmark as rm
@@ -86,10 +87,15 @@ class Result:
 
     @property
     def right(self) -> bool:
-        """Whether a cheat was refused by a rule that it names, an honest one by none."""
+        """Whether a cheat was refused by a rule that it names, an honest one accused by none.
+
+        On a busy host RM517 takes the verdict from both: the cheat has bought nothing.
+        """
         if self.candidate.refused:
-            return bool(set(self.codes) & set(self.candidate.refused))
-        return not self.codes
+            fitting = set(self.candidate.refused)
+            fitting |= {BUSY} if "RM508" in fitting else set()
+            return bool(set(self.codes) & fitting)
+        return set(self.codes) <= {BUSY}
 
 
 def read_corpus(folder: Literal["cheats", "honest"], device: Device = "cpu") -> list[Candidate]:

@@ -162,14 +162,17 @@ class ProcessCrew:
         failure = self._send(name, Poise(tier=request.tier), stage="poise")
         return failure or cast(Poised, self._receive(name, stage="poise", limit=limit, pause=False))
 
-    def batch(self, name: str, request: Go) -> float | Failure:
+    def batch(self, name: str, request: Go) -> tuple[float, float] | Failure:
         """Have a poised worker run a batch; the clock is ours, from the inputs to the last output.
 
         On a host the inputs lie in memory that the worker gets with the request, and the clock
         stops when the worker does; on a GPU they are put into the arena after the clock has
         started, and it stops when the outputs are copied away.
+
+        Return its seconds, and the CPU time that they took: 0 on a GPU, where a host only waits.
         """
         memory = self._batch_memory
+        before = self._busy_seconds(name)
         start = time.perf_counter()
         if memory < 0:
             self._ask_referee(Stage(cache=request.cache), "stage")
@@ -182,7 +185,9 @@ class ProcessCrew:
             self._halt(name)
         elapsed = time.perf_counter() - start
         self._pause(name)
-        return reply if isinstance(reply, ChildFailed | ReplyFailed) else elapsed
+        if isinstance(reply, ChildFailed | ReplyFailed):
+            return reply
+        return elapsed, self._busy_seconds(name) - before
 
     def cores_busy(self) -> dict[str, float]:
         """Return how many cores each worker keeps busy unasked; looks once, later answers so."""
@@ -280,6 +285,10 @@ class ProcessCrew:
         """Who is not asked does not run: it could only disturb, look on, or work ahead."""
         if name in self._workers:
             self._workers[name].pause()
+
+    def _busy_seconds(self, name: str) -> float:
+        on_host = name in self._workers and self._order.device == "cpu"
+        return self._workers[name].busy_seconds() if on_host else 0.0
 
     def _halt(self, name: str) -> None:
         """Stop a worker at once; `_pause` then looks for what it started."""

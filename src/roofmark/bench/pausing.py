@@ -59,6 +59,21 @@ def cpu_seconds_below(keeper: int) -> float:
     return sum(map(_cpu_seconds, _below(keeper)))
 
 
+def busy_seconds_below(keeper: int) -> float:
+    """Return the CPU time of all processes below `keeper`, to the nanosecond; 0 if not known.
+
+    Of processes that ended, ticks are all that the kernel tells.
+    """
+    total = 0.0
+    for pid in (keeper, *_below(keeper)):
+        with contextlib.suppress(OSError):
+            # Source: clock_getcpuclockid(3) as glibc makes it: the clock of a whole process.
+            total += time.clock_gettime((~pid << 3) | 2)
+        fields = _stat(pid)
+        total += sum(map(int, fields[13:15])) / os.sysconf("SC_CLK_TCK") if fields else 0.0
+    return total
+
+
 def _below(keeper: int) -> Iterator[int]:
     """Yield every descendant. Orphans are the keeper's children, so none is missed."""
     waiting = children_of(keeper)

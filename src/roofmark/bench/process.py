@@ -29,6 +29,7 @@ from roofmark.bench.descendants import MARK, end_tree
 from roofmark.bench.keeper import adopt_orphans
 from roofmark.bench.messages import Failed, Ready, Reply, Request
 from roofmark.bench.pausing import (
+    busy_seconds_below,
     children_of,
     cpu_seconds_below,
     pause_below,
@@ -163,6 +164,10 @@ class Child:
     def cpu_seconds(self) -> float:
         """Return the CPU time that it and everything it started have taken."""
         return cpu_seconds_below(self._process.pid)
+
+    def busy_seconds(self) -> float:
+        """Return the CPU time that it and what it started have taken, finely."""
+        return busy_seconds_below(self._process.pid)
 
     def log(self) -> str:
         """Return the end of what the child printed."""

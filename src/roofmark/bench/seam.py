@@ -49,8 +49,8 @@ class Crew(Interface):
         """Have one worker warm up for a batch."""
         ...
 
-    def batch(self, name: str, request: Go) -> float | Failure:
-        """Have one worker run a batch; return the seconds that it took by our own clock."""
+    def batch(self, name: str, request: Go) -> tuple[float, float] | Failure:
+        """Have one worker run a batch; return its seconds by our own clock, and its CPU time."""
         ...
 
     def cores_busy(self) -> dict[str, float]:

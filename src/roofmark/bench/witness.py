@@ -81,8 +81,8 @@ def _take_batch(crew: Crew, task: "Task", name: str, ledger: Ledger) -> bool:
     """Time one batch and an empty one; return whether the solution is still alive."""
     tier, calls = deciding_tier(task.protocol, task.device), task.slots
     go = Go(tier=tier, cache=task.protocol.cache, calls=calls)
-    seconds = _timed(crew, name, go, ledger)
-    if seconds is None:
+    batch = _timed(crew, name, go, ledger)
+    if batch is None:
         return False
     slots = range(task.first, task.first + calls)
     verified = crew.verify(name, slots, own=task.names.index(name))
@@ -92,13 +92,20 @@ def _take_batch(crew: Crew, task: "Task", name: str, ledger: Ledger) -> bool:
     if empty is None:
         return False
     ledger.batches.append(
-        Batch(tier=tier, calls=calls, seconds=round(seconds, 9), empty=round(empty, 9))
+        Batch(
+            tier=tier,
+            calls=calls,
+            seconds=round(batch[0], 9),
+            empty=round(empty[0], 9),
+            busy=round(batch[1], 9),
+            empty_busy=round(empty[1], 9),
+        )
     )
     return True
 
 
-def _timed(crew: Crew, name: str, go: Go, ledger: Ledger) -> float | None:
-    """Return the seconds of a batch; nothing where there is none, which the ledger then knows."""
+def _timed(crew: Crew, name: str, go: Go, ledger: Ledger) -> tuple[float, float] | None:
+    """Return a batch's seconds and CPU time; nothing where there is none: the ledger knows why."""
     poised = crew.poise(name, go)
     if not isinstance(poised, Poised):
         ledger.failure = poised

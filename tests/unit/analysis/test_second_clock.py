@@ -89,6 +89,22 @@ def test_a_slow_empty_batch_hides_no_more_than_the_allowance(ratio):
 
 def test_a_host_that_disturbs_the_baseline_tells_nothing():
     assert _state({"fast": 2.0, "base": 3.0, "base~twin": 2.9}, name="fast") == "unknown"
+    study = make_study()
+    traces = _traces(study, {"fast": 2.0, "base": 3.0, "base~twin": 2.9})
+    verdict = judge(study, traces, device="cpu", run=make_run("cpu"))
+    assert finding(verdict, "RM517", "fast").moves == "undecided"
+
+
+def test_cpu_time_clears_where_load_made_every_batch_long():
+    study = make_study()
+    traces = _traces(study, {"fast": 3.0})
+    for number, trace in enumerate(traces):
+        busy = tuple(
+            replace(b, busy=1e-4 + CALLS * SAMPLE, empty_busy=1e-4) for b in trace.outcome.batches
+        )
+        traces[number] = replace(trace, outcome=replace(trace.outcome, batches=busy))
+    verdict = judge(study, traces, device="cpu", run=make_run("cpu"))
+    assert finding(verdict, "RM508", "fast").state == "silent"
 
 
 def test_a_batch_too_short_for_the_outer_clock_is_unknown():

@@ -33,10 +33,10 @@ class Crew:
     def poise(self, name: str, request: Go) -> Poised:
         return Poised(absent=self.absent)
 
-    def batch(self, name: str, request: Go) -> float | Failure:
+    def batch(self, name: str, request: Go) -> tuple[float, float] | Failure:
         self.asked.append(request)
         found = 1e-4 if request.empty else next(self.seconds)
-        return found if found > 0 else ChildFailed("batch", "was killed", "")
+        return (found, found) if found > 0 else ChildFailed("batch", "was killed", "")
 
     def verify(self, name: str, slots: Iterable[int], *, own: int = -1) -> Verified:
         self.owners.append(own)

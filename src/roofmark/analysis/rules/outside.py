@@ -12,7 +12,7 @@ from statistics import median
 from roofmark.analysis.compare import Place, kept_samples
 from roofmark.analysis.rules.case import Case
 from roofmark.analysis.rules.facts import fact
-from roofmark.evidence import Passed
+from roofmark.evidence import Batch, CpuReading, Passed
 from roofmark.records import Missing
 from roofmark.study import Device, twin_of
 
@@ -27,6 +27,9 @@ _SLACK_SECONDS, _SLACK_SHARE = 60e-6, 0.1
 
 # Chosen: the resolution of the finest clock; nobody's calls take nothing.
 _LEAST_SECONDS = 1e-9
+
+# Chosen: beyond every ratio: threads that share cores with others are late by any factor.
+BUSY = 1e9
 
 Clocks = tuple[float, float, float, float]
 """Seconds of a batch from outside, seconds that the samples give it, the baseline's ratio of both,
@@ -46,14 +49,19 @@ def clocks(case: Case, place: Place) -> tuple[Clocks, ...] | Missing:
         both = _both(case, place, process, passed)
         if both is not None:
             seen, said, slack = both
-            found.append((seen, said, _disturbance(case, place, process), slack))
+            around = BUSY if _busy(case, passed) else _disturbance(case, place, process)
+            found.append((seen, said, around, slack))
     return tuple(found) or Missing(reason="no batch was timed from outside")
 
 
 def _both(
-    case: Case, place: Place, process: int, passed: Passed
+    case: Case, place: Place, process: int, passed: Passed, *, clock: bool = False
 ) -> tuple[float, float, float] | None:
-    """Return seconds of a batch by the outer clock and by the samples, and the slack."""
+    """Return seconds of a batch from outside and by the samples, and the slack.
+
+    From outside: what it took, or the CPU time in it if that is less: a host that is busy makes it
+    longer, and no work takes less CPU time than time. clock: what it took alone.
+    """
     batches = [batch for batch in passed.batches if batch.tier == case.scene.tier]
     samples = [
         median(kept)
@@ -64,30 +72,40 @@ def _both(
     ]
     if not batches or not samples:
         return None
-    calls = batches[0].calls
-    own = median(batch.empty for batch in batches)
-    around = min(own, _quickest(case, place[0], process) + calls * _allowance(case, place[0]))
+    said = max(batches[0].calls * median(samples), _LEAST_SECONDS)
+    allowed = batches[0].calls * _allowance(case, place[0])
+    all_batches = _batches(case, place[0], process)
+    around = min(median(b.empty for b in batches), min(b.empty for b in all_batches) + allowed)
     seen = min(batch.seconds for batch in batches) - around
-    said = max(calls * median(samples), _LEAST_SECONDS)
+    if not clock and all(batch.busy > 0 for batch in batches):
+        quickest = min(b.empty_busy for b in all_batches)
+        busy = min(median(b.empty_busy for b in batches), quickest + allowed)
+        seen = min(seen, min(batch.busy for batch in batches) - busy)
     return seen, said, _SLACK_SECONDS + _SLACK_SHARE * around
 
 
-def _quickest(case: Case, workload: str, process: int) -> float:
-    """Return the shortest empty batch of any solution in this process set."""
-    return min(
-        batch.empty
+def _batches(case: Case, workload: str, process: int) -> list[Batch]:
+    """Return all batches of any solution in this process set."""
+    return [
+        batch
         for (where, _), series in case.scene.series.items()
         if where == workload
         for number, passed in series.passed()
         if number == process
         for batch in passed.batches
-    )
+    ]
 
 
 def _allowance(case: Case, workload: str) -> float:
     axes = case.study.axes(next(w for w in case.study.workloads if w.id == workload))
     size = fsum(tensor.size(axes) for tensor in case.study.definition.outputs.values())
     return _STORE_SECONDS[case.run.device] + size / _STORE_RATE[case.run.device]
+
+
+def _busy(case: Case, passed: Passed) -> bool:
+    """Whether more programs wanted to run than the host has cores, this solution's own included."""
+    loads = [reading.load for reading in passed.readings if isinstance(reading, CpuReading)]
+    return bool(loads) and median(loads) > case.environment.cpu.cores
 
 
 def _disturbance(case: Case, place: Place, process: int) -> float:
@@ -97,7 +115,9 @@ def _disturbance(case: Case, place: Place, process: int) -> float:
     for name in {baseline, twin_of(baseline)} - {place[1]}:
         series = case.scene.series.get((place[0], name))
         for number, passed in series.passed() if series else ():
-            if number == process and (both := _both(case, (place[0], name), process, passed)):
+            if number == process and (
+                both := _both(case, (place[0], name), process, passed, clock=True)
+            ):
                 seen, said, slack = both
                 ratios.append((seen - slack) / said)
     return max(ratios)
