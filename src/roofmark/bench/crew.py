@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import cast
 
-from roofmark.bench.cage import CAGE, Cage, in_words, writable_places
+from roofmark.bench.cage import CAGE, in_words
 from roofmark.bench.messages import (
     ArenaHandle,
     Bind,
@@ -34,7 +34,7 @@ from roofmark.bench.messages import (
     Verified,
     Verify,
 )
-from roofmark.bench.orders import Order, Post
+from roofmark.bench.orders import Order, Post, cage_of
 from roofmark.bench.process import Child, ChildFailed, ReplyFailed
 from roofmark.bench.seam import Failure, reference_failed
 
@@ -347,19 +347,6 @@ class ProcessCrew:
             own = request.exact if isinstance(request, Verify) else ""
             raise reference_failed(own or self._order.definition.reference, failure) from failure
 
-    def _cage(self, name: str, folder: Path) -> Cage:
-        order, post = self._order, self.posts[name]
-        # Controls are the study's own, and one worker tries them all.
-        built = order.scratch / "built" if post.control else Path(post.library).parent
-        return Cage(
-            own=str(folder.parent if post.control else folder),
-            readable=(str(built),) if post.library or post.control else (),
-            hidden=(str(order.scratch), *map(str, order.hidden)),
-            writable=writable_places(),
-            shared_memory=order.device == "cuda",
-            file_bytes=max(order.protocol.memory_limit, self._size),
-        )
-
     def _open(self, arena: int) -> ArenaHandle:
         order = self._order
         request = Open(
@@ -398,7 +385,7 @@ class ProcessCrew:
         if name == "referee":
             extra |= _SLEEP
         else:
-            extra[CAGE] = in_words(self._cage(name, folder))
+            extra[CAGE] = in_words(cage_of(self._order, self.posts[name], self._size))
         return Child(
             module, folder=folder, memory=memory, descriptors=descriptors, environment=extra
         )
