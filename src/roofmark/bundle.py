@@ -51,6 +51,7 @@ from roofmark.bundle_sense import check_asked, check_filed, impossible, is_filed
 from roofmark.evidence import Build, Environment, Run, Trace
 from roofmark.profiled import PairProfile
 from roofmark.records import FORMAT, Record, decode, digest, encode, encode_pretty
+from roofmark.showing import shown_as
 from roofmark.stations import Station
 from roofmark.study import Study
 from roofmark.terminal_text import file_name
@@ -145,6 +146,12 @@ class Bundle:
     def files(self) -> dict[str, bytes]:
         """Return everything in it but the manifest, by path."""
         return dict(self._files)
+
+    def _repr_html_(self) -> str:
+        return shown_as("html", self)
+
+    def _repr_markdown_(self) -> str:
+        return shown_as("markdown", self)
 
     def _record(self, path: str, kind: type[R]) -> R:
         return decode(self._bytes(path), kind, where=f"{self.name}/{path}")

@@ -127,6 +127,7 @@ class Runner:
             if self._hopeless() or not pending or time.monotonic() > self.job.deadline:
                 break
             self.run_process(process, pending)
+            self._say(f"process set {process + 1} is done", traces=self.agenda.traces)
         return self._hopeless()
 
     def _hopeless(self) -> str:
@@ -323,9 +324,11 @@ class Runner:
             return "twin"
         return "wrong" if any(s.name == name for s in self.study.wrong) else "solution"
 
-    def _say(self, text: str, *, done: int = 0, total: int = 0) -> None:
+    def _say(
+        self, text: str, *, done: int = 0, total: int = 0, traces: list[Trace] | None = None
+    ) -> None:
         left = max(self.job.deadline - time.monotonic(), 0.0)
-        self.job.say(Progress(done=done, total=total, text=text, seconds_left=left))
+        self.job.say(Progress(done=done, total=total, text=text, seconds_left=left, traces=traces))
 
 
 def _log(outcome: Outcome, said: str) -> bytes:
