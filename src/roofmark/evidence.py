@@ -199,12 +199,14 @@ class Batch(Record, array_like=True):
 
     seconds: from the moment the inputs were there until the outputs could no longer change, by the
         orchestrator's clock. empty: the same way around without a call. calls: all verified.
+    rounds: how often they were made, so that calls of microseconds fill a clock of milliseconds.
     """
 
     tier: Tier
     calls: int
     seconds: Seconds
     empty: Seconds
+    rounds: int = 1
 
 
 class Sign(Record, array_like=True):

@@ -68,7 +68,7 @@ def _both(
     own = median(batch.empty for batch in batches)
     around = min(own, _quickest(case, place[0], process) + calls * _allowance(case, place[0]))
     seen = min(batch.seconds for batch in batches) - around
-    said = max(calls * median(samples), _LEAST_SECONDS)
+    said = max(calls * batches[0].rounds * median(samples), _LEAST_SECONDS)
     return seen, said, _SLACK_SECONDS + _SLACK_SHARE * around
 
 
