@@ -201,6 +201,7 @@ class Batch(Record, array_like=True):
         orchestrator's clock. empty: the same way around without a call. calls: all verified.
     busy, empty_busy: CPU time of the worker and all that it started in both, as the kernel counts
         it: nobody's work takes less of it than of time. 0 where it was not looked at.
+    rounds: how often they were made, so that calls of microseconds fill a clock of milliseconds.
     """
 
     tier: Tier
@@ -209,6 +210,7 @@ class Batch(Record, array_like=True):
     empty: Seconds
     busy: Seconds = 0.0
     empty_busy: Seconds = 0.0
+    rounds: int = 1
 
 
 class Sign(Record, array_like=True):

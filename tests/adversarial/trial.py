@@ -153,7 +153,7 @@ def _write_study(candidates: list[Candidate], folder: Path, device: Device, proc
         extra = more.get(each.path.suffix, "")
         lines.append(f'rm.Solution("{each.name}", "{each.path.name}::mix"{extra})')
     # A process that opens a CUDA context holds some GiB of the host before it does anything.
-    d, n, memory = (384, 128, 3) if device == "cpu" else (4096, 512, 24)
+    d, n, memory = (384, 128, 3) if device == "cpu" else (1024, 256, 24)
     text = _STUDY.format(
         solutions=",\n        ".join(lines), processes=processes, d=d, n=n, memory=memory
     )

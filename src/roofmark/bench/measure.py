@@ -23,7 +23,7 @@ from roofmark.study import Device, Protocol, Workload
 class Task:
     """What to measure: slots 0 to len(names) - 1 are for warm-up, one for each worker.
 
-    after: name -> the one that must be right before it is tried.
+    after: name -> the one that must be right before it is tried. mutable: calls may change inputs.
     """
 
     workload: Workload
@@ -36,6 +36,7 @@ class Task:
     seed: str
     limit: float
     after: Mapping[str, str] = field(default_factory=dict[str, str])
+    mutable: bool = False
 
     @property
     def first(self) -> int:

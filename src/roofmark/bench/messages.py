@@ -187,11 +187,13 @@ class Go(Record, tag="go"):
     """Run one call on each of the first `calls` slots, put all results in place, and wait.
 
     empty: do everything but the calls. descriptor: memory that takes the arena's place for it.
+    rounds: how often to do so before the results are put in place.
     """
 
     tier: Tier
     cache: CacheState
     calls: int
+    rounds: int = 1
     empty: bool = False
     descriptor: int = -1
 

@@ -277,6 +277,8 @@ def child_environment(folder: Path, mark: str) -> dict[str, str]:
         "TMPDIR": str(temporary),
         "TRITON_CACHE_DIR": str(folder / "triton-cache"),
         "TORCHINDUCTOR_CACHE_DIR": str(folder / "inductor-cache"),
+        # In the process: a pool of compilers goes on warming up while others are timed.
+        "TORCHINDUCTOR_COMPILE_THREADS": "1",
         "TORCH_EXTENSIONS_DIR": str(folder / "torch-extensions"),
         "CUDA_CACHE_PATH": str(folder / "cuda-cache"),
         "PYTHONDONTWRITEBYTECODE": "1",

@@ -298,6 +298,7 @@ class Runner:
                 for each in self.study.solutions
                 if each.name in names and isinstance(each.after, str)
             },
+            mutable=bool(self.study.definition.mutable),
         )
 
     # --- keeping and telling ---------------------------------------------------------------------

@@ -22,6 +22,7 @@ from typing import Any, Protocol
 import torch
 
 from roofmark.bench.cache import Flusher, warm
+from roofmark.bench.messages import Go
 from roofmark.evidence import Discard
 from roofmark.study import CacheState
 
@@ -93,16 +94,18 @@ class CallTimer:
                 results.append(result)
         return Taken(samples, 1, results)
 
-    def run(self, slots: Slots, calls: int, cache: CacheState, *, empty: bool) -> list[Any]:
-        """Call one by one, as `take` does."""
+    def run(self, slots: Slots, request: Go) -> list[Any]:
+        """Call one by one, as `take` does; return the last round's results."""
         results: list[Any] = []
         with _collection_off():
-            for thunk, inputs in zip(slots.thunks[:calls], slots.inputs, strict=False):
-                if cache == "warm":
-                    warm(inputs)
-                results.append(None if empty else thunk())
-                self._wait()
-        if empty and self._wait is not _nothing:
+            for _ in range(request.rounds):
+                results.clear()
+                for thunk, inputs in zip(slots.thunks[: request.calls], slots.inputs, strict=False):
+                    if request.cache == "warm":
+                        warm(inputs)
+                    results.append(None if request.empty else thunk())
+                    self._wait()
+        if request.empty and self._wait is not _nothing:
             _touch_device()
         return results
 
@@ -175,13 +178,13 @@ class GraphTimer:
         self._spin *= 2
         return Taken([sample], self._calls, self._results, [Discard(sample=0, reason=_EXPOSED)])
 
-    def run(self, slots: Slots, calls: int, cache: CacheState, *, empty: bool) -> list[Any]:
-        """Replay once, without the spinning kernel: nothing may run before the calls."""
-        if cache == "warm":
-            warm(tensor for inputs in slots.inputs for tensor in inputs)
-        if empty:
+    def run(self, slots: Slots, request: Go) -> list[Any]:
+        """Replay, without the spinning kernel: nothing may run before the calls."""
+        if request.empty:
             _touch_device()
-        else:
+        for _ in range(0 if request.empty else request.rounds):
+            if request.cache == "warm":
+                warm(tensor for inputs in slots.inputs for tensor in inputs)
             self._graph.replay()
         torch.cuda.synchronize()
         return self._results

@@ -159,7 +159,7 @@ class Worker:
             self.swapped = True
         timer = self._batch_timer(request.tier)
         assert timer is not None
-        ran = timer.run(self.slots, request.calls, request.cache, empty=request.empty)
+        ran = timer.run(self.slots, request)
         # An empty batch puts the last results in place, because that takes time too.
         self.results = self.results if request.empty else ran
         self._store(self.results, [self.first + k for k in range(len(self.results))])

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable
+from typing import Any
 
 import pytest
 
@@ -47,16 +48,16 @@ class Crew:
         return {"a": 0.01, "b": 0.9}
 
 
-def _take(crew: Crew, *, sample: float = 1e-3, limit: float = 60.0) -> Ledger:
+def _take(crew: Crew, *, sample: float = 1e-3, limit: float = 60.0, **asked: Any) -> Ledger:
     ledger = Ledger()
     visit = Visit(
         block=0, position=0, start=0.0, samples=(sample,) * CALLS, calls=1, elapsed=CALLS * sample
     )
     ledger.enter("call", visit, "fake", None)
     task = Task(
-        workload=Workload(axes={"n": 8}), axes={"n": 8}, slots=CALLS, names=("other", "b"),
-        baseline="other", protocol=PROTOCOL, device="cpu", seed="s",
-        limit=time.monotonic() + limit,
+        workload=Workload(axes={"n": 8}), axes={"n": 8}, names=("other", "b"),
+        baseline="other", seed="s", limit=time.monotonic() + limit,
+        **({"slots": CALLS, "protocol": PROTOCOL, "device": "cpu"} | asked),
     )  # fmt: skip
     take_batches(crew, task, {"b": ledger})  # pyright: ignore[reportArgumentType]
     return ledger
@@ -100,6 +101,19 @@ def test_without_a_graph_there_is_no_batch_and_no_failure() -> None:
 
 def test_out_of_time_takes_none() -> None:
     assert _batches(_take(Crew([]), limit=-1.0)) == []
+
+
+def test_calls_of_microseconds_are_made_again_on_a_gpu_until_they_fill_the_clock() -> None:
+    protocol = Protocol(tier="call", time_limit=60.0)
+    asked = {"device": "cuda", "protocol": protocol, "slots": 16}
+    for sample, more, rounds in (
+        (20e-6, {}, 19), (1e-9, {}, 1000), (1e-3, {}, 1), (20e-6, {"mutable": True}, 1),
+        (20e-6, {"slots": 8}, 1), (20e-6, {"device": "cpu"}, 1),
+    ):  # fmt: skip
+        crew = Crew([16 * 19 * 20e-6 + 2e-4] * 99)
+        outcome = _take(crew, sample=sample, **(asked | more)).outcome(protocol, "d")
+        assert {go.rounds for go in crew.asked} == {rounds}
+        assert isinstance(outcome, Passed) and outcome.batches[0].rounds == rounds
 
 
 @pytest.mark.parametrize(("name", "signs"), [("a", 0), ("b", 1)])

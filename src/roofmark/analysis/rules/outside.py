@@ -72,7 +72,8 @@ def _both(
     ]
     if not batches or not samples:
         return None
-    said = max(batches[0].calls * median(samples), _LEAST_SECONDS)
+    calls = batches[0].calls * batches[0].rounds
+    said = max(calls * median(samples), _LEAST_SECONDS)
     allowed = batches[0].calls * _allowance(case, place[0])
     all_batches = _batches(case, place[0], process)
     around = min(median(b.empty for b in batches), min(b.empty for b in all_batches) + allowed)

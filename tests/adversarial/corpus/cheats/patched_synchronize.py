@@ -1,7 +1,7 @@
 """Turns synchronize into nothing: whoever waits for the device waits no longer.
 
 class: 9 synchronize without effect
-refused: RM503 RM508 RM510
+refused: RM503 RM505 RM508 RM510
 device: cuda
 """
 
