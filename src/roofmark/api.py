@@ -206,6 +206,7 @@ def _measure(
         hopeless=until.hopeless or never,
         say=with_standing(progress or _silent, writer),
         cache=build_cache(),
+        hidden=(writer.path.resolve(),),
     )
     try:
         hopeless = place.measure(job, writer)

@@ -180,6 +180,7 @@ class Schedule:
             contents=dict(self.job.contents),
             run=self.job.run,
             station=station,
+            hidden=tuple(map(str, self.job.hidden)),
         )
         self.executor.send(seat, request)
 

@@ -37,6 +37,7 @@ def trust(verdict: Verdict, bundle: Bundle) -> list[Fact]:
     return [
         _twin(verdict),
         *_checks(bundle),
+        *_integrity(verdict, bundle),
         Fact("Health", health + rest, "doubt" if codes else "good"),
         _builds(bundle),
         Fact("Seal", f"every file as it was sealed, bundle {verdict.bundle[:_DIGITS]}", "good"),
@@ -115,6 +116,26 @@ def _checks(bundle: Bundle) -> Iterator[Fact]:
     passed = any("Passed" in kinds for kinds in wrong.values())
     mark = "bad" if passed else "good" if refused == len(wrong) > 0 else "doubt"
     yield Fact("Negative controls", said, mark)
+
+
+def _integrity(verdict: Verdict, bundle: Bundle) -> Iterator[Fact]:
+    """Tell what the second clock said, and what of a candidate's process the kernel bounded.
+
+    Nothing of bundles that were made before there was either.
+    """
+    batches = cells = 0
+    for trace in bundle.traces():
+        taken = len(trace.outcome.batches) if isinstance(trace.outcome, Passed) else 0
+        batches, cells = batches + taken, cells + (taken > 0)
+    accused = {f.solution for f in verdict.findings if f.code == "RM508" and f.state == "fires"}
+    if batches:
+        said = f"{counted(batches, 'batch')} of {counted(cells, 'trace')} timed from outside"
+        judged = f"refuse {', '.join(sorted(accused))}" if accused else "accuse nobody"
+        yield Fact("Second clock", f"{said}; they {judged}", "bad" if accused else "good")
+    if bounds := bundle.environment.isolation:
+        yield Fact("Confinement", f"workers: {', '.join(bounds)}", "good")
+    elif batches:
+        yield Fact("Confinement", "none: this kernel offers nothing that bounds a worker", "doubt")
 
 
 def _counters(bundle: Bundle) -> Iterator[Fact]:
