@@ -51,6 +51,7 @@ def render_message(
     overall = next(each for each in verdict.overall if each.solution == CANDIDATE)
     cells = [cell for cell in verdict.cells if cell.solution == CANDIDATE]
     fell = ", ".join(f"{n} {name}" for name, n in overall.counts.items() if n)
+    gain = getattr(kept.confirmation, "speedup", None)
     held = sum(w.held_out for w in study.workloads)
     what = note.hypothesis or f"candidate of try {kept.number}"
     rejected = [f"try {t.number} ({t.ending}) {t.note.hypothesis}".strip() for t in lost]
@@ -59,7 +60,7 @@ def render_message(
         or f"only {', '.join(files)} may change; outputs within the study's tolerance",
         "Rejected": "; ".join([*([note.rejected] if note.rejected else []), *rejected])
         or "nothing",
-        "Confidence": f"{_speedup(overall.speedup)} over the incumbent, level {verdict.level:.6g}, "
+        "Confidence": f"{_speedup(gain)} over the incumbent, level {verdict.level:.6g}, "
         f"margin {verdict.margin:.2%}, {verdict.processes} process sets; bundle {verdict.bundle}",
         "Scope-risk": f"{len(cells)} workloads ({held} held out): {fell}",
         "Reversibility": "git revert of this commit restores the incumbent",

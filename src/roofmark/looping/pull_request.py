@@ -6,10 +6,13 @@ Markdown from bundles and journal alone. What comes from outside is escaped.
 
 import os
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from roofmark import api
+from roofmark.analysis.judge import judge_over, judge_whole
+from roofmark.analysis.promotion import sought
 from roofmark.analysis.verdict import Bound, Cell, Overall, Verdict
 from roofmark.bundle import Bundle, open_bundle
 from roofmark.codes import problem
@@ -79,8 +82,9 @@ def _of_loop(folder: Path) -> _Claim:
         mend = "Take the loop's folder from its source again."
         fact = f"the journal's try {last.number} cites another bundle than the one that is there"
         raise BundleError(problem("RM404", fact, str(path), mend))
-    verdict = api.judge(bundle)
-    return _Claim(path, bundle, verdict, _faster(verdict, CANDIDATE, path), plan, last, tries)
+    judged = judge_whole(bundle)
+    overall = _faster(judge_over(judged, sought(bundle.study)), CANDIDATE, path)
+    return _Claim(path, bundle, judged.verdict, overall, plan, last, tries)
 
 
 def _of_bundle(path: Path, solution: str) -> _Claim:
@@ -90,12 +94,12 @@ def _of_bundle(path: Path, solution: str) -> _Claim:
     if not solution and len(names) != 1:
         mend = "Name one with --solution: " + ", ".join(names)
         raise BundleError(problem("RM454", f"it has {len(names)} solutions", str(path), mend))
-    overall = _faster(verdict, solution or names[0], path)
+    overall = _faster(verdict.overall, solution or names[0], path)
     return _Claim(path, bundle, verdict, overall, None, None, ())
 
 
-def _faster(verdict: Verdict, name: str, path: Path) -> Overall:
-    for each in verdict.overall:
+def _faster(overall: Sequence[Overall], name: str, path: Path) -> Overall:
+    for each in overall:
         if each.solution == name and each.role == "solution":
             if each.decision == "faster":
                 return each
@@ -127,7 +131,7 @@ def _headline(claim: _Claim) -> str:
     found, verdict = claim.overall.speedup, claim.verdict
     against = "the incumbent" if claim.kept else verdict.baseline
     span = "" if isinstance(found, Missing) else f" ({interval(found)}, {found.level:.4%} interval)"
-    count = sum(cell.solution == claim.overall.solution for cell in verdict.cells)
+    count = sum(claim.overall.counts.values())
     return escape(
         f"{verdict.study}: {claim.name} {ratio(found)}{span} over {against} "
         f"on {counted(count, 'workload')}"
