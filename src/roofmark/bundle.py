@@ -11,6 +11,8 @@ sizes are bounded. Out: records.
     traces/<workload>/<solution>.jsonl     one trace per line and process
     profiles/<workload>/<solution>.json    what a profiler saw of one call; most bundles have none
     stations/<station>.json                each device of a fleet; a run on one machine has none
+    serving/...                            of engines: requests/<workload>/<solution>/p0.json,
+                                           stays/<solution>/p0.json, tables/<workload>/<leg>.json
     logs/<solution>/<name>.txt             what compiler, worker and profiler said
 """
 
@@ -47,10 +49,12 @@ from roofmark.bundle_lock import LOCK as LOCK
 from roofmark.bundle_lock import empty_folder, lock_folder
 from roofmark.bundle_manifest import Entry, decode_manifest
 from roofmark.bundle_manifest import Manifest as Manifest
+from roofmark.bundle_places import Filed, place_of
 from roofmark.bundle_sense import check_asked, check_filed, impossible, is_filed_right, roles_of
 from roofmark.evidence import Build, Environment, Run, Trace
 from roofmark.profiled import PairProfile
 from roofmark.records import FORMAT, Record, decode, digest, encode, encode_pretty
+from roofmark.served import LegProfiled, Served, Stay
 from roofmark.stations import Station
 from roofmark.study import Study
 from roofmark.terminal_text import file_name
@@ -62,6 +66,7 @@ MAX_BUNDLE_BYTES = 2**27
 MAX_TRACES = 200_000
 STATIONS = "stations/"
 R = TypeVar("R", bound=Record)
+F = TypeVar("F", bound=Filed)
 
 
 class Bundle:
@@ -118,21 +123,25 @@ class Bundle:
         return self._record(f"builds/{build_digest}.json", Build)
 
     def profiles(self) -> Iterator[PairProfile]:
-        """Yield what a profiler saw, by file; nothing where none was asked.
-
-        Raises: BundleError RM440 for one that stands in another one's place.
-        """
-        for path in sorted(self._files):
-            if path.startswith("profiles/"):
-                found = self._record(path, PairProfile)
-                if path != f"profiles/{found.workload}/{found.solution}.json":
-                    raise impossible("a profile of another pair", path)
-                yield found
+        """Yield what a profiler saw, by file; nothing where none was asked."""
+        yield from self._filed("profiles/", PairProfile)
 
     def stations(self) -> tuple[Station, ...]:
         """Return every device that took part in a fleet's run, or was refused; else nothing."""
         found = sorted(path for path in self._files if path.startswith(STATIONS))
         return tuple(self._record(path, Station) for path in found)
+
+    def served(self) -> Iterator[Served]:
+        """Yield what clients saw of engines, by load, leg and process set."""
+        yield from self._filed("serving/requests/", Served)
+
+    def stays(self) -> Iterator[Stay]:
+        """Yield what was seen of each leg in each process set."""
+        yield from self._filed("serving/stays/", Stay)
+
+    def tables(self) -> Iterator[LegProfiled]:
+        """Yield the profiled passes of engines, by load and leg."""
+        yield from self._filed("serving/tables/", LegProfiled)
 
     def source(self, sha256: str) -> bytes:
         """Return a source file's bytes."""
@@ -145,6 +154,15 @@ class Bundle:
     def files(self) -> dict[str, bytes]:
         """Return everything in it but the manifest, by path."""
         return dict(self._files)
+
+    def _filed(self, folder: str, kind: type[F]) -> Iterator[F]:
+        """Yield records by file. Raises: BundleError RM440 for one in another one's place."""
+        for path in sorted(self._files):
+            if path.startswith(folder):
+                found = self._record(path, kind)
+                if path != place_of(found):
+                    raise impossible(f"a record of {place_of(found)}", path)
+                yield found
 
     def _record(self, path: str, kind: type[R]) -> R:
         return decode(self._bytes(path), kind, where=f"{self.name}/{path}")
@@ -271,7 +289,7 @@ class BundleWriter:
 
     def write_profile(self, profile: PairProfile) -> None:
         """Keep what a profiler saw of one solution on one workload."""
-        self.write(f"profiles/{profile.workload}/{profile.solution}.json", profile)
+        self.write(place_of(profile), profile)
 
     def write_station(self, station: Station) -> None:
         """Keep what a device of a fleet is."""
@@ -286,6 +304,10 @@ class BundleWriter:
         """Take back a file that was put in place."""
         (self.path / checked_name(path)).unlink()
         sync_folder((self.path / path).parent)
+
+    def write_served(self, record: Served | Stay | LegProfiled) -> None:
+        """Keep what a client or an observer saw of an engine."""
+        self._put(place_of(record), encode(record))
 
     def append(self, trace: Trace) -> None:
         """Add a finished trace; it is on disk, whole, when this returns."""

@@ -7,6 +7,7 @@ is never told expected outputs, the run's entropy or the stopping rule.
 
 from typing import Literal
 
+from roofmark.bench.serving.messages import EngineReply, EngineRequest
 from roofmark.evidence import Build, Discard, Memory
 from roofmark.records import Record
 from roofmark.study import CacheState, Definition, Device, Solution, Tier, Workload
@@ -193,5 +194,17 @@ class Failed(Record, tag="failed"):
     log: str
 
 
-Request = Open | Draw | Verify | Load | Bind | Prepare | Time | Parcel
-Reply = Ready | Opened | Drawn | Verified | Loaded | IsBound | Prepared | Timed | Parcel | Failed
+Request = Open | Draw | Verify | Load | Bind | Prepare | Time | Parcel | EngineRequest
+Reply = (
+    Ready
+    | Opened
+    | Drawn
+    | Verified
+    | Loaded
+    | IsBound
+    | Prepared
+    | Timed
+    | Parcel
+    | Failed
+    | EngineReply
+)

@@ -8,6 +8,7 @@ import typer
 from roofmark.cli import (
     Ended,
     accuracy,
+    amdahl,
     cite,
     compare,
     degenerate,
@@ -59,7 +60,7 @@ def _guarded(command: Callable[..., int]) -> Callable[..., int]:
 
 _COMMANDS = (
     run, judge, report, verify, rerun, profile, doctor, rules, new, import_, export, cite,
-    pin, gate, compare, log, query, accuracy, degenerate, loop, sign,
+    pin, gate, compare, log, query, accuracy, degenerate, loop, sign, amdahl,
     describe, try_, explain, mcp, pr,
 )  # fmt: skip
 

@@ -22,6 +22,7 @@ from roofmark.bundle import Bundle
 from roofmark.reports import proof, view
 from roofmark.reports.charts import Chart, draw_charts
 from roofmark.reports.charts.progress import Attempt
+from roofmark.reports.legs import leg_tables
 from roofmark.reports.wording import one_line
 from roofmark.terminal_text import plain
 
@@ -46,6 +47,7 @@ def render_html(verdict: Verdict, bundle: Bundle) -> str:
         trust=proof.trust(verdict, bundle),
         findings=view.finding_rows(verdict),
         cells=view.cell_rows(verdict),
+        legs=leg_tables(verdict, bundle),
         proofs=proof.proofs(bundle),
         provenance=proof.provenance(verdict, bundle),
         commands=proof.reproduce(bundle),

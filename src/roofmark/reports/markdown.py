@@ -8,6 +8,7 @@ import re
 
 from roofmark.analysis.verdict import Verdict
 from roofmark.bundle import Bundle
+from roofmark.reports.legs import leg_tables
 from roofmark.reports.proof import Fact, proofs, provenance, reproduce, trust
 from roofmark.reports.view import (
     SolutionRow,
@@ -53,6 +54,9 @@ def render_markdown(verdict: Verdict, bundle: Bundle, *, charts: str | None = No
     parts += _contrasts(verdict)
     parts += ["### Can it be believed?", facts(trust(verdict, bundle)), *_findings(verdict)]
     parts += ["### What limits each solution", _bounds(verdict)]
+    for each in leg_tables(verdict, bundle):
+        text = table(list(each.head), [list(row) for row in each.rows])
+        parts += [fold(escape(each.title), f"{escape(each.note)}\n\n{text}")]
     parts += [fold(f"All {len(verdict.cells)} comparisons", _cells(verdict))]
     parts += [fold("What was built", facts(proofs(bundle)))]
     parts += [fold("Where it comes from", facts(provenance(verdict, bundle)))]

@@ -8,6 +8,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from msgspec import UnsetType
+
 from roofmark.analysis.verdict import Estimate, Verdict
 from roofmark.bundle import Bundle
 from roofmark.evidence import Build, Git, Passed, Trace
@@ -99,6 +101,9 @@ def _checks(bundle: Bundle) -> Iterator[Fact]:
         elif isinstance(trace.outcome, Passed) and trace.outcome.checks:
             calls += trace.outcome.checks[0].calls
             timed += trace.outcome.checks[0].timed
+    if not isinstance(bundle.study.serving, UnsetType):
+        yield _answers(bundle)
+        return
     yield Fact("Outputs", f"{calls:,} calls compared with the reference, {timed:,} of them timed")
     refused = sum("Incorrect" in kinds and "Passed" not in kinds for kinds in wrong.values())
     untried = sum(not kinds & {"Incorrect", "Passed"} for kinds in wrong.values())
@@ -106,6 +111,15 @@ def _checks(bundle: Bundle) -> Iterator[Fact]:
     if untried:
         said += f", {untried} never reached the gate"
     yield Fact("Negative controls", said)
+
+
+def _answers(bundle: Bundle) -> Fact:
+    """Count the requests whose every chunk is kept."""
+    requests = [r for served in bundle.served() for visit in served.visits for r in visit.requests]
+    chunks = sum(len(request.arrivals) for request in requests)
+    return Fact(
+        "Answers", f"{len(requests):,} requests, the arrival of each of {chunks:,} chunks kept"
+    )
 
 
 def _counters(bundle: Bundle) -> Iterator[Fact]:

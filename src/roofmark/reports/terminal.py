@@ -27,6 +27,7 @@ from roofmark.reports.view import (
     sentences,
 )
 from roofmark.reports.wording import NOTHING, shape_of, shorten
+from roofmark.study import Tier
 from roofmark.terminal_text import quiet
 
 _STYLE = {
@@ -134,16 +135,16 @@ def _shown(verdict: Verdict) -> list[tuple[str, CellRow, str, str]]:
     """Return label, row, verdict and style: every cell, or one for workloads of the same shape."""
     if len(verdict.cells) <= _MOST_ROWS:
         return [
-            (cell.workload, cell_row(cell), cell.decision, _STYLE[cell.decision])
+            (cell.workload, cell_row(cell, verdict.tier), cell.decision, _STYLE[cell.decision])
             for cell in verdict.cells
         ]
     groups: defaultdict[tuple[str, str], list[Cell]] = defaultdict(list)
     for cell in verdict.cells:
         groups[shape_of(cell.workload), cell.solution].append(cell)
-    return [_group(shape, cells) for (shape, _), cells in groups.items()]
+    return [_group(shape, cells, verdict.tier) for (shape, _), cells in groups.items()]
 
 
-def _group(shape: str, cells: list[Cell]) -> tuple[str, CellRow, str, str]:
+def _group(shape: str, cells: list[Cell], tier: Tier) -> tuple[str, CellRow, str, str]:
     """Let the middle cell by time stand for its group; the label says for how many."""
     ordered = sorted(cells, key=lambda cell: getattr(cell.time, "value", 0.0))
     counts = Counter(cell.decision for cell in cells)
@@ -153,4 +154,4 @@ def _group(shape: str, cells: list[Cell]) -> tuple[str, CellRow, str, str]:
     )
     label = f"{shape} ({len(cells)})" if len(cells) > 1 else shape
     style = _STYLE[cells[0].decision] if len(counts) == 1 else ""
-    return label, cell_row(ordered[len(ordered) // 2]), verdicts, style
+    return label, cell_row(ordered[len(ordered) // 2], tier), verdicts, style
