@@ -49,12 +49,13 @@ from roofmark.bundle_lock import LOCK as LOCK
 from roofmark.bundle_lock import empty_folder, lock_folder
 from roofmark.bundle_manifest import Entry, decode_manifest
 from roofmark.bundle_manifest import Manifest as Manifest
-from roofmark.bundle_places import Filed, place_of
+from roofmark.bundle_places import Seen, place_of
 from roofmark.bundle_sense import check_asked, check_filed, impossible, is_filed_right, roles_of
 from roofmark.evidence import Build, Environment, Run, Trace
 from roofmark.profiled import PairProfile
 from roofmark.records import FORMAT, Record, decode, digest, encode, encode_pretty
 from roofmark.served import LegProfiled, Served, Stay
+from roofmark.showing import shown_as
 from roofmark.stations import Station
 from roofmark.study import Study
 from roofmark.terminal_text import file_name
@@ -66,10 +67,9 @@ MAX_BUNDLE_BYTES = 2**27
 MAX_TRACES = 200_000
 STATIONS = "stations/"
 R = TypeVar("R", bound=Record)
-F = TypeVar("F", bound=Filed)
 
 
-class Bundle:
+class Bundle(Seen):
     """A bundle opened for reading; every byte was checked against the manifest."""
 
     def __init__(self, path: Path, files: dict[str, bytes], seal: str) -> None:
@@ -122,26 +122,10 @@ class Bundle:
         """Return the proof of build of that digest."""
         return self._record(f"builds/{build_digest}.json", Build)
 
-    def profiles(self) -> Iterator[PairProfile]:
-        """Yield what a profiler saw, by file; nothing where none was asked."""
-        yield from self._filed("profiles/", PairProfile)
-
     def stations(self) -> tuple[Station, ...]:
         """Return every device that took part in a fleet's run, or was refused; else nothing."""
         found = sorted(path for path in self._files if path.startswith(STATIONS))
         return tuple(self._record(path, Station) for path in found)
-
-    def served(self) -> Iterator[Served]:
-        """Yield what clients saw of engines, by load, leg and process set."""
-        yield from self._filed("serving/requests/", Served)
-
-    def stays(self) -> Iterator[Stay]:
-        """Yield what was seen of each leg in each process set."""
-        yield from self._filed("serving/stays/", Stay)
-
-    def tables(self) -> Iterator[LegProfiled]:
-        """Yield the profiled passes of engines, by load and leg."""
-        yield from self._filed("serving/tables/", LegProfiled)
 
     def source(self, sha256: str) -> bytes:
         """Return a source file's bytes."""
@@ -155,14 +139,11 @@ class Bundle:
         """Return everything in it but the manifest, by path."""
         return dict(self._files)
 
-    def _filed(self, folder: str, kind: type[F]) -> Iterator[F]:
-        """Yield records by file. Raises: BundleError RM440 for one in another one's place."""
-        for path in sorted(self._files):
-            if path.startswith(folder):
-                found = self._record(path, kind)
-                if path != place_of(found):
-                    raise impossible(f"a record of {place_of(found)}", path)
-                yield found
+    def _repr_html_(self) -> str:
+        return shown_as("html", self)
+
+    def _repr_markdown_(self) -> str:
+        return shown_as("markdown", self)
 
     def _record(self, path: str, kind: type[R]) -> R:
         return decode(self._bytes(path), kind, where=f"{self.name}/{path}")

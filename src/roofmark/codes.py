@@ -378,6 +378,14 @@ ERRORS: dict[str, Code] = {
         "A query is answered from tables in the cache folder, which are made once. Bundles are not "
         "touched.",
     ),
+    "RM480": Code(
+        "the viewer cannot listen",
+        "`roofmark view` serves pages on a port of 127.0.0.1, which another program may have.",
+    ),
+    "RM481": Code(
+        "the viewer has nothing of that name",
+        "An address of the viewer names what lies in its folder now, and never a path.",
+    ),
 }
 
 

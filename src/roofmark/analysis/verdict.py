@@ -8,6 +8,7 @@ gives the same bytes on machines whose mathematical libraries differ in the last
 from typing import Literal
 
 from roofmark.records import Missing, Record
+from roofmark.showing import shown_as
 from roofmark.study import CacheState, Device, Tier
 from roofmark.units import Bytes, BytesPerSecond, Flops, Ratio, Seconds
 
@@ -194,6 +195,12 @@ class Verdict(Record, omit_defaults=True):
     accepted: tuple[str, ...]
     plugins: dict[str, str]
     stations: tuple[StationResult, ...] = ()
+
+    def _repr_html_(self) -> str:
+        return shown_as("html", self)
+
+    def _repr_markdown_(self) -> str:
+        return shown_as("markdown", self)
 
 
 # --- replication ---------------------------------------------------------------------------------

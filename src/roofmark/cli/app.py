@@ -34,6 +34,7 @@ from roofmark.cli import (
     sign,
     try_,
     verify,
+    view,
 )
 
 app = typer.Typer(
@@ -60,7 +61,7 @@ def _guarded(command: Callable[..., int]) -> Callable[..., int]:
 
 _COMMANDS = (
     run, judge, report, verify, rerun, profile, doctor, rules, new, import_, export, cite,
-    pin, gate, compare, log, query, accuracy, degenerate, loop, sign, amdahl,
+    pin, gate, compare, log, query, view, accuracy, degenerate, loop, sign, amdahl,
     describe, try_, explain, mcp, pr,
 )  # fmt: skip
 

@@ -3,13 +3,14 @@
 In: a loop's folder. Out: progress.svg and progress.html in it, made from its journal.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from roofmark.bundle import MANIFEST, open_bundle
 from roofmark.looping.files import put
 from roofmark.looping.journal import read_journal
 from roofmark.looping.plan import read_plan
-from roofmark.looping.standing import Standing, sum_up, trace_progress
+from roofmark.looping.standing import Point, Standing, sum_up, trace_progress
 from roofmark.looping.state import seconds_of
 from roofmark.looping.tries import Try
 from roofmark.records import Missing
@@ -26,7 +27,20 @@ def write_charts(folder: Path) -> list[Path]:
     points = trace_progress(tries, seconds)
     if not points:
         return []
-    attempts = [
+    attempts = attempts_of(points)
+    chart = draw_progress(attempts, seconds)
+    plan = read_plan(folder)
+    title = f"Loop over {plan.solution}"
+    page = render_progress(title, headline_of(sum_up(tries, seconds, plan.alpha)), chart, attempts)
+    written = {folder / SVG: render_svg(chart), folder / PAGE: page}
+    for path, text in written.items():
+        put(path, text.encode())
+    return list(written)
+
+
+def attempts_of(points: Sequence[Point]) -> list[Attempt]:
+    """Return the rows that the chart of progress is drawn from."""
+    return [
         Attempt(
             number=each.number,
             seconds=each.device_seconds,
@@ -37,14 +51,6 @@ def write_charts(folder: Path) -> list[Path]:
         )
         for each in points
     ]
-    chart = draw_progress(attempts, seconds)
-    plan = read_plan(folder)
-    title = f"Loop over {plan.solution}"
-    page = render_progress(title, headline_of(sum_up(tries, seconds, plan.alpha)), chart, attempts)
-    written = {folder / SVG: render_svg(chart), folder / PAGE: page}
-    for path, text in written.items():
-        put(path, text.encode())
-    return list(written)
 
 
 def headline_of(standing: Standing) -> str:

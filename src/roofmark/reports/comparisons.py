@@ -56,7 +56,7 @@ def compared_text(found: Compared) -> str:
     lines += ["", *aligned(_HEAD, [_row(c, c.workload) for c in cells[:_MOST_ROWS]])]
     if len(cells) > _MOST_ROWS:
         lines.append(f"... {len(cells) - _MOST_ROWS} more; --json gives every one")
-    return lines_text([*lines, "", *_spread(found)])
+    return lines_text([*lines, "", *spread_sentences(found)])
 
 
 _HEAD = ["time A / B", "speed-up B / A", "decision", "where"]
@@ -79,7 +79,8 @@ def _runs(digests: Sequence[str]) -> str:
     return ", ".join(each[:12] for each in digests)
 
 
-def _spread(found: Compared) -> Iterable[str]:
+def spread_sentences(found: Compared) -> Iterable[str]:
+    """Yield how far the ratios can be believed: what runs or hosts differ by, and who says so."""
     yield f"Above 1, B is faster. Margin {percent(found.margin)}, level {percent(found.level)}."
     if isinstance(found.assumed_at, float):
         yield (
