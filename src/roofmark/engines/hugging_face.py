@@ -15,6 +15,7 @@ device knows. A token is returned as a Python integer: the host has it.
 """
 
 import inspect
+from importlib.metadata import version
 from typing import Any, Literal
 
 Mode = Literal["uncached", "dynamic", "static", "compile", "graphs"]
@@ -49,7 +50,10 @@ class HuggingFace:
             raise ValueError(f"mode {mode!r} on {device}: choose one of {known}")
         self._torch, self._device, self._mode, self.context = torch, device, mode, context
         self.model = _make(config, device, getattr(torch, dtype))
-        self._cache_name = _cache_parameter(self.model)
+        takes = inspect.signature(self.model.forward).parameters
+        # What versions of transformers call the cache; the fourth is told where a token goes.
+        self._cache_name = "cache" if "cache" in takes else "past_key_values"
+        self._told_places = version("transformers").startswith("4.")
         self._token = torch.zeros((1, 1), dtype=torch.long, device=device)
         self._place = torch.zeros((1, 1), dtype=torch.long, device=device)
         self._places = torch.arange(context, device=device)
@@ -73,9 +77,9 @@ class HuggingFace:
         else:
             # What was made in inference mode can be changed nowhere else.
             with self._torch.inference_mode():
-                for layer in self._cache.layers:
-                    # Stale keys are masked; only the length has to go back, in place.
-                    layer.cumulative_length.zero_()
+                # Stale keys are masked; only the length has to go back, in place.
+                for length in self._lengths():
+                    length.zero_()
         self.length = 0
 
     def prefill(self, ids: list[int]) -> int:
@@ -136,6 +140,7 @@ class HuggingFace:
             use_cache=self._mode != "uncached",
             logits_to_keep=1,
             **{self._cache_name: self._cache},
+            **({"cache_position": places[0]} if self._told_places else {}),
         )
 
     def _decode(self) -> Any:
@@ -163,7 +168,7 @@ class HuggingFace:
     def _capture(self) -> Any:
         """Return one step as a graph; the state that its warm-up moved is put back."""
         torch = self._torch
-        moved = [self._place, *(layer.cumulative_length for layer in self._cache.layers)]
+        moved = [self._place, *self._lengths()]
         kept = [tensor.clone() for tensor in moved]
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
@@ -176,6 +181,11 @@ class HuggingFace:
         with torch.cuda.graph(graph):
             self._captured = self._decode()
         return graph
+
+    def _lengths(self) -> list[Any]:
+        """Return each layer's count of tokens, where this version of transformers keeps one."""
+        counts = (getattr(layer, "cumulative_length", None) for layer in self._cache.layers)
+        return [count for count in counts if count is not None]
 
     def _static_cache(self) -> Any:
         from transformers import StaticCache
@@ -208,11 +218,6 @@ def _make(config: dict[str, Any] | str, device: str, dtype: Any) -> Any:
     with torch.device(device):
         model = AutoModelForCausalLM.from_config(made, dtype=dtype)
     return model.eval()
-
-
-def _cache_parameter(model: Any) -> str:
-    """Return what this version of transformers calls the cache."""
-    return "cache" if "cache" in inspect.signature(model.forward).parameters else "past_key_values"
 
 
 def _cache_of(out: Any) -> Any:
