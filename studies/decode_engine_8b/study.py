@@ -42,7 +42,7 @@ study = rm.Study(
     ],
     serving=rm.Serving(profile=16, compare=8),
     protocol=rm.Protocol(
-        tier="token", cache="warm", margin=0.03, processes=(4, 8), blocks=3, calls=1,
+        tier="token", cache="warm", margin=0.03, processes=(4, 8), blocks=2, calls=2,
         time_limit=1500.0, call_limit=120.0, memory_limit=64 * 2**30,
     ),
 )  # fmt: skip
