@@ -1,65 +1,53 @@
-"""The study of a small model: real tokens, in a worker and behind HTTP, and where the time goes."""
+"""The study of a small model: real tokens, the same in every mode, and where the time goes."""
 
+import os
 from pathlib import Path
 
 import pytest
 import torch
 
-from roofmark import api
-from roofmark.evidence import Passed
+from roofmark.bench.serving.engine_worker import EngineWorker
+from roofmark.bench.serving.messages import AskEngine, ForceEngine, ProfileEngine, StartEngine
 from roofmark.loading import load_study
-from roofmark.options import RunOptions
-from roofmark.served import LegProfile, Likeness
 
 pytest.importorskip("transformers")
 STUDY = Path(__file__).parents[2] / "studies" / "decode_engine"
 
 
 @pytest.fixture(scope="module")
-def bundle(tmp_path_factory):
-    options = RunOptions(
-        device="cpu", solutions=("served",), processes=(2, 2), blocks=2, time_limit=240.0
-    )
-    return api.run(STUDY, tmp_path_factory.mktemp("engine") / "bundle", options=options)
+def worker():
+    """The study's own leg, made as in a run, but in this process."""
+    found = EngineWorker()
+    cores = tuple(sorted(os.sched_getaffinity(0)))
+    solution = load_study(STUDY).study.solution("cached")
+    request = StartEngine(solution=solution, folder=str(STUDY), device="cpu", cores=cores)
+    threads = torch.get_num_threads()
+    found.answer(request)
+    yield found
+    torch.set_num_threads(threads)
 
 
-def outputs(bundle, name):
-    return [
-        request.output
-        for served in bundle.served()
-        if served.solution == name and served.workload == "pp64-tg16"
-        for visit in served.visits
-        for request in visit.requests
-    ]
+def test_the_small_study_decodes(worker):
+    prompts = (tuple(range(64)), tuple(range(100, 164)), tuple(range(64)))
+    found = worker.answer(AskEngine(prompts=prompts, tokens=16)).answers
+    assert [len(each.tokens) for each in found] == [16, 16, 16]
+    assert found[0].tokens == found[2].tokens != found[1].tokens
+    assert all(each.sent <= each.arrivals[0] <= each.arrivals[-1] for each in found)
 
 
-def test_every_leg_serves_every_load(bundle):
-    found = {(t.workload, t.solution): t.outcome for t in bundle.traces()}
-    assert len(found) == 6
-    assert all(isinstance(outcome, Passed) for outcome in found.values())
+def test_forced_tokens_bring_the_logits_of_the_free_ones(worker):
+    prompt = tuple(range(16))
+    free = worker.answer(ForceEngine(prompt=prompt, forced=(), tokens=8))
+    forced = worker.answer(ForceEngine(prompt=prompt, forced=free.tokens, tokens=8))
+    assert (forced.tokens, forced.data) == (free.tokens, free.data)
+    other = worker.answer(ForceEngine(prompt=prompt, forced=(1,) * 8, tokens=8))
+    assert other.data != free.data
 
 
-def test_the_server_gives_the_tokens_of_the_worker(bundle):
-    # Every leg is asked the same prompts in a block; a server's text of a token is its id.
-    workers = [" ".join(map(str, ids)) for ids in outputs(bundle, "uncached")]
-    served = [text.strip() for text in outputs(bundle, "served")]
-    assert len(served) == 16
-    assert served == workers
-    assert len(set(served)) > 1
-
-
-def test_the_twin_is_the_same_model(bundle):
-    found = [stay.likeness for stay in bundle.stays() if stay.solution == "uncached~twin"]
-    assert all(isinstance(each, Likeness) for each in found)
-    assert all((each.peak, each.diverges) == (0.0, -1) for each in found)
-
-
-def test_the_profiled_pass_sees_the_model(bundle):
-    tables = {each.solution: each.outcome for each in bundle.tables()}
-    assert isinstance(tables["uncached"], LegProfile)
-    calls = {spans.name: len(spans.durations) for spans in tables["uncached"].spans}
-    assert calls["aten::scaled_dot_product_attention"] == 2 * tables["uncached"].tokens
-    assert not isinstance(tables["served"], LegProfile)
+def test_the_profiled_pass_sees_the_model(worker):
+    profile = worker.answer(ProfileEngine(prompt=tuple(range(64)), tokens=4)).profile
+    calls = {spans.name: len(spans.durations) for spans in profile.spans}
+    assert calls["aten::scaled_dot_product_attention"] == 2 * profile.tokens == 8
 
 
 class FakeGraph:
