@@ -91,8 +91,8 @@ Leg = Engine | Server | Command
 class Treatment(Record, tag="treatment"):
     """What must be visible in a leg for its name to be true; what is not makes it invalid.
 
-    environment: variables, as the processes of the leg themselves hold them. process: a regular
-        expression that picks those processes by command line; by default all of the leg's tree.
+    environment: variables, as the processes of the leg themselves hold them. process: part of the
+        command line of those processes that must; by default all of the leg's tree.
     kernels, without: parts of kernel names that must, must not be in its kernel table.
     graph_replays: fewest replays of CUDA graphs per generated token; 0 with `without` to exclude.
     """

@@ -1,4 +1,4 @@
-"""Engines in workers of ours and behind HTTP: one whose tokens are known, from a study to a bundle."""
+"""Engines in workers of ours and behind HTTP: one whose tokens are known, to a bundle."""
 
 import pytest
 

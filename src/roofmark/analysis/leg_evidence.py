@@ -4,7 +4,6 @@ In: a bundle. Out: stays, requests and kernel tables by leg; of a study of kerne
 follows from them is in rules and in leg_tables.py.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -70,7 +69,7 @@ def _unseen_variable(treatment: Treatment, stay: Stay, variable: str, wanted: st
     seen = [
         value
         for line, value in zip(stay.processes, values, strict=False)
-        if re.search(treatment.process, line)
+        if treatment.process in line
     ]
     if not seen:
         return f"{variable} was looked at in no process of the leg"

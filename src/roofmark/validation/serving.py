@@ -141,7 +141,3 @@ def _treatment(solution: Solution, treatment: Treatment, where: str) -> Iterator
     ):
         mend = "Prove it by its environment; only in-process engines have a profiled pass."
         yield problem("RM138", "kernels or graphs of a foreign process", where, mend)
-    try:
-        re.compile(treatment.process)
-    except (re.error, RecursionError, OverflowError) as error:
-        yield problem("RM138", f"process: {error}", where, "Write a Python regular expression.")
