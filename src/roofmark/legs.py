@@ -124,6 +124,8 @@ class Serving(Record, tag="serving"):
     smoke: asked of every leg in every process set; a wrong answer is an incorrect leg.
     compare: tokens over which an engine's greedy output and logits are compared with the
         baseline's; 0 compares none. profile: tokens of the profiled pass for the kernel table.
+    trained: the model writes text, so an output that is degenerate (RM601 to RM607) makes its leg
+        invalid; without it nothing is expected, since random weights write nonsense.
     formula: launches per token, such as "32*rms + 64*gemm", for a per-token sum of the table.
     """
 
@@ -134,3 +136,4 @@ class Serving(Record, tag="serving"):
     compare: Annotated[int, Meta(ge=0, le=512)] = 8
     profile: Annotated[int, Meta(ge=0, le=512)] = 8
     formula: str = ""
+    trained: bool = False

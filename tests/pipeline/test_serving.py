@@ -11,6 +11,7 @@ import sys
 import time
 
 import pytest
+from msgspec.structs import replace
 
 from roofmark import api
 from roofmark.bundle import open_bundle
@@ -230,3 +231,32 @@ def test_what_cannot_be_asked_is_refused_before_anything_starts(tmp_path, old, n
     with pytest.raises(StudyError) as raised:
         load_study(folder)
     assert says.lower() in str(raised.value).lower()
+
+
+# --- outputs -------------------------------------------------------------------------------------
+@pytest.mark.parametrize("trained", [True, False])
+def test_a_trained_model_that_writes_nonsense_is_invalid(bundle, monkeypatch, trained):
+    real, study = type(bundle).served, bundle.study
+    asked = replace(study, serving=replace(study.serving, trained=trained))
+
+    def changed(self):
+        for each in real(self):
+            text = "!" * 40 if each.solution == "quick" else "Paris, the capital."
+            yield _saying(each, text)
+
+    monkeypatch.setattr(type(bundle), "served", changed)
+    monkeypatch.setitem(bundle.__dict__, "study", asked)
+    verdict = api.judge(bundle)
+    found = [f for f in verdict.findings if f.code == "RM523" and f.state == "fires"]
+    assert [f.solution for f in found] == (["quick"] if trained else [])
+    assert all("block 1, request 1: RM605" in f.message for f in found)
+    cells = {c.solution: c.decision for c in verdict.cells}
+    assert (cells["quick"] == "invalid") == trained
+
+
+def _saying(served: Served, text: str) -> Served:
+    visits = [
+        replace(visit, requests=tuple(replace(r, output=text) for r in visit.requests))
+        for visit in served.visits
+    ]
+    return replace(served, visits=tuple(visits))

@@ -5,13 +5,16 @@ In: a case, a place. Out: plain values. Of a study of kernels none of these is e
 
 import math
 
+from msgspec import UnsetType
+
 from roofmark.analysis.compare import Place
 from roofmark.analysis.leg_evidence import unseen as find_unseen
 from roofmark.analysis.rules.case import Case
 from roofmark.analysis.rules.facts import fact
+from roofmark.analysis.rules.output import Output
 from roofmark.evidence import Measurement, Passed
 from roofmark.legs import Command, Treatment
-from roofmark.served import Answered, ServedVisit, samples_of
+from roofmark.served import Answered, Request, ServedVisit, samples_of
 from roofmark.serving import load_of
 from roofmark.study import Tier
 
@@ -68,6 +71,30 @@ def _agrees(kept: Measurement, again: dict[int, dict[Tier, tuple[float, ...]]]) 
         if not all(math.isclose(a, b, rel_tol=_ROUNDING, abs_tol=1e-9) for a, b in pairs):
             return False
     return True
+
+
+@fact
+def degenerate(case: Case, place: Place) -> tuple[str, ...]:
+    """Timed outputs of a trained model that a rule about outputs fires on, with the first rule."""
+    serving = case.study.serving
+    if isinstance(serving, UnsetType) or not serving.trained:
+        return ()
+    # The rules about outputs are registered beside this fact, so not before it.
+    from roofmark.analysis.degenerate import look_at
+
+    return tuple(
+        f"process set {each.process + 1}, block {visit.block + 1}, request {number}: "
+        f"{found[0].code} {found[0].message}"
+        for each in case.legs.served.get(place, ())
+        for visit in each.visits
+        for number, request in enumerate(visit.requests, 1)
+        if (found := look_at(_output(request)))
+    )
+
+
+def _output(request: Request) -> Output:
+    written = request.output
+    return Output(text=written) if isinstance(written, str) else Output(tokens=written)
 
 
 @fact
