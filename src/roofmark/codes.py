@@ -150,6 +150,10 @@ ERRORS: dict[str, Code] = {
         "A study of serving engines has legs for solutions, loads for workloads, and one of its "
         "own tiers decides.",
     ),
+    "RM139": Code(
+        "a leg could not be asked",
+        "Questions need a server that answers; without one there are no answers to compare.",
+    ),
     "RM330": Code(
         "the baseline is not there",
         "Every speed-up is a ratio to the baseline; without it nothing is measured.",

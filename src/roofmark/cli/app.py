@@ -9,6 +9,7 @@ from roofmark.cli import (
     Ended,
     accuracy,
     amdahl,
+    ask,
     cite,
     compare,
     degenerate,
@@ -61,7 +62,7 @@ def _guarded(command: Callable[..., int]) -> Callable[..., int]:
 
 _COMMANDS = (
     run, judge, report, verify, rerun, profile, doctor, rules, new, import_, export, cite,
-    pin, gate, compare, log, query, view, accuracy, degenerate, loop, sign, amdahl,
+    pin, gate, compare, log, query, view, accuracy, degenerate, loop, sign, amdahl, ask,
     describe, try_, explain, mcp, pr,
 )  # fmt: skip
 

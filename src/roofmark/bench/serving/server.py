@@ -66,6 +66,11 @@ class ServerHandle:
         self._said = folder / ".server.log"
 
     @property
+    def url(self) -> str:
+        """Where it answers."""
+        return self._url
+
+    @property
     def alive(self) -> bool:
         """Whether it serves, as far as is known."""
         return self._up and (self._process is None or self._process.poll() is None)
