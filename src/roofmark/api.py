@@ -23,6 +23,7 @@ from roofmark.narrowing import narrow_study
 from roofmark.options import Progress, RunOptions
 from roofmark.place import Place, open_place
 from roofmark.records import Missing, digest
+from roofmark.so_far import with_standing
 from roofmark.study import Device, Study
 
 if TYPE_CHECKING:
@@ -203,8 +204,9 @@ def _measure(
         writer=writer,
         undecided=until.undecided,
         hopeless=until.hopeless or never,
-        say=progress or _silent,
+        say=with_standing(progress or _silent, writer),
         cache=build_cache(),
+        hidden=(writer.path.resolve(),),
     )
     try:
         hopeless = place.measure(job, writer)

@@ -76,8 +76,11 @@ class Ceiling(Record):
     measured: bool
 
 
-class Environment(Record):
-    """The machine, its software, and the ceilings measured on it. Every gap has its reason."""
+class Environment(Record, omit_defaults=True):
+    """The machine, its software, and the ceilings measured on it. Every gap has its reason.
+
+    isolation: what of workers the kernel bounds; empty in bundles of versions that did not say.
+    """
 
     device: Device
     cpu: Cpu
@@ -89,6 +92,7 @@ class Environment(Record):
     variables: dict[str, str]
     git: Git | Missing
     ceilings: tuple[Ceiling, ...]
+    isolation: tuple[str, ...] = ()
 
 
 # --- the build -----------------------------------------------------------------------------------
@@ -190,6 +194,41 @@ class Measurement(Record):
     visits: tuple[Visit, ...]
 
 
+class Batch(Record, array_like=True):
+    """Calls timed from outside the worker, over values that it saw only when the clock ran.
+
+    seconds: from the moment the inputs were there until the outputs could no longer change, by the
+        orchestrator's clock. empty: the same way around without a call. calls: all verified.
+    busy, empty_busy: CPU time of the worker and all that it started in both, as the kernel counts
+        it: nobody's work takes less of it than of time. 0 where it was not looked at.
+    rounds: how often they were made, so that calls of microseconds fill a clock of milliseconds.
+    """
+
+    tier: Tier
+    calls: int
+    seconds: Seconds
+    empty: Seconds
+    busy: Seconds = 0.0
+    empty_busy: Seconds = 0.0
+    rounds: int = 1
+
+
+class Sign(Record, array_like=True):
+    """Something about a solution that an honest one does not show.
+
+    kind: "patched" (functions of the harness or of a library were replaced), "restless" (it worked
+        while nobody asked), "spoiled" (it wrote into memory of others), "device" (it changed the
+        state of the device), or what a wrong output looks like: "unwritten", "replayed", "copied",
+        "constant", "rounded", "late".
+    """
+
+    kind: Literal[
+        "patched", "restless", "spoiled", "device",
+        "unwritten", "replayed", "copied", "constant", "rounded", "late",
+    ]  # fmt: skip
+    text: str
+
+
 class GpuReading(Record, array_like=True, tag="gpu"):
     """Clocks, temperature, power and throttle reasons (NVML bit mask) after one visit."""
 
@@ -243,10 +282,11 @@ NO_MEMORY = Memory(host=_UNSEEN, allocator=_UNSEEN, driver=_UNSEEN)
 
 
 # --- the outcome ---------------------------------------------------------------------------------
-class Passed(Record, tag="passed"):
+class Passed(Record, tag="passed", omit_defaults=True):
     """Every verified output was right; the only outcome that has a speed.
 
-    build: digest of the Build record. absent: tier -> why it was not measured.
+    build: digest of the Build record. absent: tier -> why it was not measured. batches: none in
+    bundles of versions that did not take any.
     """
 
     build: str
@@ -255,14 +295,17 @@ class Passed(Record, tag="passed"):
     absent: dict[str, str]
     readings: tuple[GpuReading | CpuReading, ...]
     memory: Memory = NO_MEMORY
+    batches: tuple[Batch, ...] = ()
+    signs: tuple[Sign, ...] = ()
 
 
-class Incorrect(Record, tag="incorrect"):
+class Incorrect(Record, tag="incorrect", omit_defaults=True):
     """Some output was wrong, missing, or an input was changed."""
 
     build: str
     checks: tuple[Check, ...]
     reason: str
+    signs: tuple[Sign, ...] = ()
 
 
 class BuildFailed(Record, tag="build_failed"):

@@ -4,11 +4,16 @@ In: a command line or a Python call. Out: plain values. Whatever changes the que
 workloads, which tier) is written into the study before it is measured, so the bundle knows it.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from roofmark.study import CacheState, Tier
+
+if TYPE_CHECKING:
+    from roofmark.analysis.verdict import Verdict
+    from roofmark.evidence import Trace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,9 +109,15 @@ class AgainstOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """How far a run is: steps done of those planned so far, and the time that is left at most."""
+    """How far a run is: steps done of those planned so far, and the time that is left at most.
+
+    traces: all so far, told when a set of processes has ended; `standing` makes of them what would
+    be judged now, and costs what judging costs, so only those ask it who show it.
+    """
 
     done: int
     total: int
     text: str
     seconds_left: float | None = None
+    traces: "Sequence[Trace] | None" = None
+    standing: "Callable[[], Verdict] | None" = None

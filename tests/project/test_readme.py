@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from judging import judged
 
 ROOT = Path(__file__).resolve().parents[2]
 NOISY = "2026-11-21-gdn-decode-cpu"  # a shared virtual machine with two cores
@@ -38,9 +39,7 @@ def test_every_table_that_is_made_stands_in_a_readme(monkeypatch: pytest.MonkeyP
 
 
 def test_what_w4a16_says_of_its_targets_follows_from_the_bundle():
-    import roofmark as rm
-
-    verdict = rm.judge(ROOT / "evidence/2026-11-30-w4a16-gemm-h200")
+    verdict = judged(ROOT / "evidence/2026-11-30-w4a16-gemm-h200")
     cuda = {c.workload: c for c in verdict.cells if c.solution == "cuda"}
     lines = (ROOT / "studies/w4a16_gemm/README.md").read_text().splitlines()
     few = {name: [cuda[f"{name}-b{m}"] for m in (1, 4, 8)] for name in ("8b", "70b-tp2")}
@@ -75,7 +74,7 @@ def test_every_bundle_of_the_evidence_is_intact_and_decided():
 
     for bundle in sorted((ROOT / "evidence").glob("*/")):
         assert rm.verify(bundle) == []
-        verdict = rm.judge(bundle)
+        verdict = judged(bundle)
         if bundle.name == NOISY:
             continue
         twins = [c.decision for c in verdict.cells if c.solution.endswith("~twin")]
@@ -90,30 +89,24 @@ def test_every_bundle_of_the_evidence_is_intact_and_decided():
 
 
 def test_a_heavy_wrapper_loses_by_the_host_and_a_split_wins_by_what_is_active():
-    import roofmark as rm
-
-    heavy = rm.judge(ROOT / "evidence" / HOST_TIME)
+    heavy = judged(ROOT / "evidence" / HOST_TIME)
     bounds = {c.solution: getattr(c.bound, "kind", "") for c in heavy.cells}
     assert bounds["host_heavy"] == bounds["cuda"] == "host"
     assert {c.decision for c in heavy.cells if c.solution == "host_heavy"} == {"slower"}
-    split = rm.judge(ROOT / "evidence/2026-11-21-nvfp4-wo-h200")
+    split = judged(ROOT / "evidence/2026-11-21-nvfp4-wo-h200")
     told = {each.name: (each.decision, each.confounded) for each in split.contrasts}
     assert told["grid"] == ("same", False) and told["active"] == ("faster", False)
     assert told["both"] == ("faster", True)
 
 
 def test_a_graph_hides_an_allocation_and_not_a_launch():
-    import roofmark as rm
-
-    verdict = rm.judge(ROOT / "evidence/2026-11-21-launch-overhead-h200")
+    verdict = judged(ROOT / "evidence/2026-11-21-launch-overhead-h200")
     told = {each.name: each.decision for each in verdict.contrasts}
     assert told == {"packing": "faster", "workspace": "same"}
 
 
 def test_a_noisy_machine_decides_what_is_large_and_nothing_else():
-    import roofmark as rm
-
-    cells = rm.judge(ROOT / "evidence" / NOISY).cells
+    cells = judged(ROOT / "evidence" / NOISY).cells
     decided = {(c.workload, c.solution): c.decision for c in cells}
     assert decided["B1", "simd"] == decided["B8", "simd"] == "faster"
     assert set(decided.values()) == {"faster", "undecided"}
@@ -121,9 +114,7 @@ def test_a_noisy_machine_decides_what_is_large_and_nothing_else():
 
 @pytest.mark.parametrize("device", ["h200", "cpu"])
 def test_the_planted_slow_down_is_found_and_its_copy_is_not(device: str):
-    import roofmark as rm
-
-    verdict = rm.judge(ROOT / f"evidence/2026-11-21-planted-slowdown-{device}")
+    verdict = judged(ROOT / f"evidence/2026-11-21-planted-slowdown-{device}")
     assert {each.solution: each.decision for each in verdict.overall} == {
         "slower": "slower",
         "copy": "same",

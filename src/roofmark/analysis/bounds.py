@@ -167,6 +167,7 @@ _COUNTERS: Mapping[str, tuple[str, ...]] = {
         "gpu__compute_memory_throughput.avg.pct_of_peak_sustained_elapsed",
         "gpu__compute_memory_request_throughput.avg.pct_of_peak_sustained_elapsed",
         "Memory Throughput",
+        "Max Bandwidth",
     ),
     "tensor": (
         "sm__pipe_tensor_cycles_active.avg.pct_of_peak_sustained_active",

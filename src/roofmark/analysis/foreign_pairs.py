@@ -162,9 +162,13 @@ def _nothing_shared(a: Imported, b: Imported) -> BundleError:
             f"{a.source.name} ({a.source.format}) holds no runs with a reference of their own, and "
             "no baseline beside what it measured"
         )
+        mend = (
+            "Let every run measure a reference, too (its latency, or the speed-up over it): "
+            "without one, nothing tells whether runs that differ were on different hosts."
+        )
     else:
         fact = f"{a.source.format} and {b.source.format} hold nothing of one kind"
-    mend = "Name two files of one kind: tables of kernels, figures of an engine, or timings."
+        mend = "Name two files of one kind: tables of kernels, figures of an engine, or timings."
     if any(isinstance(content, Answers) for content in (*a.contents, *b.contents)):
         mend = "`roofmark accuracy A B` compares answers, question by question."
     return BundleError(problem("RM425", fact, f"{a.source.name}, {b.source.name}", mend))

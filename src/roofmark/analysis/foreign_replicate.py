@@ -7,13 +7,14 @@ the values do not: another day moves all of them. The numbers have no intervals,
 differ by less than the margin are undecided.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from statistics import median
 from typing import Literal
 
 from roofmark.analysis.foreign_pairs import MARGIN, setting_differences
 from roofmark.analysis.kernel_sums import per_step, steps_between
+from roofmark.analysis.rules.step import find_regimes
 from roofmark.analysis.verdict import Difference, Reproduction
 from roofmark.codes import problem
 from roofmark.errors import BundleError
@@ -66,6 +67,7 @@ class ForeignReplication(Record):
     figures: tuple[ReplicatedFigure, ...]
     differences: tuple[Difference, ...]
     lacking: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 Leg = tuple[str, Imported]
@@ -103,7 +105,21 @@ def replicate_foreign(
         figures=figures,
         differences=differences,
         lacking=tuple(name for name in dict.fromkeys((*mine, *theirs)) if name not in names),
+        notes=(*_steps("at first", original), *_steps("again", again)),
     )
+
+
+def _steps(when: str, legs: Sequence[Leg]) -> Iterator[str]:
+    """Yield each leg whose samples lie on two levels, which its median hides."""
+    for name, file in legs:
+        columns = (s for c in file.contents if isinstance(c, Series) for s in c.columns)
+        for column in columns:
+            if found := find_regimes(column.seconds[column.warm_up :]):
+                at, size = found
+                yield (
+                    f"{name}, {when}: {column.label} steps by {100 * size:+.1f} % from sample "
+                    f"{at + 1} on; its median is of one level, its mean of neither"
+                )
 
 
 def leg_name(file: Imported) -> str:

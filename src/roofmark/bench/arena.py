@@ -2,15 +2,25 @@
 
 In: a handle. Out: torch tensors over it. The referee owns the arena; workers map it. Views are
 made from a `Layout`, so both sides agree on every address without exchanging any.
+
+On a host an arena can be swapped: other memory takes its place at the same addresses. What lies in
+that memory cannot be seen before, however long a process has looked at the arena.
 """
 
+import contextlib
+import ctypes
 import mmap
+import os
 from typing import Any
 
 import torch
 
 from roofmark.bench.layout import Layout, Place
 from roofmark.bench.messages import ArenaHandle, CudaMemory, SharedMemory
+
+_LIBC = ctypes.CDLL(None, use_errno=True)
+_MAP_FIXED = 0x10  # Source: mmap(2), the same on every architecture that torch runs on
+_MADV_POPULATE_WRITE = 23  # Source: madvise(2), Linux 5.14
 
 
 class Arena:
@@ -57,9 +67,7 @@ def open_arena(handle: ArenaHandle) -> Arena:
     """Map an arena that another process owns (or, on the host, that both inherited)."""
     if isinstance(handle, SharedMemory):
         # Every page is mapped now: a first touch inside a timed call would be a page fault in it.
-        flags = mmap.MAP_SHARED | mmap.MAP_POPULATE
-        memory = mmap.mmap(handle.descriptor, handle.size, flags=flags)
-        return Arena(torch.frombuffer(memory, dtype=torch.uint8))
+        return map_memory(handle.descriptor, handle.size, flags=mmap.MAP_POPULATE)
     torch.cuda.init()
     storage = torch.UntypedStorage._new_shared_cuda(  # pyright: ignore[reportPrivateUsage]
         handle.device,
@@ -73,3 +81,36 @@ def open_arena(handle: ArenaHandle) -> Arena:
     )
     empty = torch.empty(0, dtype=torch.uint8, device=f"cuda:{handle.device}")
     return Arena(empty.set_(storage, 0, (handle.size,), (1,)))
+
+
+def map_memory(descriptor: int, size: int, *, flags: int = 0) -> Arena:
+    """Return an arena over shared host memory, mapped as far as it is touched."""
+    memory = mmap.mmap(descriptor, size, flags=mmap.MAP_SHARED | flags)
+    return Arena(torch.frombuffer(memory, dtype=torch.uint8))
+
+
+def swap_memory(arena: Arena, descriptor: int, used: range) -> None:
+    """Put other memory in the arena's place, at the same addresses; close the descriptor.
+
+    used: bytes that are mapped at once; the rest is mapped when it is touched.
+    """
+    start, size = arena.data.data_ptr(), arena.data.numel()
+    try:
+        _call("mmap", start, size, mmap.PROT_READ | mmap.PROT_WRITE,
+              mmap.MAP_SHARED | _MAP_FIXED, descriptor, 0)  # fmt: skip
+    finally:
+        os.close(descriptor)
+    first = used.start // mmap.PAGESIZE * mmap.PAGESIZE
+    # An old kernel does not know this advice; then the first touch maps a page.
+    with contextlib.suppress(OSError):
+        _call("madvise", start + first, used.stop - first, _MADV_POPULATE_WRITE)
+
+
+def _call(name: str, *arguments: int) -> None:
+    function = getattr(_LIBC, name)
+    function.restype = ctypes.c_ssize_t
+    function.argtypes = [ctypes.c_size_t, ctypes.c_size_t, *(ctypes.c_int,) * 3, ctypes.c_long][
+        : len(arguments)
+    ]
+    if function(*arguments) == -1:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))

@@ -15,6 +15,8 @@ import torch
 from roofmark.bench.messages import OutputError
 from roofmark.study import Exact, Tolerance
 
+_ENORMOUS = 1e30  # Source: units.Ratio: the largest one that a bundle can hold
+
 
 def compare_outputs(
     name: str, out: torch.Tensor, ref: torch.Tensor, tolerance: Tolerance | Exact
@@ -80,6 +82,6 @@ def _ratio(error: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
 
     So is an error over a scale that overflowed: what cannot be compared is not right.
     """
-    ratio = (error / scale.clamp_min(1e-300)).nan_to_num(nan=1e300).clamp_max(1e300)
-    ratio = torch.where(torch.isfinite(scale), ratio, 1e300)
+    ratio = (error / scale.clamp_min(1e-300)).nan_to_num(nan=_ENORMOUS).clamp_max(_ENORMOUS)
+    ratio = torch.where(torch.isfinite(scale), ratio, _ENORMOUS)
     return torch.where(error == 0, 0.0, ratio)

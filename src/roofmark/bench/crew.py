@@ -1,39 +1,42 @@
 """A crew: one set of fresh processes, the referee's and one for each solution, side by side.
 
-In: what to run. Out: replies. This is the seam of the bench: `measure.py` speaks to a crew and to
-nothing else, so tests can put one in place that never starts a process.
+In: what to run. Out: replies, as seam.py declares them. Whoever is not asked anything is stopped.
 """
 
 import math
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol as Interface
 from typing import cast
 
+from roofmark.bench.cage import CAGE, in_words
 from roofmark.bench.messages import (
     ArenaHandle,
     Bind,
     Draw,
+    Go,
+    Gone,
+    Hide,
     IsBound,
+    Keep,
     Load,
     Loaded,
     Open,
     Opened,
+    Poise,
+    Poised,
     Prepare,
     Prepared,
+    Stage,
     Time,
     Timed,
     Verified,
     Verify,
 )
+from roofmark.bench.orders import Order, Post, cage_of
 from roofmark.bench.process import Child, ChildFailed, ReplyFailed
-from roofmark.errors import Problem, StudyError
-from roofmark.study import Definition, Device, Protocol, Solution
-
-Failure = ChildFailed | ReplyFailed
+from roofmark.bench.seam import Failure, reference_failed
 
 # Memory that a process once had stays with it. glibc gives large blocks back to the kernel and
 # takes them again one page fault at a time, or keeps them, depending on what else was ever
@@ -43,58 +46,20 @@ _KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**62)}
 # The referee's threads must sleep when it is done: spinning, they would take the cores of the
 # worker that is visited next. Workers keep their runtime's own way of waiting.
 _SLEEP = {"OMP_WAIT_POLICY": "PASSIVE"}
-Answer = Loaded | IsBound | Prepared | Timed | Failure
+# Chosen: runtimes of threads spin for up to 0.2 s when their work is done; then honest ones sleep.
+_REST_SECONDS = 0.4
+# Chosen: twenty ticks of the clock that counts CPU time.
+_LOOK_SECONDS = 0.2
+Answer = Loaded | IsBound | Prepared | Timed | Poised | Gone | Failure
 
-_REPLIES = {"load": Loaded, "bind": IsBound, "prepare": Prepared, "time": Timed}
-
-
-@dataclass(frozen=True)
-class Post:
-    """One worker's place in a crew: under which name it is recorded, and what it loads."""
-
-    name: str
-    solution: Solution
-    folder: Path
-    library: str = ""
-    binary: str = ""
-
-
-@dataclass(frozen=True)
-class Order:
-    """What every crew of a run has in common."""
-
-    definition: Definition
-    protocol: Protocol
-    device: Device
-    reference_folder: Path
-    scratch: Path
-    entropy: str
-    flush: int
-    cores: tuple[int, ...] = field(default_factory=lambda: tuple(sorted(os.sched_getaffinity(0))))
-
-
-class Crew(Interface):
-    """What `measure.py` needs of a crew."""
-
-    def draw(self, request: Draw) -> None:
-        """Have the referee fill slots. Raises: StudyError when the reference fails."""
-        ...
-
-    def verify(self, name: str, slots: Iterable[int]) -> Verified:
-        """Have the referee compare what a worker put into these slots."""
-        ...
-
-    def prepare(self, requests: dict[str, Prepare]) -> dict[str, Prepared | Failure]:
-        """Have workers prepare, all at once."""
-        ...
-
-    def time(self, name: str, request: Time) -> tuple[Timed, float] | Failure:
-        """Have one worker time a visit; also the seconds that it took by our own clock."""
-        ...
-
-    def pid(self, name: str) -> int:
-        """Return a worker's process id, or 0 when it is gone."""
-        ...
+_REPLIES = {
+    "load": Loaded,
+    "bind": IsBound,
+    "prepare": Prepared,
+    "time": Timed,
+    "poise": Poised,
+    "batch": Gone,
+}
 
 
 class ProcessCrew:
@@ -109,6 +74,8 @@ class ProcessCrew:
         self._workers: dict[str, Child] = {}
         self.said: dict[str, str] = {}
         self._size = arena
+        self._batch_memory = -1
+        self._busy: dict[str, float] = {}
         self._descriptor = os.memfd_create("roofmark-arena") if order.device == "cpu" else -1
         if self._descriptor >= 0:
             os.ftruncate(self._descriptor, arena)
@@ -150,11 +117,11 @@ class ProcessCrew:
         """Have the referee fill slots."""
         self._ask_referee(request, "draw")
 
-    def verify(self, name: str, slots: Iterable[int]) -> Verified:
+    def verify(self, name: str, slots: Iterable[int], *, own: int = -1) -> Verified:
         """Have the referee compare what a worker put into these slots."""
         solution = self.posts[name].solution
         exact = solution.exact if isinstance(solution.exact, str) else ""
-        request = Verify(slots=tuple(slots), exact=exact, params=solution.params)
+        request = Verify(slots=tuple(slots), own=own, exact=exact, params=solution.params)
         return cast(Verified, self._ask_referee(request, "verify"))
 
     def prepare(self, requests: dict[str, Prepare]) -> dict[str, Prepared | Failure]:
@@ -182,6 +149,69 @@ class ProcessCrew:
             return ChildFailed("time", "answered with times that no clock shows", "")
         return timed, elapsed
 
+    def poise(self, name: str, request: Go) -> Poised | Failure:
+        """Have one worker warm up for a batch, while its inputs are out of reach.
+
+        It is not stopped before the batch: what a stop does to threads and caches would be counted.
+        """
+        if self._descriptor >= 0:
+            self._stage(request)
+        else:
+            self._ask_referee(Hide(), "hide")
+        limit = self._order.protocol.call_limit
+        failure = self._send(name, Poise(tier=request.tier), stage="poise")
+        return failure or cast(Poised, self._receive(name, stage="poise", limit=limit, pause=False))
+
+    def batch(self, name: str, request: Go) -> tuple[float, float] | Failure:
+        """Have a poised worker run a batch; the clock is ours, from the inputs to the last output.
+
+        On a host the inputs lie in memory that the worker gets with the request, and the clock
+        stops when the worker does; on a GPU they are put into the arena after the clock has
+        started, and it stops when the outputs are copied away.
+
+        Return its seconds, and the CPU time that they took: 0 on a GPU, where a host only waits.
+        """
+        memory = self._batch_memory
+        before = self._busy_seconds(name)
+        start = time.perf_counter()
+        if memory < 0:
+            self._ask_referee(Stage(cache=request.cache), "stage")
+        failure = self._send(name, request, stage="batch", descriptor=memory)
+        limit = self._order.protocol.call_limit
+        reply = failure or self._receive(name, stage="batch", limit=limit, pause=False)
+        if memory < 0:
+            self._ask_referee(Keep(), "keep")
+        elif not failure:
+            self._halt(name)
+        elapsed = time.perf_counter() - start
+        self._pause(name)
+        if isinstance(reply, ChildFailed | ReplyFailed):
+            return reply
+        return elapsed, self._busy_seconds(name) - before
+
+    def cores_busy(self) -> dict[str, float]:
+        """Return how many cores each worker keeps busy unasked; looks once, later answers so."""
+        if not self._busy:
+            for child in self._workers.values():
+                child.resume()
+            time.sleep(_REST_SECONDS)
+            before = {name: child.cpu_seconds() for name, child in self._workers.items()}
+            time.sleep(_LOOK_SECONDS)
+            for name, child in self._workers.items():
+                self._busy[name] = (child.cpu_seconds() - before[name]) / _LOOK_SECONDS
+                child.pause()
+        return self._busy
+
+    def spoiled(self, slot: int) -> bool:
+        """Return whether inputs of this slot were changed that may not be; they are put back."""
+        verified = cast(Verified, self._ask_referee(Verify(slots=(slot,)), "verify"))
+        return bool(verified.changed)
+
+    def revive(self, name: str) -> None:
+        """Start a worker again that is gone."""
+        if name not in self._workers:
+            self.load([name])
+
     def dismiss(self, name: str) -> None:
         """End one worker; `load` starts a fresh one in its place."""
         child = self._workers.pop(name, None)
@@ -199,9 +229,10 @@ class ProcessCrew:
             self.dismiss(name)
         if hasattr(self, "_referee"):
             self._referee.close()
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        for descriptor in (self._descriptor, self._batch_memory):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._descriptor = self._batch_memory = -1
 
     def _ask(self, requests: Mapping[str, Bind | Prepare], *, stage: str) -> dict[str, Answer]:
         """Return everybody's reply to these requests, sent to all at once."""
@@ -214,10 +245,16 @@ class ProcessCrew:
         self.dismiss(name)
 
     def _send(
-        self, name: str, request: Load | Bind | Prepare | Time, *, stage: str
+        self,
+        name: str,
+        request: Load | Bind | Prepare | Time | Poise | Go,
+        *,
+        stage: str,
+        descriptor: int = -1,
     ) -> Failure | None:
         try:
-            self._workers[name].send(request, stage=stage)
+            self._workers[name].resume()
+            self._workers[name].send(request, stage=stage, descriptor=descriptor)
         except ChildFailed as failure:
             self.dismiss(name)
             return failure
@@ -244,8 +281,42 @@ class ProcessCrew:
                 replies[name] = self._receive(name, stage=stage, limit=limit, start=start)
         return replies
 
+    def _pause(self, name: str) -> None:
+        """Who is not asked does not run: it could only disturb, look on, or work ahead."""
+        if name in self._workers:
+            self._workers[name].pause()
+
+    def _busy_seconds(self, name: str) -> float:
+        on_host = name in self._workers and self._order.device == "cpu"
+        return self._workers[name].busy_seconds() if on_host else 0.0
+
+    def _halt(self, name: str) -> None:
+        """Stop a worker at once; `_pause` then looks for what it started."""
+        if name in self._workers:
+            self._workers[name].halt()
+
+    def _stage(self, request: Go) -> None:
+        """Have the referee put the inputs into memory that no worker has seen.
+
+        An empty batch gets the memory of the batch before it: its pages are there already.
+        """
+        if request.empty:
+            return
+        if self._batch_memory >= 0:
+            os.close(self._batch_memory)
+        self._batch_memory = os.memfd_create("roofmark-batch")
+        os.ftruncate(self._batch_memory, self._size)
+        stage = Stage(cache=request.cache, descriptor=0)
+        self._ask_referee(stage, "stage", descriptor=self._batch_memory)
+
     def _receive(
-        self, name: str, *, stage: str, limit: float, start: float | None = None
+        self,
+        name: str,
+        *,
+        stage: str,
+        limit: float,
+        start: float | None = None,
+        pause: bool = True,
     ) -> Answer:
         expected = _REPLIES[stage]
         try:
@@ -257,16 +328,24 @@ class ProcessCrew:
         if not isinstance(reply, expected):
             self.dismiss(name)
             return ChildFailed(stage, f"answered {type(reply).__name__} out of turn", "")
+        if pause:
+            self._pause(name)
         return reply
 
-    def _ask_referee(self, request: Open | Draw | Verify, stage: str) -> object:
+    def _ask_referee(
+        self,
+        request: Open | Draw | Stage | Hide | Keep | Verify,
+        stage: str,
+        *,
+        descriptor: int = -1,
+    ) -> object:
         # Chosen: the reference is trusted and may be slow; ten visits' time tells slow from stuck.
         limit = 10 * self._order.protocol.call_limit
         try:
-            return self._referee.ask(request, stage=stage, limit=limit)
+            return self._referee.ask(request, stage=stage, limit=limit, descriptor=descriptor)
         except (ChildFailed, ReplyFailed) as failure:
             own = request.exact if isinstance(request, Verify) else ""
-            raise _reference_failed(own or self._order.definition.reference, failure) from failure
+            raise reference_failed(own or self._order.definition.reference, failure) from failure
 
     def _open(self, arena: int) -> ArenaHandle:
         order = self._order
@@ -277,6 +356,7 @@ class ProcessCrew:
             entropy=order.entropy,
             size=arena,
             descriptor=self._descriptor,
+            flush=order.flush,
         )
         return cast(Opened, self._ask_referee(request, "open")).arena
 
@@ -301,7 +381,11 @@ class ProcessCrew:
         descriptors = (self._descriptor,) if self._descriptor >= 0 else ()
         # The arena and the flushing buffer are ours, not the candidate's.
         memory = self._order.protocol.memory_limit + self._size + self._order.flush
-        extra = _KEEP_MEMORY | (_SLEEP if name == "referee" else {})
+        extra = dict(_KEEP_MEMORY)
+        if name == "referee":
+            extra |= _SLEEP
+        else:
+            extra[CAGE] = in_words(cage_of(self._order, self.posts[name], self._size))
         return Child(
             module, folder=folder, memory=memory, descriptors=descriptors, environment=extra
         )
@@ -309,16 +393,3 @@ class ProcessCrew:
 
 Recruit = Callable[[Order, list[Post], int], ProcessCrew]
 """Starts a crew for an order and posts, with an arena of that many bytes."""
-
-
-def _reference_failed(entry: str, failure: Failure) -> StudyError:
-    log = failure.reply.log if isinstance(failure, ReplyFailed) else failure.log
-    return StudyError(
-        Problem(
-            code="RM112",
-            fact=f"the reference failed while the referee was asked to {failure.stage}: {failure}",
-            where=f"{entry}\n{log}".rstrip(),
-            meaning="Without a reference nothing can be checked, so nothing is measured.",
-            mend="Run the reference by itself on inputs of these shapes and mend it.",
-        )
-    )

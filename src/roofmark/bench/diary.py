@@ -43,10 +43,12 @@ class Diary:
         self.job.writer.append(trace)
         self.agenda.traces.append(trace)
 
-    def say(self, text: str, *, done: int = 0, total: int = 0) -> None:
+    def say(
+        self, text: str, *, done: int = 0, total: int = 0, traces: list[Trace] | None = None
+    ) -> None:
         """Tell whoever watches how far the run is."""
         left = max(self.job.deadline - time.monotonic(), 0.0)
-        self.job.say(Progress(done=done, total=total, text=text, seconds_left=left))
+        self.job.say(Progress(done=done, total=total, text=text, seconds_left=left, traces=traces))
 
     def _role(self, name: str) -> Role:
         study = self.job.study

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from roofmark.bench.cage import bounds, landlock_version
 from roofmark.bench.clocks import Ticks, parse_ticks, share_stolen
 from roofmark.bench.cpu import collect_cpu
 from roofmark.bench.examination import Line
@@ -29,9 +30,6 @@ _STEAL_LIMIT = 0.01
 _ENOUGH_MEMORY = 8 * 2**30
 # Chosen: builds of CUDA extensions and a large bundle fit in it several times.
 _ENOUGH_DISK = 2 * 2**30
-# Source: landlock_create_ruleset(2); the number is the same on every architecture.
-_LANDLOCK_CREATE_RULESET = 444
-_LANDLOCK_VERSION_FLAG = 1
 
 
 def examine_processor(host: Host) -> tuple[Line, ...]:
@@ -73,15 +71,14 @@ def examine_isolation(
         _feature("landlock", f"ABI {abi}" if isinstance(abi, int) else abi),
         _feature("seccomp", "available" if seccomp else Missing(reason="not in this kernel")),
         _feature("user namespaces", read_user_namespaces(host)),
+        _workers(abi),
     )
 
 
 def landlock_abi() -> int | Missing:
     """Return the version of landlock that this kernel offers; asks, restricts nothing."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    answer = libc.syscall(_LANDLOCK_CREATE_RULESET, None, ctypes.c_size_t(0),
-                          ctypes.c_uint(_LANDLOCK_VERSION_FLAG))  # fmt: skip
-    return answer if answer > 0 else Missing(reason=os.strerror(ctypes.get_errno()))
+    version = landlock_version()
+    return version if version > 0 else Missing(reason=os.strerror(ctypes.get_errno()))
 
 
 def read_user_namespaces(host: Host) -> str | Missing:
@@ -101,6 +98,17 @@ def read_quota(host: Host) -> float | None:
     text = host.read("sys/fs/cgroup/cpu.max")
     match = None if isinstance(text, Missing) else re.match(r"(\d+) (\d+)", text)
     return int(match[1]) / int(match[2]) if match and int(match[2]) else None
+
+
+def _workers(abi: int | Missing) -> Line:
+    version = abi if isinstance(abi, int) else 0
+    return Line(
+        state="ok" if version else "warning",
+        name="workers",
+        found=f"bounded: {', '.join(bounds(version))}",
+        why="" if version else "They can read the bundle, and the memory of the referee.",
+        mend="" if version else "Use a kernel with landlock (5.13, better 6.12) switched on.",
+    )
 
 
 def _cores(host: Host, cpu: Cpu) -> Line:

@@ -8,6 +8,7 @@ that orchestrates a run stays out of the way of those it measures.
 import platform
 from pathlib import Path
 
+from roofmark.bench.cage import offered
 from roofmark.bench.cpu import collect_cpu
 from roofmark.bench.gpu import collect_gpu
 from roofmark.bench.host import Host
@@ -46,6 +47,7 @@ def collect_environment(
         variables=collect_variables(host),
         git=collect_git(host, folder),
         ceilings=ceilings,
+        isolation=offered(),
     )
 
 

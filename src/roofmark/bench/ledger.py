@@ -6,11 +6,12 @@ wrong once stays wrong; only one without a fault ends as `Passed` and has a spee
 
 from dataclasses import dataclass, field
 
-from roofmark.bench.crew import Failure
 from roofmark.bench.messages import OutputError, Verified
 from roofmark.bench.process import ChildFailed
+from roofmark.bench.seam import Failure
 from roofmark.evidence import (
     NO_MEMORY,
+    Batch,
     Build,
     BuildFailed,
     Check,
@@ -24,6 +25,7 @@ from roofmark.evidence import (
     NonFinite,
     Outcome,
     Passed,
+    Sign,
     TimedOut,
     Visit,
 )
@@ -45,6 +47,8 @@ class Ledger:
     absent: dict[str, str] = field(default_factory=dict[str, str])
     readings: list[Reading] = field(default_factory=list[Reading])
     memory: Memory = NO_MEMORY
+    batches: list[Batch] = field(default_factory=list[Batch])
+    signs: list[Sign] = field(default_factory=list[Sign])
     wrong: str = ""
     failure: Failure | None = None
 
@@ -61,9 +65,23 @@ class Ledger:
             self.errors[error.output] = _worse(self.errors.get(error.output), error)
         wrong = [f"output {e.output} is wrong" for e in verified.errors if not e.passed]
         wrong += [f"input {name} was changed and is not mutable" for name in verified.changed]
+        wrong += [sign.text for sign in verified.signs if sign.kind == "spoiled"]
+        self.note(*verified.signs)
         if wrong:
             self.wrong = "; ".join(wrong) + (" in a timed call" if timed else " in the first call")
         return not wrong
+
+    def note(self, *signs: Sign) -> None:
+        """Keep signs, each once."""
+        self.signs += [sign for sign in signs if sign not in self.signs]
+
+    def note_changes(self, names: tuple[str, ...], device: str) -> None:
+        """Keep what a worker found to be replaced in itself, and changed on its device."""
+        if device:
+            self.note(Sign(kind="device", text=device[:200]))
+        if names:
+            text = f"{', '.join(name[:80] for name in names[:5])} were replaced in the worker"
+            self.note(Sign(kind="patched", text=text))
 
     def enter(self, tier: Tier, visit: Visit, clock: str, reading: Reading | None) -> None:
         """Keep a visit whose outputs were right."""
@@ -77,7 +95,12 @@ class Ledger:
         if self.failure is not None:
             return failed_outcome(self.failure, build, checks=self._checks())
         if self.wrong:
-            return Incorrect(build=build, checks=self._checks(), reason=self.wrong)
+            return Incorrect(
+                build=build,
+                checks=self._checks(),
+                reason=self.wrong,
+                signs=tuple(self.signs),
+            )
         return Passed(
             build=build,
             checks=self._checks(),
@@ -90,6 +113,8 @@ class Ledger:
             absent=self.absent,
             readings=tuple(self.readings),
             memory=self.memory,
+            batches=tuple(self.batches),
+            signs=tuple(self.signs),
         )
 
     def _checks(self) -> tuple[Check, ...]:

@@ -2,18 +2,19 @@
 
 In: a crew and a workload. Out: a ledger per solution. Every output of every timed call is compared
 by the referee before the next visit begins; a solution that is wrong once, or fails, takes no
-further part in this process set, and what the others did stays.
+further part in this process set, and what the others did stays. Who is not asked stands still.
 """
 
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from roofmark.bench.crew import Crew
 from roofmark.bench.ledger import Ledger, Reading
 from roofmark.bench.messages import Bind, Draw, Prepare, Prepared, Time, Timed
 from roofmark.bench.plan import Block, plan_blocks, tiers_on
 from roofmark.bench.process import ChildFailed
+from roofmark.bench.seam import Crew
+from roofmark.bench.witness import note_restless, take_batches
 from roofmark.evidence import Visit
 from roofmark.study import Device, Protocol, Workload
 
@@ -22,7 +23,7 @@ from roofmark.study import Device, Protocol, Workload
 class Task:
     """What to measure: slots 0 to len(names) - 1 are for warm-up, one for each worker.
 
-    after: name -> the one that must be right before it is tried.
+    after: name -> the one that must be right before it is tried. mutable: calls may change inputs.
     """
 
     workload: Workload
@@ -35,6 +36,7 @@ class Task:
     seed: str
     limit: float
     after: Mapping[str, str] = field(default_factory=dict[str, str])
+    mutable: bool = False
 
     @property
     def first(self) -> int:
@@ -54,41 +56,67 @@ class Watch:
 def measure_workload(crew: Crew, task: Task, watch: Watch) -> dict[str, Ledger]:
     """Return each solution's ledger after all blocks, or after what the time limit allowed."""
     ledgers = prove_solutions(crew, task)
+    note_restless(crew, ledgers)
     alive = [name for name in task.names if ledgers[name].alive]
     for block in plan_blocks(task.protocol, task.device, alive, seed=f"{task.seed}/order"):
         if time.monotonic() > task.limit or not ledgers[task.baseline].alive:
             break
         _run_block(crew, task, block, ledgers, watch)
+    take_batches(crew, task, ledgers)
     return ledgers
 
 
 def prove_solutions(crew: Crew, task: Task) -> dict[str, Ledger]:
     """Return ledgers after one verified call each and no timing: enough for negative controls."""
     ledgers = {name: Ledger() for name in task.names}
-    seed = f"{task.seed}/first-call"
     for wave, names in enumerate(_waves(task, ledgers)):
-        # The timed slots are filled too: what prepares a tier may run over them, and must find
-        # values; whoever comes later finds them as they were, whatever the first ones wrote.
-        crew.draw(
-            Draw(
-                workload=task.workload,
-                first=0,
-                slots=task.first + task.slots,
-                expect=task.first,
-                seed=seed,
-                weights=wave == 0,
-            )
-        )
-        requests = {name: _prepare(task, name) for name in names}
-        for name, reply in crew.prepare(requests).items():
-            ledger = ledgers[name]
-            if isinstance(reply, Prepared):
-                ledger.proof, ledger.absent = reply.build, dict(reply.absent)
-                ledger.memory = reply.memory
-                ledger.take(crew.verify(name, [requests[name].bind.warm]), 1, timed=False)
-            else:
-                ledger.failure = reply
+        _first_calls(crew, task, names, ledgers, weights=wave == 0)
+        failed = [name for name in names if not ledgers[name].alive]
+        # All of them called at once and share memory: one may have made another look wrong.
+        for name in failed if len(names) > 1 else ():
+            _try_alone(crew, task, name, ledgers)
     return ledgers
+
+
+def _first_calls(
+    crew: Crew, task: Task, names: list[str], ledgers: dict[str, Ledger], *, weights: bool
+) -> None:
+    """Have these workers prepare, all at once, and verify their first calls.
+
+    The timed slots are filled too: what prepares a tier may run over them, and must find values;
+    whoever comes later finds them as they were, whatever the first ones wrote.
+    """
+    draw = Draw(
+        workload=task.workload,
+        first=0,
+        slots=task.first + task.slots,
+        expect=task.first,
+        seed=f"{task.seed}/first-call",
+        weights=weights,
+    )
+    crew.draw(draw)
+    requests = {name: _prepare(task, name) for name in names}
+    for name, reply in crew.prepare(requests).items():
+        ledger = ledgers[name]
+        if isinstance(reply, Prepared):
+            ledger.proof, ledger.absent = reply.build, dict(reply.absent)
+            ledger.memory = reply.memory
+            own = requests[name].bind.warm if len(names) == 1 else -1
+            verified = crew.verify(name, [requests[name].bind.warm], own=own)
+            ledger.take(verified, 1, timed=False)
+        else:
+            ledger.failure = reply
+
+
+def _try_alone(crew: Crew, task: Task, name: str, ledgers: dict[str, Ledger]) -> None:
+    """Give a solution that was wrong or died beside others a first call while they stand still."""
+    died = ledgers[name].failure is not None
+    if time.monotonic() > task.limit or (died and not crew.spoiled(task.names.index(name))):
+        return
+    ledgers[name] = Ledger()
+    if died:
+        crew.revive(name)
+    _first_calls(crew, task, [name], ledgers, weights=False)
 
 
 def _waves(task: Task, ledgers: dict[str, Ledger]) -> Iterator[list[str]]:
@@ -140,7 +168,9 @@ def _run_block(
         timed, elapsed = answer
         reading = watch.after(watch.now())
         done = range(task.first, task.first + calls)
-        if ledger.take(crew.verify(name, done), calls, timed=True):
+        own = task.names.index(name)
+        if ledger.take(crew.verify(name, done, own=own), calls, timed=True):
+            ledger.note_changes(timed.patched, timed.device)
             visit = _visit(block, position, start, timed, elapsed)
             ledger.enter(block.tier, visit, timed.clock, reading)
             ledger.memory = timed.memory

@@ -2,16 +2,17 @@
 
 In and out: tagged records as msgpack, one per frame. Requests carry everything that their receiver
 needs, so a worker that was just started knows no more than one that has run for an hour. A worker
-is never told expected outputs, the run's entropy or the stopping rule.
+is never told expected outputs, the run's entropy or the stopping rule. Where a request names a
+descriptor, the channel hands one over and puts its number there.
 """
 
 from typing import Literal
 
 from roofmark.bench.serving.messages import EngineReply, EngineRequest
-from roofmark.evidence import Build, Discard, Memory
+from roofmark.evidence import Build, Discard, Memory, Sign
 from roofmark.records import Record
 from roofmark.study import CacheState, Definition, Device, Solution, Tier, Workload
-from roofmark.units import Bytes, Seconds
+from roofmark.units import Bytes, Seconds, Some
 
 
 class SharedMemory(Record, tag="memory"):
@@ -49,11 +50,13 @@ class Open(Record, tag="open"):
     entropy: str
     size: Bytes
     descriptor: int
+    flush: Bytes = 0
 
 
 class Draw(Record, tag="draw"):
     """Fill slots `first` to `first + slots` with values never used before, poison the outputs, and
-    compute the reference for the first `expect` of them. weights: draw these inputs, too.
+    compute the reference for the first `expect` of them. weights: draw these inputs, too. hidden:
+    then take the inputs out of the arena again, until `Stage` puts them in.
     """
 
     workload: Workload
@@ -62,15 +65,37 @@ class Draw(Record, tag="draw"):
     expect: int
     seed: str
     weights: bool = False
+    hidden: bool = False
+
+
+class Stage(Record, tag="stage"):
+    """Put hidden inputs in place, and empty the cache where it is to be cold.
+
+    descriptor: on a host, memory of the arena's size that takes its place until the next `Draw`.
+    """
+
+    cache: CacheState
+    descriptor: int = -1
+
+
+class Hide(Record, tag="hide"):
+    """Take the inputs out of the arena again; `Stage` puts them back."""
+
+
+class Keep(Record, tag="keep"):
+    """Copy all outputs away, now; the next `Verify` compares the copies."""
 
 
 class Verify(Record, tag="verify"):
     """Compare the outputs of these slots with the reference, then poison them again.
 
     exact: "file.py::function" that they must also equal bit for bit, or ""; params: its arguments.
+    own: the warm-up slot of the only worker that ran; the others' must be as they were. -1 where
+    several ran side by side.
     """
 
     slots: tuple[int, ...]
+    own: int = -1
     exact: str = ""
     params: dict[str, int] = {}
 
@@ -85,6 +110,14 @@ class Drawn(Record, tag="drawn"):
     """Inputs are in place and outputs are poisoned."""
 
 
+class Staged(Record, tag="staged"):
+    """Hidden inputs are in place, or out of it again."""
+
+
+class Kept(Record, tag="kept"):
+    """Outputs are copied away."""
+
+
 class OutputError(Record):
     """The worst error of one output over the slots asked for; rms and peak over finite elements."""
 
@@ -96,10 +129,14 @@ class OutputError(Record):
 
 
 class Verified(Record, tag="verified"):
-    """What the comparison gave; inputs that were changed although they may not be."""
+    """What the comparison gave; inputs that were changed although they may not be.
+
+    signs: what a wrong output looks like; that memory of others was written.
+    """
 
     errors: tuple[OutputError, ...]
     changed: tuple[str, ...]
+    signs: tuple[Sign, ...] = ()
 
 
 # --- to a worker ---------------------------------------------------------------------------------
@@ -141,6 +178,27 @@ class Time(Record, tag="time"):
     calls: int
 
 
+class Poise(Record, tag="poise"):
+    """Get ready for a batch on a tier: warm up, and touch nothing but the warm-up slot."""
+
+    tier: Tier
+
+
+class Go(Record, tag="go"):
+    """Run one call on each of the first `calls` slots, put all results in place, and wait.
+
+    empty: do everything but the calls. descriptor: memory that takes the arena's place for it.
+    rounds: how often to do so before the results are put in place.
+    """
+
+    tier: Tier
+    cache: CacheState
+    calls: int
+    rounds: int = 1
+    empty: bool = False
+    descriptor: int = -1
+
+
 class Loaded(Record, tag="loaded"):
     """The solution can be called; a build is proved here only for interpreted ones."""
 
@@ -163,13 +221,28 @@ class Prepared(Record, tag="prepared"):
 
 
 class Timed(Record, tag="timed"):
-    """Samples in order, seconds per call; `calls` stand behind each. memory: as in `Prepared`."""
+    """Samples in order, seconds per call; `calls` stand behind each. memory: as in `Prepared`.
+
+    patched, device: what was replaced in the worker, or changed on the device, as far as it sees.
+    """
 
     samples: tuple[Seconds, ...]
-    calls: int
+    calls: Some
     clock: str
     discarded: tuple[Discard, ...]
     memory: Memory
+    patched: tuple[str, ...] = ()
+    device: str = ""
+
+
+class Poised(Record, tag="poised"):
+    """Ready for `Go`. absent: why there can be no batch, or ""."""
+
+    absent: str = ""
+
+
+class Gone(Record, tag="gone"):
+    """Every result is in place."""
 
 
 # --- between a run and a station of its fleet ----------------------------------------------------
@@ -194,16 +267,35 @@ class Failed(Record, tag="failed"):
     log: str
 
 
-Request = Open | Draw | Verify | Load | Bind | Prepare | Time | Parcel | EngineRequest
+Request = (
+    Open
+    | Draw
+    | Stage
+    | Hide
+    | Keep
+    | Verify
+    | Load
+    | Bind
+    | Prepare
+    | Time
+    | Poise
+    | Go
+    | Parcel
+    | EngineRequest
+)
 Reply = (
     Ready
     | Opened
     | Drawn
+    | Staged
+    | Kept
     | Verified
     | Loaded
     | IsBound
     | Prepared
     | Timed
+    | Poised
+    | Gone
     | Parcel
     | Failed
     | EngineReply

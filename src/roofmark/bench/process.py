@@ -17,10 +17,25 @@ import time
 from collections import deque
 from pathlib import Path
 
-from roofmark.bench.channel import ChannelClosed, has_unread, receive_reply, send
+from roofmark.bench.channel import (
+    NO_TOKEN,
+    TOKEN_BYTES,
+    ChannelClosed,
+    has_unread,
+    receive_reply,
+    send,
+)
 from roofmark.bench.descendants import MARK, end_tree
 from roofmark.bench.keeper import adopt_orphans
 from roofmark.bench.messages import Failed, Ready, Reply, Request
+from roofmark.bench.pausing import (
+    busy_seconds_below,
+    children_of,
+    cpu_seconds_below,
+    pause_below,
+    pause_process,
+    resume_below,
+)
 
 # Chosen: the last screens of a crash; a child that prints for ever costs this much and no more.
 _KEEP_BYTES = 16_000
@@ -29,6 +44,8 @@ _LOOK_SECONDS = 0.1
 # Chosen: a dozen children that import torch at once from a cold disk take a minute; what takes
 # three is stuck. It is our own code that takes this time, so no limit of the protocol counts it.
 START_SECONDS = 180.0
+# Chosen: compilers that a library starts for all cores of a large host; a fork bomb has thousands.
+_MOST_PROCESSES = 512
 # Chosen: honest output fits many times over; a flood beyond it is read slowly, so that it holds up
 # the child that prints and not the machine that measures.
 _FLOOD_BYTES = 1_000_000
@@ -67,14 +84,16 @@ class Child:
     ) -> None:
         """Start `module` in `folder`; it inherits `descriptors` and nothing else.
 
-        memory: bytes that it may hold, shared ones included.
+        memory: bytes that it may hold, shared ones included. environment: replaces ours by name;
+        a cage in it confines the child (cage.py).
         """
         adopt_orphans()
         self._mark = f"{os.getpid()}-{secrets.token_hex(8)}"
         self._memory = memory
         self._closed = False
         self._ready = False
-        self.over_memory = False
+        self._token = NO_TOKEN
+        self._excess = ""
         environment = child_environment(folder, self._mark) | environment
         self._link, theirs = socket.socketpair()
         with theirs:
@@ -92,14 +111,16 @@ class Child:
         """Return the descriptor to wait on for something to read."""
         return self._link.fileno()
 
-    def send(self, request: Request, *, stage: str) -> None:
-        """Send a request without waiting. Raises: ChildFailed."""
+    def send(self, request: Request, *, stage: str, descriptor: int = -1) -> None:
+        """Send a request, and a descriptor with it, without waiting. Raises: ChildFailed."""
         if self._ready and has_unread(self._link):
             raise self._failure(stage, "sent more than was asked for, or closed its channel")
+        token = secrets.token_bytes(TOKEN_BYTES)
         try:
-            send(self._link, request)
+            send(self._link, request, token=token, descriptor=descriptor)
         except ChannelClosed as error:
             raise self._failure(stage, str(error)) from error
+        self._token = token
 
     def wait_ready(self, *, stage: str) -> None:
         """Wait until its own code is imported. Raises: ChildFailed."""
@@ -115,15 +136,38 @@ class Child:
         Raises: ChildFailed (dead or late; then killed), ReplyFailed.
         """
         self.wait_ready(stage=stage)
-        reply = self._receive(stage, limit, start)
+        reply = self._receive(stage, limit, start, token=self._token)
         if isinstance(reply, Failed):
             raise ReplyFailed(stage, reply)
         return reply
 
-    def ask(self, request: Request, *, stage: str, limit: float) -> Reply:
+    def ask(self, request: Request, *, stage: str, limit: float, descriptor: int = -1) -> Reply:
         """Send and receive."""
-        self.send(request, stage=stage)
+        self.send(request, stage=stage, descriptor=descriptor)
         return self.receive(stage=stage, limit=limit)
+
+    def halt(self) -> None:
+        """Stop the worker itself, and wait until it stands still."""
+        if not self._closed:
+            pause_process(self.pid)
+
+    def pause(self) -> None:
+        """Stop it and everything it started until `resume`."""
+        if not self._closed:
+            pause_below(self._process.pid)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        if not self._closed:
+            resume_below(self._process.pid)
+
+    def cpu_seconds(self) -> float:
+        """Return the CPU time that it and everything it started have taken."""
+        return cpu_seconds_below(self._process.pid)
+
+    def busy_seconds(self) -> float:
+        """Return the CPU time that it and what it started have taken, finely."""
+        return busy_seconds_below(self._process.pid)
 
     def log(self) -> str:
         """Return the end of what the child printed."""
@@ -143,10 +187,12 @@ class Child:
         if self._process.stdout:
             self._process.stdout.close()
 
-    def _receive(self, stage: str, limit: float, start: float | None = None) -> Reply:
+    def _receive(
+        self, stage: str, limit: float, start: float | None = None, *, token: bytes = NO_TOKEN
+    ) -> Reply:
         begun = time.monotonic() if start is None else start
         try:
-            return receive_reply(self._link, deadline=begun + limit)
+            return receive_reply(self._link, deadline=begun + limit, token=token)
         except TimeoutError as error:
             raise self._failure(stage, "", late=limit) from error
         except ChannelClosed as error:
@@ -160,9 +206,8 @@ class Child:
                 self._process.wait(timeout=2)
         code = self._process.poll()
         self.close()
-        if self.over_memory:
-            reason = f"took more than {self._memory / 2**30:.1f} GiB of memory and was killed"
-            return ChildFailed(stage, reason, self.log())
+        if self._excess:
+            return ChildFailed(stage, f"{self._excess} and was killed", self.log())
         if late:
             reason = f"did not answer within {late:g} s and was killed"
             return ChildFailed(stage, reason, self.log(), late=late)
@@ -194,8 +239,8 @@ class Child:
 
     def _watch(self) -> None:
         while self._process.poll() is None:
-            if _memory_below(self._process.pid) > self._memory:
-                self.over_memory = True
+            self._excess = _excess(self._process.pid, self._memory)
+            if self._excess:
                 with contextlib.suppress(OSError):
                     # Its keeper ends the rest.
                     os.kill(self.pid or self._process.pid, signal.SIGKILL)
@@ -232,6 +277,10 @@ def child_environment(folder: Path, mark: str) -> dict[str, str]:
         "TMPDIR": str(temporary),
         "TRITON_CACHE_DIR": str(folder / "triton-cache"),
         "TORCHINDUCTOR_CACHE_DIR": str(folder / "inductor-cache"),
+        # In the process: a pool of compilers goes on warming up while others are timed.
+        "TORCHINDUCTOR_COMPILE_THREADS": "1",
+        "TORCH_EXTENSIONS_DIR": str(folder / "torch-extensions"),
+        "CUDA_CACHE_PATH": str(folder / "cuda-cache"),
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUNBUFFERED": "1",
         MARK: mark,
@@ -248,10 +297,16 @@ def _ending(code: int) -> str:
     return f"was killed by signal {-code} ({signal.strsignal(-code) or 'a real-time signal'})"
 
 
-def _memory_below(keeper: int) -> int:
-    """Return the resident memory of a keeper's worker, its children, and orphans of theirs."""
-    children = _children(keeper)
-    return sum(map(_resident, [*children, *(each for pid in children for each in _children(pid))]))
+def _excess(keeper: int, memory: int) -> str:
+    """Return what a keeper's worker, its children, and orphans of theirs have taken too much of."""
+    children = children_of(keeper)
+    below = (each for pid in children for each in children_of(pid))
+    found = [*children, *below]
+    if len(found) > _MOST_PROCESSES:
+        return f"started more than {_MOST_PROCESSES} processes"
+    if sum(map(_resident, found)) > memory:
+        return f"took more than {memory / 2**30:.1f} GiB of memory"
+    return ""
 
 
 def _resident(pid: int) -> int:
@@ -262,14 +317,3 @@ def _resident(pid: int) -> int:
         return 0
     found = (line.split() for line in text.splitlines() if line.startswith(("RssAn", "RssSh")))
     return sum(int(words[1]) for words in found) * 1024
-
-
-def _children(pid: int) -> list[int]:
-    """Return what any thread of the process forked; nothing where the kernel does not tell."""
-    found: list[int] = []
-    with contextlib.suppress(OSError):
-        for thread in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208 (often; it is much faster)
-            with contextlib.suppress(OSError):
-                text = Path(f"/proc/{pid}/task/{thread}/children").read_text()
-                found += map(int, text.split())
-    return found

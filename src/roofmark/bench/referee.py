@@ -1,38 +1,52 @@
 """The referee: the process that draws inputs, owns the reference and compares outputs.
 
-In: `Open`, `Draw`, `Verify`. Out: `Opened`, `Drawn`, `Verified`. No candidate's code ever runs
-here, so nothing a candidate does to its own process can change what is expected of it.
+In: `Open`, `Draw`, `Stage`, `Hide`, `Keep`, `Verify`. Out: `Opened`, `Drawn`, `Staged`, `Kept`,
+`Verified`. No candidate's code ever runs here, so nothing a candidate does to its own process can
+change what is expected of it.
 
 Weights are drawn once, with the first draw; later draws put them back as they were.
 """
 
+import ctypes
 import functools
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from roofmark.bench.arena import Arena, create_cuda_arena, open_arena
+from roofmark.bench.arena import Arena, create_cuda_arena, map_memory, open_arena
+from roofmark.bench.cache import Flusher
 from roofmark.bench.check import compare_outputs
+from roofmark.bench.diagnose import Seen, diagnose
 from roofmark.bench.importing import import_file
 from roofmark.bench.inputs import distributions, draw_inputs, poison
 from roofmark.bench.layout import Layout, Place, plan_layout
 from roofmark.bench.messages import (
     Draw,
     Drawn,
+    Hide,
+    Keep,
+    Kept,
     Open,
     Opened,
     OutputError,
     Reply,
     Request,
     SharedMemory,
+    Stage,
+    Staged,
     Verified,
     Verify,
 )
 from roofmark.bench.serve import Answer
 from roofmark.bench.signature import chosen
+from roofmark.bench.warm_slots import WarmSlots
+from roofmark.evidence import Sign
 from roofmark.study import Definition, Exact, Tolerance
+
+_PR_SET_DUMPABLE = 4  # Source: linux/prctl.h
 
 
 class ReferenceFailed(Exception):
@@ -49,7 +63,9 @@ class Referee:
         self.definition: Definition
         self.folder: Path
         self.reference: Any
+        self.home: Arena
         self.arena: Arena
+        self.flusher: Flusher
         self.layout: Layout
         self.slots = range(0)
         self.seed = ""
@@ -57,6 +73,9 @@ class Referee:
         self.pristine: dict[str, torch.Tensor] = {}
         self.exact: dict[str, dict[str, torch.Tensor]] = {}
         self.weights: dict[str, torch.Tensor] = {}
+        self.kept: dict[str, torch.Tensor] = {}
+        self.seen = Seen()
+        self.warm: WarmSlots | None = None
         self.verified = 0
 
     def answer(self, request: Request) -> Reply:
@@ -66,6 +85,12 @@ class Referee:
                 return self.open(request)
             case Draw():
                 return self.draw(request)
+            case Stage():
+                return self.stage(request)
+            case Hide():
+                return self.hide()
+            case Keep():
+                return self.keep()
             case Verify():
                 return self.verify(request)
             case _:
@@ -77,14 +102,23 @@ class Referee:
         self.folder = Path(request.folder)
         self.reference = self._function(request.definition.reference)
         if request.device == "cuda":
-            self.arena, handle = create_cuda_arena(request.size)
+            self.home, handle = create_cuda_arena(request.size)
         else:
             handle = SharedMemory(descriptor=request.descriptor, size=request.size)
-            self.arena = open_arena(handle)
+            self.home = open_arena(handle)
+        # What is expected is nobody's business, whatever of a cage this kernel has.
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+        self.arena = self.home
+        self.flusher = Flusher(request.flush, self.home.data.device)
         return Opened(arena=handle)
 
     def draw(self, request: Draw) -> Drawn:
         """Fill the slots, keep a copy, compute what is expected, poison the outputs."""
+        self.arena = self.home
+        self.kept = {}
+        if self.warm is not None and request.first > 0:
+            # Nobody runs now. What was changed since they were looked at is nobody's in particular.
+            self.warm.restore()
         fixed = {n: s for n, s in self.definition.axes.items() if isinstance(s, int)}
         self.layout = plan_layout(self.definition, fixed | request.workload.axes)
         self.slots = range(request.first, request.first + request.slots)
@@ -105,18 +139,52 @@ class Referee:
             self.weights = {name: self.pristine[name] for name in self.definition.weights}
         self.exact.clear()
         self.expected = self._expect(range(request.expect), self.reference)
+        if request.hidden:
+            self.hide()
         self._poison(self.slots)
+        if request.first == 0:
+            self.warm = WarmSlots(self.arena.data, self.layout.stride, request.expect)
         return Drawn()
+
+    def stage(self, request: Stage) -> Staged:
+        """Put the hidden inputs into fresh memory, with poisoned outputs, or into the arena."""
+        if request.descriptor >= 0:
+            self.arena = map_memory(request.descriptor, self.home.data.numel())
+            os.close(request.descriptor)
+            self._poison(self.slots)
+        for place in self.layout.inputs:
+            self._stacked(place).copy_(self.pristine[place.name])
+        if request.cache == "cold":
+            self.flusher.flush()
+        self._synchronize()
+        return Staged()
+
+    def hide(self) -> Staged:
+        """Take the inputs of the drawn slots out of the arena."""
+        for place in self.layout.inputs:
+            self._stacked(place).zero_()
+        self._synchronize()
+        return Staged()
+
+    def keep(self) -> Kept:
+        """Copy the outputs away, so that what is written later is not compared."""
+        self.kept = {place.name: self._stacked(place).clone() for place in self.layout.outputs}
+        self._synchronize()
+        return Kept()
 
     def verify(self, request: Verify) -> Verified:
         """Compare, restore what was changed, poison again."""
         errors = [self._compare(place, request.slots) for place in self.layout.outputs]
+        signs = self._signs(errors, request.slots)
         if request.exact:
             errors += self._compare_exactly(request)
         changed = tuple(p.name for p in self.layout.inputs if self._restore(p, request.slots))
         self._poison(request.slots)
+        self.kept = {}
         forbidden = tuple(name for name in changed if name not in self.definition.mutable)
-        return Verified(errors=tuple(errors), changed=forbidden)
+        if self.warm is not None and (spoiled := self.warm.check(request.own, request.slots)):
+            signs += (Sign(kind="spoiled", text=f"it wrote into {spoiled}"),)
+        return Verified(errors=tuple(errors), changed=forbidden, signs=signs)
 
     def _stacked(self, place: Place) -> torch.Tensor:
         return self.arena.stacked(place, self.layout, self.slots)
@@ -163,8 +231,24 @@ class Referee:
     def _compare(self, place: Place, slots: tuple[int, ...]) -> OutputError:
         tolerance = self._tolerance(place.name)
         pick = self._rows(slots)
-        out, ref = self._stacked(place)[pick], self.expected[place.name][pick]
+        out, ref = self._output(place)[pick], self.expected[place.name][pick]
         return compare_outputs(place.name, out, ref, tolerance)
+
+    def _output(self, place: Place) -> torch.Tensor:
+        return self.kept[place.name] if place.name in self.kept else self._stacked(place)
+
+    def _signs(self, errors: list[OutputError], slots: tuple[int, ...]) -> tuple[Sign, ...]:
+        """Say what outputs look like that are wrong; remember those that are right."""
+        signs: list[Sign] = []
+        pick = self._rows(slots)
+        inputs = {name: tensor[pick] for name, tensor in self.pristine.items()}
+        for place, error in zip(self.layout.outputs, errors, strict=False):
+            out, ref = self._output(place)[pick], self.expected[place.name][pick]
+            if not error.passed:
+                signs += diagnose(place.name, out, ref, inputs, self.seen)
+        if all(error.passed for error in errors):
+            self.seen.remember({p.name: self._output(p)[pick] for p in self.layout.outputs})
+        return tuple(dict.fromkeys(signs))
 
     def _compare_exactly(self, request: Verify) -> list[OutputError]:
         """Compare with the solution's own reference; all who share it share its result."""
@@ -178,7 +262,7 @@ class Referee:
         return [
             compare_outputs(
                 f"{place.name} as {request.exact.partition('::')[2]}",
-                self._stacked(place)[pick],
+                self._output(place)[pick],
                 self.exact[key][place.name],
                 Exact(),
             )
@@ -212,6 +296,9 @@ class Referee:
     def _poison(self, slots: Iterable[int]) -> None:
         self.verified += 1
         poison(self.arena, self.layout, slots, f"{self.seed}/poison{self.verified}")
+        self._synchronize()
+
+    def _synchronize(self) -> None:
         if self.arena.data.is_cuda:
             torch.cuda.synchronize()
 

@@ -18,10 +18,11 @@ from pathlib import Path
 from roofmark.bench.agenda import Agenda, Undecided
 from roofmark.bench.build import BuildError
 from roofmark.bench.clocks import open_clock_reader
-from roofmark.bench.crew import Order, Post, ProcessCrew, Recruit
+from roofmark.bench.crew import ProcessCrew, Recruit
 from roofmark.bench.diary import Diary
 from roofmark.bench.ledger import Ledger, Reading, failed_outcome
 from roofmark.bench.measure import Task, Watch, measure_workload, prove_solutions
+from roofmark.bench.orders import Order, Post
 from roofmark.bench.scratch import open_scratch
 from roofmark.bench.shelf import Shelf
 from roofmark.bench.sizes import Sizes
@@ -61,7 +62,11 @@ def never(study: Study, device: Device, traces: list[Trace]) -> str:
 
 @dataclass
 class Job:
-    """Everything that one invocation of the bench needs. station: id of this device in a fleet."""
+    """Everything that one invocation of the bench needs. station: id of this device in a fleet.
+
+    hidden: folders that no candidate may look into. The bundle is one: it holds the entropy, with
+    which anybody draws every value.
+    """
 
     study: Study
     contents: Mapping[str, bytes]
@@ -74,6 +79,7 @@ class Job:
     hopeless: Hopeless = never
     recruit: Recruit = _recruit
     station: str = ""
+    hidden: tuple[Path, ...] = ()
     started: float = field(default_factory=time.monotonic)
 
     @property
@@ -121,6 +127,7 @@ class Runner:
             if self._hopeless() or not pending or time.monotonic() > self.job.deadline:
                 break
             self.run_process(process, pending)
+            self.diary.say(f"process set {process + 1} is done", traces=self.agenda.traces)
         return self._hopeless()
 
     def _hopeless(self) -> str:
@@ -177,7 +184,7 @@ class Runner:
 
     @staticmethod
     def _as_control(post: Post) -> Post:
-        return Post(_CONTROL, post.solution, post.folder, post.library, post.binary)
+        return Post(_CONTROL, post.solution, post.folder, post.library, post.binary, control=True)
 
     # --- one process set -------------------------------------------------------------------------
     def run_process(self, process: int, pending: list[Workload]) -> None:
@@ -272,6 +279,7 @@ class Runner:
             scratch=scratch,
             entropy=self.job.run.entropy,
             flush=self.sizes.flush,
+            hidden=self.job.hidden,
         )
 
     def _task(self, workload: Workload, names: list[str], where: str) -> Task:
@@ -290,6 +298,7 @@ class Runner:
                 for each in self.study.solutions
                 if each.name in names and isinstance(each.after, str)
             },
+            mutable=bool(self.study.definition.mutable),
         )
 
 

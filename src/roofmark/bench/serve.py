@@ -4,7 +4,7 @@ In: a module that has `start() -> Answer` and a socket's descriptor, on the comm
 (`python -m roofmark.bench.serve MODULE DESCRIPTOR`). Out: `Ready` when the module is imported, then
 replies; every failure becomes a `Failed` reply with its traceback, so the orchestrator hears of it
 in the same words as of success. A keeper, which ties it to the orchestrator, is in place before the
-module, and with it torch, is imported.
+module, and with it torch, is imported; so is the cage, if the environment names one.
 """
 
 import importlib
@@ -15,6 +15,9 @@ import sys
 import traceback
 from collections.abc import Callable
 
+import msgspec
+
+from roofmark.bench.cage import CAGE, Cage, confine
 from roofmark.bench.channel import ChannelClosed, receive_request, send
 from roofmark.bench.keeper import keep
 from roofmark.bench.messages import Failed, FailureKind, Ready, Reply, Request
@@ -32,6 +35,9 @@ def main() -> None:
     module, descriptor = sys.argv[1], int(sys.argv[2])
 
     def work() -> None:
+        cage = os.environ.pop(CAGE, "")
+        if cage:
+            confine(msgspec.json.decode(cage, type=Cage))
         serve(socket.socket(fileno=descriptor), importlib.import_module(module).start())
 
     keep(work, close=(descriptor,))
@@ -42,7 +48,8 @@ def serve(link: socket.socket, answer: Answer) -> None:
     try:
         send(link, Ready(pid=os.getpid()))
         while True:
-            send(link, _answer(answer, receive_request(link)))
+            request, token = receive_request(link)
+            send(link, _answer(answer, request), token=token)
     except ChannelClosed:
         # Interpreter shutdown would run what a candidate left in atexit; there is no need.
         os._exit(0)

@@ -22,6 +22,7 @@ from typing import Any, Protocol
 import torch
 
 from roofmark.bench.cache import Flusher, warm
+from roofmark.bench.messages import Go
 from roofmark.evidence import Discard
 from roofmark.study import CacheState
 
@@ -93,6 +94,26 @@ class CallTimer:
                 results.append(result)
         return Taken(samples, 1, results)
 
+    def run(self, slots: Slots, request: Go) -> list[Any]:
+        """Call one by one, as `take` does; return the last round's results."""
+        results: list[Any] = []
+        with _collection_off():
+            for _ in range(request.rounds):
+                results.clear()
+                for thunk, inputs in zip(slots.thunks[: request.calls], slots.inputs, strict=False):
+                    if request.cache == "warm":
+                        warm(inputs)
+                    results.append(None if request.empty else thunk())
+                    self._wait()
+        if request.empty and self._wait is not _nothing:
+            _touch_device()
+        return results
+
+    def poise(self, slots: Slots) -> None:
+        """Warm up, as `take` does."""
+        self._warm_up(slots.warm_up)
+        self._wait()
+
     def _warm_up(self, call: Thunk) -> None:
         """Call on a slot of its own; on a host for long enough that its threads have found cores.
 
@@ -157,6 +178,22 @@ class GraphTimer:
         self._spin *= 2
         return Taken([sample], self._calls, self._results, [Discard(sample=0, reason=_EXPOSED)])
 
+    def run(self, slots: Slots, request: Go) -> list[Any]:
+        """Replay, without the spinning kernel: nothing may run before the calls."""
+        if request.empty:
+            _touch_device()
+        for _ in range(0 if request.empty else request.rounds):
+            if request.cache == "warm":
+                warm(tensor for inputs in slots.inputs for tensor in inputs)
+            self._graph.replay()
+        torch.cuda.synchronize()
+        return self._results
+
+    def poise(self, slots: Slots) -> None:
+        """Warm up, as `take` does."""
+        slots.warm_up()
+        torch.cuda.synchronize()
+
 
 @contextmanager
 def _collection_off() -> Generator[None]:
@@ -166,6 +203,11 @@ def _collection_off() -> Generator[None]:
         yield
     finally:
         gc.enable()
+
+
+def _touch_device() -> None:
+    """Run the smallest kernel: that the device turns from one process to another takes time too."""
+    torch.empty(1, device="cuda").zero_()
 
 
 def _nothing() -> None:

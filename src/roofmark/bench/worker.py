@@ -1,8 +1,8 @@
 """A worker: the one process in which one solution's code runs.
 
-In: `Load`, `Bind`, `Prepare`, `Time`. Out: `Loaded`, `IsBound`, `Prepared`, `Timed`. It knows
-addresses, shapes and how often to call; it does not know what is expected, which seed made the
-inputs, or when the run stops.
+In: `Load`, `Bind`, `Prepare`, `Time`, `Poise`, `Go`. Out: `Loaded`, `IsBound`, `Prepared`, `Timed`,
+`Poised`, `Gone`. It knows addresses, shapes and how often to call; it does not know what is
+expected, which seed made the inputs, or when the run stops.
 """
 
 import os
@@ -11,20 +11,26 @@ from typing import Any
 
 import torch
 
-from roofmark.bench.arena import Arena, open_arena
+from roofmark.bench.arena import Arena, open_arena, swap_memory
 from roofmark.bench.cache import Flusher
+from roofmark.bench.guard import device_changes, find_patches, persisting_l2, take_references
 from roofmark.bench.layout import Layout, plan_layout
 from roofmark.bench.load import Bound, Entry, load_entry
 from roofmark.bench.memory import MemoryWatch
 from roofmark.bench.messages import (
     Bind,
+    Go,
+    Gone,
     IsBound,
     Load,
     Loaded,
+    Poise,
+    Poised,
     Prepare,
     Prepared,
     Reply,
     Request,
+    SharedMemory,
     Time,
     Timed,
 )
@@ -49,7 +55,10 @@ class Worker:
         self.flusher: Flusher
         self.slots = _no_slots()
         self.memory: MemoryWatch
+        self.persisting = 0
         self.timers: dict[Tier, Timer] = {}
+        self.results: list[Any] = []
+        self.swapped = False
 
     def answer(self, request: Request) -> Reply:
         """Return the reply to one request."""
@@ -62,6 +71,10 @@ class Worker:
                 return self.prepare(request)
             case Time():
                 return self.time(request)
+            case Poise():
+                return self.poise(request)
+            case Go():
+                return self.go(request)
             case _:
                 raise TypeError(f"a worker does not take {type(request).__name__}")
 
@@ -73,6 +86,7 @@ class Worker:
         self.arena = open_arena(request.arena)
         self.flusher = Flusher(request.flush, self.arena.data.device)
         self.memory = MemoryWatch(cuda=self.arena.data.is_cuda)
+        self.persisting = persisting_l2() if self.arena.data.is_cuda else 0
         library = Path(request.library) if request.library else None
         self.entry = load_entry(
             request.solution,
@@ -85,6 +99,8 @@ class Worker:
 
     def bind(self, request: Bind) -> IsBound:
         """Bind every slot; what was prepared for the last workload goes before more is made."""
+        self._come_home()
+        self.results = []
         self.timers.clear()
         self.slots = _no_slots()
         self.memory.begin()
@@ -108,6 +124,7 @@ class Worker:
 
     def time(self, request: Time) -> Timed:
         """Take one visit's samples, then put what the calls returned where the referee looks."""
+        self._come_home()
         timer = self.timers[request.tier]
         taken = timer.take(self.slots, request.calls, request.cache)
         self._store(taken.results, [self.first + k for k in range(len(taken.results))])
@@ -118,7 +135,48 @@ class Worker:
             clock=timer.clock,
             discarded=tuple(taken.discarded),
             memory=self.memory.read(),
+            patched=find_patches(),
+            device=device_changes(self.persisting) if self.arena.data.is_cuda else "",
         )
+
+    def poise(self, request: Poise) -> Poised:
+        """Warm up for a batch; what it will work on is not in the arena yet."""
+        self._come_home()
+        timer = self._batch_timer(request.tier)
+        if timer is None:
+            return Poised(
+                absent="its calls cannot be captured in a graph, nor told from the launch"
+            )
+        timer.poise(self.slots)
+        return Poised()
+
+    def go(self, request: Go) -> Gone:
+        """Run a batch, and put what the calls returned where the referee looks."""
+        if request.descriptor >= 0:
+            stride = self.layout.stride
+            used = range(self.first * stride, (self.first + request.calls) * stride)
+            swap_memory(self.arena, request.descriptor, used)
+            self.swapped = True
+        timer = self._batch_timer(request.tier)
+        assert timer is not None
+        ran = timer.run(self.slots, request)
+        # An empty batch puts the last results in place, because that takes time too.
+        self.results = self.results if request.empty else ran
+        self._store(self.results, [self.first + k for k in range(len(self.results))])
+        self._synchronize()
+        return Gone()
+
+    def _batch_timer(self, tier: Tier) -> CallTimer | GraphTimer | None:
+        """Return what runs batches for a tier; outside, only a graph shows spans of kernels."""
+        timer = self.timers.get("graph" if tier == "kernel" else tier)
+        return timer if isinstance(timer, CallTimer | GraphTimer) else None
+
+    def _come_home(self) -> None:
+        """Put the shared arena back where a batch had memory of its own, which then goes."""
+        handle = self.load_request.arena
+        if self.swapped and isinstance(handle, SharedMemory):
+            swap_memory(self.arena, os.dup(handle.descriptor), range(handle.size))
+            self.swapped = False
 
     def _bind(self, slot: int) -> Bound:
         return self.entry.bind(self._views(slot, "inputs"), self._views(slot, "outputs"))
@@ -128,8 +186,11 @@ class Worker:
         return {place.name: self.arena.view(place, self.layout, slot) for place in places}
 
     def _store(self, results: list[Any], slots: list[int]) -> None:
-        """Copy returned tensors into their slots; an entry that writes its outputs returns none."""
-        for result, slot in zip(results, slots, strict=True):
+        """Copy returned tensors into their slots; an entry that writes its outputs returns none.
+
+        The last one first: a call that has left work to a thread has had no time for it.
+        """
+        for result, slot in reversed(list(zip(results, slots, strict=True))):
             self.entry.store(result, self._views(slot, "outputs"))
 
     def _ready(self, tier: Tier) -> str:
@@ -180,4 +241,5 @@ def _no_slots() -> Slots:
 
 def start() -> Answer:
     """Return a worker that has loaded nothing yet."""
+    take_references()
     return Worker().answer

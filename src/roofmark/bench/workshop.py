@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from roofmark.bench.build import build_library
-from roofmark.bench.crew import Post
+from roofmark.bench.orders import Post
 from roofmark.bench.shelf import Shelf
 from roofmark.evidence import Build, Environment
 from roofmark.records import Missing

@@ -13,6 +13,7 @@ from roofmark.cli import (
     cite,
     compare,
     degenerate,
+    demo,
     describe,
     doctor,
     explain,
@@ -41,7 +42,6 @@ from roofmark.cli import (
 app = typer.Typer(
     help="Evidence-grade benchmarking for GPU kernels and LLM decode.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -61,8 +61,8 @@ def _guarded(command: Callable[..., int]) -> Callable[..., int]:
 
 
 _COMMANDS = (
-    run, judge, report, verify, rerun, profile, doctor, rules, new, import_, export, cite,
-    pin, gate, compare, log, query, view, accuracy, degenerate, loop, sign, amdahl, ask,
+    demo, run, judge, report, verify, rerun, profile, doctor, rules, new, import_, export,
+    cite, pin, gate, compare, log, query, view, accuracy, degenerate, loop, sign, amdahl, ask,
     describe, try_, explain, mcp, pr,
 )  # fmt: skip
 

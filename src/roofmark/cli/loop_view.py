@@ -8,10 +8,9 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from sys import stderr
 from typing import TYPE_CHECKING
 
-from roofmark.cli.speak import progress_lines, say
+from roofmark.cli.speak import is_lively, progress_lines, say
 from roofmark.options import Progress
 from roofmark.terminal_text import plain
 
@@ -29,7 +28,7 @@ _ROWS = 12
 def watch_loop(folder: Path) -> Generator[Callable[[Progress], None]]:
     """Yield a function that shows progress, and every try when it has ended."""
     seen = _Seen(folder)
-    if not stderr.isatty():
+    if not is_lively():
         lines = progress_lines()
 
         def tell(now: Progress) -> None:

@@ -1,7 +1,7 @@
 """Writes docs/reference/ from the code, so that it cannot say something else.
 
-In: the commands, the rules, the table of errors, the tables of queries. Out: cli.md, rules.md,
-errors.md, query.md; a test compares the files with what this gives. Run as
+In: the commands, the rules, the table of errors, the tables of queries, public names, records. Out:
+a page for each and their index; a test compares the files with what this gives. Run as
 `python -m roofmark.cli.reference docs/reference`.
 """
 
@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from roofmark.cli.reference_code import api_page, schema_page
 from roofmark.codes import ERRORS
-from roofmark.querying.schema import schema_page
+from roofmark.querying.schema import schema_page as query_page
 
 _NOTE = "<!-- Written by `make docs` from the code; change the code, not this page. -->"
 
@@ -22,7 +23,10 @@ def render_reference() -> dict[str, str]:
         "cli.md": _commands(),
         "rules.md": _rules(),
         "errors.md": _errors(),
-        "query.md": schema_page(),
+        "query.md": query_page(),
+        "api.md": api_page(),
+        "schema.md": schema_page(),
+        "index.md": _index(),
     }
     return {name: "\n".join([_NOTE, "", *lines]).rstrip() + "\n" for name, lines in pages.items()}
 
@@ -32,6 +36,19 @@ def write_reference(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in render_reference().items():
         (folder / name).write_text(text, encoding="utf-8")
+
+
+def _index() -> Iterator[str]:
+    yield "# Reference"
+    yield ""
+    yield "Made from the code, so it says what this version does."
+    yield ""
+    yield "- [Commands](cli.md): every command and option, and the exit codes"
+    yield "- [Python](api.md): every public name"
+    yield "- [Records and bundles](schema.md): every file of a bundle, field by field"
+    yield "- [Rules](rules.md): what is looked for in evidence, and what a finding does"
+    yield "- [Errors](errors.md): every code that is raised"
+    yield "- [Queries](query.md): tables and columns of `roofmark query`"
 
 
 def _commands() -> Iterator[str]:

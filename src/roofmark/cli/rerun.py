@@ -5,7 +5,8 @@ from pathlib import Path
 import typer
 
 from roofmark.cli import FAILS, HOLDS, UNDECIDED
-from roofmark.cli.speak import kept_on_interrupt, print_json, progress_bar, say, say_wrote
+from roofmark.cli.run_view import watch_run
+from roofmark.cli.speak import kept_on_interrupt, print_json, say, say_wrote
 from roofmark.terminal_text import plain
 
 
@@ -21,7 +22,7 @@ def main(
     target = output or bundle.resolve().with_name(bundle.resolve().name + "-again")
     if not as_json:
         say(f"This runs the sources of {bundle} on this machine, with your rights.")
-    with kept_on_interrupt(target), progress_bar() as show:
+    with kept_on_interrupt(target), watch_run() as show:
         replication = api.rerun(bundle, target, progress=show)
     if as_json:
         print_json(replication)

@@ -6,11 +6,11 @@ from typing import Literal, cast
 
 import typer
 
+from roofmark.cli.run_view import watch_run
 from roofmark.cli.speak import (
     exit_code_of,
     kept_on_interrupt,
     print_json,
-    progress_bar,
     say,
     say_wrote,
 )
@@ -58,7 +58,7 @@ def main(
         raise typer.BadParameter("name either a study, or --resume a bundle")
     target = resume or output or free_folder(cast(Path, study))
     check_pages_free(target, force=force or not pages)
-    with kept_on_interrupt(target), progress_bar() as show:
+    with kept_on_interrupt(target), watch_run() as show:
         if study is None:
             bundle = api.resume(target, fleet=fleet, progress=show)
         else:

@@ -4,6 +4,7 @@ In: values. Out: text on stdout (data) or stderr (talk).
 """
 
 import gc
+import os
 import sys
 import time
 from collections.abc import Callable, Generator
@@ -32,10 +33,16 @@ def say_wrote(path: Path) -> None:
     say(f"Wrote {path}")
 
 
+def is_lively() -> bool:
+    """Whether standard error can be drawn over and its reader wants that."""
+    plain_wanted = "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb"
+    return sys.stderr.isatty() and not plain_wanted
+
+
 @contextmanager
 def progress_bar() -> Generator[Callable[[Progress], None]]:
     """Yield a function that shows progress: a bar on a terminal, plain lines elsewhere."""
-    if not sys.stderr.isatty():
+    if not is_lively():
         yield progress_lines()
         return
     from rich.console import Console

@@ -113,6 +113,7 @@ class Hand:
             say=_silent,
             cache=build_cache(),
             station=request.station.id,
+            hidden=tuple(map(Path, request.hidden)),
         )
         self._runner = Runner(job, scratch)
         self._runner.prepare()

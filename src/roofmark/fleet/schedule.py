@@ -180,6 +180,7 @@ class Schedule:
             contents=dict(self.job.contents),
             run=self.job.run,
             station=station,
+            hidden=tuple(map(str, self.job.hidden)),
         )
         self.executor.send(seat, request)
 
@@ -211,7 +212,8 @@ class Schedule:
             f"{len(self.busy)} measure; every workload has {min(counts, default=0)} process sets"
         )
         left = max(self.job.deadline - time.monotonic(), 0.0)
-        self.job.say(Progress(done=0, total=0, text=text, seconds_left=left))
+        traces = self.agenda.traces
+        self.job.say(Progress(done=0, total=0, text=text, seconds_left=left, traces=traces))
 
     def _nobody(self) -> RoofmarkError:
         if self.refusal is not None:

@@ -27,12 +27,13 @@ class Describe(Record, tag="describe"):
 
 
 class Prepare(Record, tag="prepare"):
-    """Build everything for this study."""
+    """Build everything for this study. hidden: folders that no candidate may look into."""
 
     study: Study
     contents: dict[str, bytes]
     run: Run
     station: Station
+    hidden: tuple[str, ...] = ()
 
 
 class Measure(Record, tag="measure"):

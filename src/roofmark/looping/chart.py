@@ -16,7 +16,8 @@ from roofmark.looping.tries import Try
 from roofmark.records import Missing
 from roofmark.reports.charts.paint import render_svg
 from roofmark.reports.charts.progress import Attempt, draw_progress
-from roofmark.reports.html import render_progress
+from roofmark.reports.html import render_sheet
+from roofmark.reports.loop_sheet import loop_sheet
 
 SVG, PAGE = "progress.svg", "progress.html"
 
@@ -31,7 +32,8 @@ def write_charts(folder: Path) -> list[Path]:
     chart = draw_progress(attempts, seconds)
     plan = read_plan(folder)
     title = f"Loop over {plan.solution}"
-    page = render_progress(title, headline_of(sum_up(tries, seconds, plan.alpha)), chart, attempts)
+    headline = headline_of(sum_up(tries, seconds, plan.alpha))
+    page = render_sheet(loop_sheet(title, headline, chart, attempts))
     written = {folder / SVG: render_svg(chart), folder / PAGE: page}
     for path, text in written.items():
         put(path, text.encode())

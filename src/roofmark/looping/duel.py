@@ -35,7 +35,7 @@ from roofmark.analysis.promotion import (
     sought,
 )
 from roofmark.analysis.stats import sig
-from roofmark.analysis.verdict import Overall, Verdict
+from roofmark.analysis.verdict import Finding, Overall, Verdict
 from roofmark.bundle import MANIFEST, Bundle, open_bundle
 from roofmark.evidence import BuildFailed, Crashed, Incorrect, TimedOut
 from roofmark.loading import LoadedStudy
@@ -47,6 +47,9 @@ from roofmark.records import Missing, encode_pretty
 from roofmark.study import Solution, Study
 
 INCUMBENT, CANDIDATE = "incumbent", "candidate"
+# What no slip of the pen does: a clock that lies, functions of others replaced, the device or the
+# memory of others changed, a result of another call handed out.
+_CHEATS = frozenset(("RM508", "RM510", "RM511", "RM512", "RM514"))
 _FATES: tuple[Ending, ...] = ("incorrect", "build_failed", "crashed", "timed_out")
 
 Say = Callable[[Progress], None]
@@ -205,7 +208,10 @@ def _own(overall: Iterable[Overall]) -> Overall | None:
 
 def _fallen(bundle: Bundle, verdict: Verdict) -> tuple[Ending, str] | None:
     """Return what became of a candidate that has no speed, if it has none."""
+    moving = [f for f in verdict.findings if f.moves == "invalid" and f.state == "fires"]
     own = [cell for cell in verdict.cells if cell.solution == CANDIDATE]
+    if cheats := [f for f in moving if f.solution == CANDIDATE and f.code in _CHEATS]:
+        return "cheated", _cited(cheats)
     for fate in _FATES:
         fallen = [cell.workload for cell in own if cell.outcome == fate]
         if fallen:
@@ -213,10 +219,12 @@ def _fallen(bundle: Bundle, verdict: Verdict) -> tuple[Ending, str] | None:
     overall = _own(verdict.overall)
     if overall is None or overall.decision != "invalid":
         return None
-    moving = [f for f in verdict.findings if f.moves == "invalid" and f.state == "fires"]
     guilty = any(f.solution == CANDIDATE for f in moving)
-    said = "; ".join(f"{f.code} {f.message}" for f in moving)
-    return ("refused" if guilty else "undecided"), said
+    return ("refused" if guilty else "undecided"), _cited(moving)
+
+
+def _cited(findings: list[Finding]) -> str:
+    return "; ".join(f"{f.code} {f.message}" for f in findings)
 
 
 def _decided(verdict: Verdict, overall: Overall, standing: Promotion) -> tuple[Ending | Won, str]:

@@ -22,6 +22,7 @@ Ending = Literal[
     "incorrect",
     "build_failed",
     "crashed",
+    "cheated",
     "refused",
     "repeated",
     "timed_out",

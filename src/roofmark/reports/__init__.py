@@ -4,7 +4,7 @@ In: a verdict and its bundle. Out: text. The suffix of the path chooses the form
 needs nothing else, Markdown with SVG charts in a folder beside it, or that folder of charts alone.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from roofmark.errors import BundleError
 if TYPE_CHECKING:
     from roofmark.analysis.verdict import Verdict
     from roofmark.bundle import Bundle
+    from roofmark.reports.charts import Chart
 
 
 def write_report(verdict: "Verdict", bundle: "Bundle", path: Path, *, force: bool = False) -> Path:
@@ -57,19 +58,26 @@ def _write_html(verdict: "Verdict", bundle: "Bundle", path: Path) -> None:
 
 
 def _write_markdown(verdict: "Verdict", bundle: "Bundle", path: Path) -> None:
-    from roofmark.reports.markdown import render_markdown
+    from roofmark.reports.markdown import render_sheet
+    from roofmark.reports.study_sheet import study_sheet
 
-    folder = charts_beside(path)
-    _write_charts(verdict, bundle, folder)
-    put(path, render_markdown(verdict, bundle, charts=folder.name))
+    folder, sheet = charts_beside(path), study_sheet(verdict, bundle)
+    write_charts(sheet.charts, folder)
+    put(path, render_sheet(sheet, charts=folder.name))
 
 
-def _write_charts(verdict: "Verdict", bundle: "Bundle", folder: Path) -> None:
+def _write_svgs(verdict: "Verdict", bundle: "Bundle", path: Path) -> None:
+    from roofmark.reports.charts import draw_charts
+
+    write_charts(draw_charts(verdict, bundle), path)
+
+
+def write_charts(charts: "Sequence[Chart]", folder: Path) -> None:
     """Write a file for each chart that has something to draw; take away those that have not."""
-    from roofmark.reports.charts import draw_charts, render_svg
+    from roofmark.reports.charts import render_svg
 
     folder.mkdir(parents=True, exist_ok=True)
-    for chart in draw_charts(verdict, bundle):
+    for chart in charts:
         file = folder / f"{chart.name}.svg"
         if chart.spec is None:
             file.unlink(missing_ok=True)
@@ -80,7 +88,7 @@ def _write_charts(verdict: "Verdict", bundle: "Bundle", folder: Path) -> None:
 _WRITERS: dict[str, Callable[["Verdict", "Bundle", Path], None]] = {
     ".html": _write_html,
     ".md": _write_markdown,
-    ".svg": _write_charts,
+    ".svg": _write_svgs,
 }
 
 

@@ -239,6 +239,7 @@ def foreign_replication_text(found: ForeignReplication) -> str:
     lines += [f"  only in one run: {', '.join(found.lacking)}"] if found.lacking else []
     for figure in found.figures:
         lines += ["", *_replicated(figure)]
+    lines += ["", *found.notes] if found.notes else []
     lines += [
         "",
         "Reported numbers without intervals: what they say is compared, not whether it holds.",

@@ -1,7 +1,8 @@
-"""The report as one HTML file: no network, no server, everything inside.
+"""A sheet as one HTML file: no network, no server, everything inside.
 
-In: a verdict and its bundle. Out: a page. Text is escaped by the template engine; charts travel as
-JSON in which no character can end a script element; a policy in the page lets only our own scripts
+In: a verdict and its bundle, or any `Sheet`. Out: a page. Text is escaped by the template engine;
+charts travel as JSON in which no character can end a script element, and beside it as still
+pictures for readers whose browser runs no script; a policy in the page lets only our own scripts
 run, named by their digests, so that markup which slipped through could still do nothing.
 """
 
@@ -9,7 +10,6 @@ import base64
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -19,64 +19,41 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from roofmark import __version__
 from roofmark.analysis.verdict import Verdict
 from roofmark.bundle import Bundle
-from roofmark.reports import proof, view
-from roofmark.reports.charts import Chart, draw_charts
-from roofmark.reports.charts.progress import Attempt
-from roofmark.reports.legs import leg_tables
-from roofmark.reports.wording import one_line
+from roofmark.reports.blocks import Sheet
+from roofmark.reports.charts import Chart
+from roofmark.reports.charts.paint import render_svg
+from roofmark.reports.study_sheet import study_sheet
 from roofmark.terminal_text import plain
 
 _SNIPPET = "window.vegaEmbed = vegaEmbed;"
 _UNSAFE = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
+# Chosen: 40 stills of the largest kind stay below a page of 2 MB less its scripts; a history of
+# many lines has more charts than that, and tables that say the same.
+_MOST_STILLS = 12
 
 
 def render_html(verdict: Verdict, bundle: Bundle) -> str:
-    """Return the whole page."""
-    return render_page(
-        "report.html",
-        draw_charts(verdict, bundle),
-        verdict=verdict,
-        title=one_line(bundle.study.title or verdict.study),
-        caveats=view.caveats(verdict),
-        headline=view.headline(verdict),
-        sentences=view.sentences(verdict),
-        context=view.context(verdict),
-        solutions=view.solution_rows(verdict),
-        contrasts=view.contrast_rows(verdict),
-        bounds=view.bound_rows(verdict),
-        trust=proof.trust(verdict, bundle),
-        findings=view.finding_rows(verdict),
-        cells=view.cell_rows(verdict),
-        legs=leg_tables(verdict, bundle),
-        proofs=proof.proofs(bundle),
-        provenance=proof.provenance(verdict, bundle),
-        commands=proof.reproduce(bundle),
-    )
+    """Return a study's whole page."""
+    return render_sheet(study_sheet(verdict, bundle))
+
+
+def render_sheet(sheet: Sheet) -> str:
+    """Return any sheet as a page."""
+    return render_page("page.html", sheet.charts, sheet=sheet)
 
 
 def render_page(template: str, charts: Sequence[Chart], **values: Any) -> str:
     """Return a page with charts, from a template of this package."""
-    scripts = [_vega(), _asset("report.js")]
+    drawn = [chart for chart in charts if chart.spec is not None]
+    scripts = [_vega(), asset("page.js")] if drawn else []
     return _template(template).render(
-        charts=charts,
-        specs=embed_json({chart.name: chart.spec for chart in charts if chart.spec is not None}),
+        specs=embed_json({chart.name: chart.spec for chart in drawn}),
+        still={chart.name: render_svg(chart) for chart in drawn[:_MOST_STILLS]},
         scripts=scripts,
-        style=_asset("report.css"),
-        policy=_policy(scripts),
+        style=asset("page.css"),
+        policy=policy_for(scripts),
         version=__version__,
         **values,
-    )
-
-
-def render_progress(title: str, headline: str, chart: Chart, attempts: Sequence[Attempt]) -> str:
-    """Return the page of a loop: its chart, and a row for each try."""
-    return render_page(
-        "loop.html",
-        [chart],
-        title=one_line(title),
-        headline=headline,
-        chart=chart,
-        attempts=[replace(each, what=one_line(each.what)) for each in attempts],
     )
 
 
@@ -85,15 +62,15 @@ def embed_json(value: Any) -> str:
     return json.dumps(value, separators=(",", ":")).translate(_UNSAFE)
 
 
-def _policy(scripts: list[str]) -> str:
-    """Return the page's content security policy.
+def policy_for(scripts: Sequence[str]) -> str:
+    """Return the content security policy of a page that runs these scripts and no other.
 
     Vega sets styles on elements, so that stays allowed; its expressions are interpreted and not
-    compiled (`ast` in report.js), so no text becomes code. No address may be loaded from, asked, or
+    compiled (`ast` in page.js), so no text becomes code. No address may be loaded from, asked, or
     sent to.
     """
     digests = (hashlib.sha256(script.encode()).digest() for script in scripts)
-    named = " ".join(f"'sha256-{base64.b64encode(each).decode()}'" for each in digests)
+    named = " ".join(f"'sha256-{base64.b64encode(each).decode()}'" for each in digests) or "'none'"
     return (
         "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; "
         f"style-src 'unsafe-inline'; script-src {named}"
@@ -110,7 +87,8 @@ def _vega() -> str:
 
 
 @cache
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """Return a style sheet or a script of this package."""
     return files("roofmark.reports").joinpath("templates", name).read_text(encoding="utf-8")
 
 

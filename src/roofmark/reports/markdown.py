@@ -1,27 +1,31 @@
-"""The verdict as Markdown for a pull request: the answer, the table, the rest folded away.
+"""A sheet as Markdown for a pull request: the answer, the table, what is long folded away.
 
-In: a verdict and its bundle. Out: text that GitHub renders; everything from outside is escaped, so
-that it can neither form a table, a link or a tag, nor notify a person or name an issue.
+In: a verdict and its bundle, or any `Sheet`. Out: text that GitHub renders; everything
+from outside is escaped, so that it can neither form a table, a link or a tag, nor notify a person
+or name an issue.
 """
 
 import re
+from collections.abc import Iterable, Sequence
 
 from roofmark.analysis.verdict import Verdict
 from roofmark.bundle import Bundle
-from roofmark.reports.legs import leg_tables
-from roofmark.reports.proof import Fact, proofs, provenance, reproduce, trust
-from roofmark.reports.view import (
-    SolutionRow,
-    bound_rows,
-    caveats,
-    cell_rows,
-    context,
-    contrast_rows,
-    finding_rows,
-    headline,
-    sentences,
-    solution_rows,
+from roofmark.reports.blocks import (
+    Block,
+    Bullets,
+    Column,
+    Commands,
+    Fact,
+    Facts,
+    Figure,
+    Fold,
+    Mark,
+    Sheet,
+    Table,
+    Value,
+    Words,
 )
+from roofmark.reports.study_sheet import study_sheet
 from roofmark.reports.wording import one_line, shorten
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|<>~$&^=-])")
@@ -32,6 +36,8 @@ _LINKED = re.compile(r"(@|\\#|(?<=[a-z]):(?=//)|\bwww(?=\.))", re.IGNORECASE)
 # Chosen: a line of a log is enough in a pull request; the HTML page has all of it.
 _LONGEST = 300
 _MARKS = {"faster": "🟢", "same": "⚪", "slower": "🔴", "undecided": "🟡", "invalid": "⛔"}
+_SIGNS: dict[Mark, str] = {"good": "✅ ", "doubt": "⚠️ ", "bad": "❌ ", "": ""}
+_RULES = {"number": " ---: ", "big": " ---: "}
 
 
 def escape(text: str) -> str:
@@ -43,93 +49,75 @@ def escape(text: str) -> str:
 
 
 def render_markdown(verdict: Verdict, bundle: Bundle, *, charts: str | None = None) -> str:
-    """Return the page. charts: address of the folder with the SVG files, or none to show."""
-    parts = [f"## {escape(bundle.study.title or verdict.study)}"]
-    parts += [f"> [!WARNING]\n> {escape(each)}" for each in caveats(verdict)]
-    parts += [f"**{escape(headline(verdict))}**", escape(context(verdict)), _solutions(verdict)]
-    if len([each for each in verdict.overall if each.role == "solution"]) > 1:
-        parts += ["\n".join(f"- {escape(sentence)}" for sentence in sentences(verdict))]
-    if charts is not None:
-        parts += _charts(verdict, bundle, charts)
-    parts += _contrasts(verdict)
-    parts += ["### Can it be believed?", facts(trust(verdict, bundle)), *_findings(verdict)]
-    parts += ["### What limits each solution", _bounds(verdict)]
-    for each in leg_tables(verdict, bundle):
-        text = table(list(each.head), [list(row) for row in each.rows])
-        parts += [fold(escape(each.title), f"{escape(each.note)}\n\n{text}")]
-    parts += [fold(f"All {len(verdict.cells)} comparisons", _cells(verdict))]
-    parts += [fold("What was built", facts(proofs(bundle)))]
-    parts += [fold("Where it comes from", facts(provenance(verdict, bundle)))]
-    commands = "\n".join(f"    {command}" for command in reproduce(bundle))
-    parts += [fold("Check it and run it again", commands)]
+    """Return a study's page. charts: address of the folder with the SVG files, or none to show."""
+    return render_sheet(study_sheet(verdict, bundle), charts=charts)
+
+
+def render_sheet(sheet: Sheet, *, charts: str | None = None) -> str:
+    """Return any sheet. charts: as above."""
+    parts = [f"## {escape(sheet.about)}"]
+    parts += [f"> [!WARNING]\n> {escape(each)}" for each in sheet.caveats]
+    parts += [f"**{escape(sheet.headline)}**", escape(sheet.context)]
+    parts += [_block(block, charts) for block in sheet.top]
+    for section in sheet.sections:
+        blocks = [_block(block, charts) for block in section.blocks]
+        parts += [f"### {escape(section.title)}", *blocks]
+    parts.append(escape(sheet.foot))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _solutions(verdict: Verdict) -> str:
-    rows = [
-        [_name(row), f"{_MARKS[row.decision]} {row.decision}", row.speedup, row.interval, row.tally]
-        for row in solution_rows(verdict)
-    ]
-    level = f"{verdict.level * 100:.4g} % interval"
-    return table(["solution", "verdict", "speed-up", level, "workloads"], rows)
+def _block(block: Block, charts: str | None) -> str:
+    match block:
+        case Words(text=text, mark=mark):
+            return _SIGNS[mark] + escape(text)
+        case Bullets(items=items):
+            return "\n".join(f"- {escape(each)}" for each in items)
+        case Facts(rows=rows):
+            return facts(rows)
+        case Table():
+            return _table(block)
+        case Figure():
+            return _figure(block, charts)
+        case Commands(lines=lines):
+            return _commands(lines)
+        case Fold(title=title, blocks=blocks):
+            inner = "\n\n".join(_block(each, charts) for each in blocks)
+            return fold(escape(title), inner)
 
 
-def _name(row: SolutionRow) -> str:
-    return f"{row.solution} (A/A control)" if row.twin else row.solution
+def _figure(figure: Figure, folder: str | None) -> str:
+    chart = figure.chart
+    if chart.spec is None:
+        return f"{escape(chart.title)}: {escape(chart.absent)}"
+    if folder is None:
+        return ""
+    shown = f"![{escape(chart.title)}]({folder}/{chart.name}.svg)\n\n{escape(chart.caption)}"
+    return shown if figure.main else fold(f"Chart: {escape(chart.title)}", shown)
 
 
-def _charts(verdict: Verdict, bundle: Bundle, folder: str) -> list[str]:
-    """Show the first chart; the others are folded away."""
-    from roofmark.reports.charts import draw_charts
-
-    shown = [
-        f"![{chart.title}]({folder}/{chart.name}.svg)\n\n{escape(chart.caption)}"
-        if chart.spec is not None
-        else f"{chart.title}: {escape(chart.absent)}"
-        for chart in draw_charts(verdict, bundle)
-    ]
-    return [shown[0], fold("More charts", "\n\n".join(shown[1:]))]
-
-
-def _findings(verdict: Verdict) -> list[str]:
-    rows = [
-        [row.code, row.where, f"{row.title}: {row.message}", row.effect]
-        for row in finding_rows(verdict)
-    ]
-    if not rows:
-        return []
-    shown = table(["code", "where", "what", "effect"], rows)
-    moved = sum(row.moves for row in finding_rows(verdict))
-    return [fold(f"{len(rows)} findings, {moved} of them move a verdict", shown)]
+def _table(block: Table) -> str:
+    """Return a table without what is only drawn; a verdict gets a mark that has a colour."""
+    kept = [i for i, column in enumerate(block.columns) if column.holds != "bar"]
+    head = [escape(block.columns[i].name) for i in kept]
+    lines = ["| " + " | ".join(head) + " |"]
+    lines.append("|" + "".join(_RULES.get(block.columns[i].holds, " --- ") + "|" for i in kept))
+    for row in block.rows:
+        cells = [_cell(block.columns[i], row.values[i]) for i in kept]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
 
 
-def _contrasts(verdict: Verdict) -> list[str]:
-    rows = [
-        [row.name, row.pair, f"{_MARKS[row.decision]} {row.decision}", row.speedup, row.changed]
-        for row in contrast_rows(verdict)
-    ]
-    head = ["contrast", "of", "verdict", "speed-up", "what differs"]
-    return ["### Contrasts", table(head, rows)] if rows else []
+def _cell(column: Column, value: Value) -> str:
+    # A bar is drawn; its column is left out.
+    first, *rest = str(value).split("\n")
+    mark = f"{_MARKS[word]} " if (word := first.partition(",")[0]) in _MARKS else ""
+    shown = f"{mark if column.holds == 'verdict' else ''}{escape(first)}"
+    return "<br>".join([shown, *(f"<sub>{escape(each)}</sub>" for each in rest)])
 
 
-def _cells(verdict: Verdict) -> str:
-    rows = [
-        [row.workload, row.solution, row.time, row.speedup, row.headroom, row.bound,
-         f"{row.decision} ({row.why})" if row.why else row.decision]
-        for row in cell_rows(verdict)
-    ]  # fmt: skip
-    head = ["workload", "solution", "time", "speed-up", "over its floor", "bound", "verdict"]
-    return table(head, rows)
-
-
-def _bounds(verdict: Verdict) -> str:
-    rows = [
-        [row.solution, row.workloads, f"{row.kind} {row.code}".strip(), row.headroom, row.because,
-         row.advice]
-        for row in bound_rows(verdict)
-    ]  # fmt: skip
-    head = ["solution", "workloads", "bound", "to that roof", "because", "what to try"]
-    return table(head, rows)
+def _commands(lines: Iterable[tuple[str, str]]) -> str:
+    """Return commands as an indented block, in which nothing needs to be escaped."""
+    return "\n".join(f"    # {does}\n    {one_line(command)}" for command, does in lines)
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
@@ -139,9 +127,11 @@ def table(head: list[str], rows: list[list[str]]) -> str:
     return "\n".join(lines)
 
 
-def facts(found: list[Fact]) -> str:
+def facts(found: Sequence[Fact]) -> str:
     """Return facts as a list, escaped."""
-    return "\n".join(f"- {escape(fact.name)}: {escape(fact.value)}" for fact in found)
+    return "\n".join(
+        f"- {_SIGNS[fact.mark]}{escape(fact.name)}: {escape(fact.value)}" for fact in found
+    )
 
 
 def fold(title: str, text: str) -> str:

@@ -6,17 +6,17 @@ In: a verdict, its bundle. Out: facts as a name and a text, on one line and unes
 import shlex
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from msgspec import UnsetType
 
-from roofmark.analysis.verdict import Estimate, Verdict
+from roofmark.analysis.verdict import Estimate, Overall, Verdict
 from roofmark.bundle import Bundle
-from roofmark.evidence import Build, Git, Passed, Trace
+from roofmark.evidence import Build, Git, Passed
 from roofmark.profiled import NotProfiled, PairProfile, Profiled
 from roofmark.records import Missing
+from roofmark.reports.blocks import Fact
 from roofmark.reports.view import finding_rows, unknown_codes
-from roofmark.reports.wording import counted, one_line, ratio_and_interval
+from roofmark.reports.wording import counted, interval, joined, one_line, ratio_and_interval
 from roofmark.stations import host_of
 from roofmark.study import twin_of
 from roofmark.units import show
@@ -29,50 +29,57 @@ _DIGITS = 12
 _MOST_NAMED = 4
 
 
-@dataclass(frozen=True)
-class Fact:
-    """A name and what is known of it."""
-
-    name: str
-    value: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Visit:
-    """One visit of a tier: seconds is the median of its samples."""
-
-    solution: str
-    workload: str
-    process: int
-    start: float
-    seconds: float
-
-
 def trust(verdict: Verdict, bundle: Bundle) -> list[Fact]:
     """Return what tells whether the numbers can be believed."""
     moving = [row.code for row in finding_rows(verdict) if row.moves]
     codes = ", ".join(dict.fromkeys(moving))
     unknown = unknown_codes(verdict)
     rest = f"; {counted(len(unknown), 'rule')} lacked a fact somewhere" if unknown else ""
+    health = f"{codes} move a verdict" if codes else "no finding moves a verdict"
     return [
-        Fact("A/A twin", _twin(verdict)),
+        _twin(verdict),
         *_checks(bundle),
-        Fact(
-            "Health", (f"{codes} move a verdict" if codes else "no finding moves a verdict") + rest
-        ),
+        *_integrity(verdict, bundle),
+        Fact("Health", health + rest, "doubt" if codes else "good"),
+        _builds(bundle),
+        Fact("Seal", f"every file as it was sealed, bundle {verdict.bundle[:_DIGITS]}", "good"),
         Fact("Processes", f"up to {verdict.processes} fresh sets, interleaved in random blocks"),
         *_stations(verdict),
         *_counters(bundle),
     ]
 
 
-def _twin(verdict: Verdict) -> str:
+def _twin(verdict: Verdict) -> Fact:
     twins = {each.solution for each in verdict.overall if each.role == "twin"}
     cells = [cell for cell in verdict.cells if cell.solution in twins]
     if not cells:
-        return "none was measured: what this machine calls a difference is not known"
+        none = "none was measured: what this machine calls a difference is not known"
+        return Fact("A/A twin", none, "doubt")
     same = sum(cell.decision == "same" for cell in cells)
-    return f"the baseline against itself is same on {same} of {counted(len(cells), 'workload')}"
+    said = f"the baseline against itself is same on {same} of {counted(len(cells), 'workload')}"
+    return Fact("A/A twin", said, "good" if same == len(cells) else "doubt")
+
+
+def _builds(bundle: Bundle) -> Fact:
+    """Count the solutions in whose loaded bytes machine code of a target was found."""
+    built: defaultdict[str, list[Build]] = defaultdict(list)
+    for digest, name in _builds_by_solution(bundle).items():
+        built[name].append(bundle.build(digest))
+    open_ = [name for name, builds in built.items() if any(each.ptx_only for each in builds)]
+    plain = [name for name, builds in built.items() if not any(each.targets for each in builds)]
+    proved = [name for name in built if name not in plain and name not in open_]
+    said = [
+        f"{joined(names)} {what}"
+        for names, what in (
+            (proved, "proved to be the machine code asked for, in the loaded bytes"),
+            (plain, "interpreted: no code of its own to prove"),
+            (open_, "PTX only: the driver compiled it at load"),
+        )
+        if names
+    ]
+    return Fact(
+        "Builds", "; ".join(said) or "nothing was built", "good" if built and not open_ else "doubt"
+    )
 
 
 def _stations(verdict: Verdict) -> Iterator[Fact]:
@@ -104,13 +111,36 @@ def _checks(bundle: Bundle) -> Iterator[Fact]:
     if not isinstance(bundle.study.serving, UnsetType):
         yield _answers(bundle)
         return
-    yield Fact("Outputs", f"{calls:,} calls compared with the reference, {timed:,} of them timed")
+    said = f"{calls:,} calls compared with the reference, {timed:,} of them timed"
+    yield Fact("Outputs", said, "good" if timed else "bad")
     refused = sum("Incorrect" in kinds and "Passed" not in kinds for kinds in wrong.values())
     untried = sum(not kinds & {"Incorrect", "Passed"} for kinds in wrong.values())
     said = f"{refused} of {counted(len(wrong), 'wrong kernel')} refused" if wrong else "none ran"
     if untried:
         said += f", {untried} never reached the gate"
-    yield Fact("Negative controls", said)
+    passed = any("Passed" in kinds for kinds in wrong.values())
+    mark = "bad" if passed else "good" if refused == len(wrong) > 0 else "doubt"
+    yield Fact("Negative controls", said, mark)
+
+
+def _integrity(verdict: Verdict, bundle: Bundle) -> Iterator[Fact]:
+    """Tell what the second clock said, and what of a candidate's process the kernel bounded.
+
+    Nothing of bundles that were made before there was either.
+    """
+    batches = cells = 0
+    for trace in bundle.traces():
+        taken = len(trace.outcome.batches) if isinstance(trace.outcome, Passed) else 0
+        batches, cells = batches + taken, cells + (taken > 0)
+    accused = {f.solution for f in verdict.findings if f.code == "RM508" and f.state == "fires"}
+    if batches:
+        said = f"{counted(batches, 'batch')} of {counted(cells, 'trace')} timed from outside"
+        judged = f"refuse {', '.join(sorted(accused))}" if accused else "accuse nobody"
+        yield Fact("Second clock", f"{said}; they {judged}", "bad" if accused else "good")
+    if bounds := bundle.environment.isolation:
+        yield Fact("Confinement", f"workers: {', '.join(bounds)}", "good")
+    elif batches:
+        yield Fact("Confinement", "none: this kernel offers nothing that bounds a worker", "doubt")
 
 
 def _answers(bundle: Bundle) -> Fact:
@@ -192,14 +222,20 @@ def _session(seconds: float | Missing) -> str:
     return "interrupted" if isinstance(seconds, Missing) else show(seconds, "s")
 
 
-def proofs(bundle: Bundle) -> list[Fact]:
-    """Return one line for each solution's build."""
+def _builds_by_solution(bundle: Bundle) -> dict[str, str]:
+    """Return digest -> solution for every build of a solution or the baseline."""
     seen: dict[str, str] = {}
     for trace in bundle.traces():
         build = getattr(trace.outcome, "build", "")
         if trace.role not in ("wrong", "twin") and build:
             seen.setdefault(build, trace.solution)
-    built = [Fact(name, _proof(bundle.build(build))) for build, name in seen.items()]
+    return seen
+
+
+def proofs(bundle: Bundle) -> list[Fact]:
+    """Return one line for each solution's build."""
+    found = _builds_by_solution(bundle)
+    built = [Fact(name, _proof(bundle.build(build))) for build, name in found.items()]
     return [Fact(fact.name, one_line(fact.value)) for fact in built]
 
 
@@ -215,33 +251,30 @@ def _proof(build: Build) -> str:
     return "; ".join((*parts, f"source {build.source[:_DIGITS]}"))
 
 
-def reproduce(bundle: Bundle) -> list[str]:
-    """Return the commands that check and repeat this."""
+def reproduce(verdict: Verdict, bundle: Bundle) -> list[tuple[str, str]]:
+    """Return the commands that check and repeat this, each with what it does."""
     name = shlex.quote(one_line(bundle.name))
     again = shlex.quote(f"{one_line(bundle.name)}-again")
+    claims = [
+        (f'roofmark judge {name} --claim "{claim}"', "exit code 0 if that holds, 1 if not")
+        for claim in map(_claim, verdict.overall)
+        if claim
+    ]
     return [
-        f"roofmark verify {name}",
-        f"roofmark judge {name}",
-        f"roofmark rerun {name} -o {again}",
+        (f"roofmark verify {name}", "is every byte as it was sealed?"),
+        (f"roofmark judge {name}", "the same verdict, on any machine"),
+        *claims[:_MOST_NAMED],
+        (f"roofmark rerun {name} -o {again}", "its study and sources again, here"),
     ]
 
 
-def visits(bundle: Bundle, tier: str) -> Iterator[Visit]:
-    """Yield every visit of a tier, by trace."""
-    for trace in bundle.traces():
-        if isinstance(trace.outcome, Passed):
-            yield from _visits(trace, trace.outcome, tier)
-
-
-def _visits(trace: Trace, outcome: Passed, tier: str) -> Iterator[Visit]:
-    for measurement in outcome.measurements:
-        for visit in measurement.visits if measurement.tier == tier else ():
-            ordered = sorted(visit.samples)
-            if ordered:
-                yield Visit(
-                    solution=trace.solution,
-                    workload=trace.workload,
-                    process=trace.process,
-                    start=visit.start,
-                    seconds=ordered[len(ordered) // 2],
-                )
+def _claim(overall: Overall) -> str:
+    """Return what a decided solution claims, at the careful end of its interval; else nothing."""
+    if overall.role == "twin" or overall.decision not in ("faster", "slower", "same"):
+        return ""
+    if overall.decision != "faster" or isinstance(overall.speedup, Missing):
+        return f"{overall.solution} {overall.decision}"
+    low = interval(overall.speedup).partition(" ")[0]
+    # Rounded up, the lowest ratio that the interval holds would be missed by its last digit.
+    least = low if float(low) <= overall.speedup.low else f"{overall.speedup.low:.6g}"
+    return f"{overall.solution} faster {least}"

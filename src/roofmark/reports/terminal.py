@@ -7,6 +7,8 @@ import io
 import os
 import sys
 from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
 
 from rich.console import Console
 from rich.table import Table
@@ -14,6 +16,7 @@ from rich.text import Text
 
 from roofmark.analysis.verdict import Cell, Verdict
 from roofmark.bundle import Bundle
+from roofmark.reports.headline import headline
 from roofmark.reports.proof import trust
 from roofmark.reports.view import (
     CellRow,
@@ -27,10 +30,10 @@ from roofmark.reports.view import (
     sentences,
 )
 from roofmark.reports.wording import NOTHING, shape_of, shorten
-from roofmark.study import Tier
+from roofmark.study import twin_of
 from roofmark.terminal_text import quiet
 
-_STYLE = {
+STYLE: dict[str, str] = {
     "faster": "green",
     "same": "cyan",
     "slower": "red",
@@ -40,6 +43,8 @@ _STYLE = {
 # Chosen: a screen; beyond it rows are grouped, and the report pages hold every one.
 _MOST_ROWS = 24
 _MOST_FINDINGS = 12
+# Chosen: more sentences push the table off the screen; one for all of them then says it.
+_MOST_SENTENCES = 4
 _LONGEST = 240
 
 
@@ -64,8 +69,7 @@ def render_terminal(
 
     colour: with escape sequences; by default only if standard output is a terminal.
     """
-    if colour is None:
-        colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ if colour is None else colour
     out = io.StringIO()
     console = Console(
         file=out,
@@ -79,17 +83,18 @@ def render_terminal(
     )
     for sentence in caveats(verdict):
         console.print(Text(sentence, style="bold yellow"))
-    for sentence in sentences(verdict):
+    said = sentences(verdict)
+    for sentence in said if len(said) <= _MOST_SENTENCES else [headline(verdict)]:
         console.print(Text(sentence, style="bold"))
     console.print(Text(context(verdict), style="dim"))
     console.print()
-    console.print(_table(verdict))
+    console.print(_table(verdict, width))
     if resting_on := evidence(verdict):
         console.print(Text(f"bounds by {resting_on}", style="dim"))
     console.print()
     for row in contrast_rows(verdict):
         line = f"{row.name}: {row.pair}: {row.decision} {row.speedup}; differs: {row.changed}"
-        console.print(Text(line, style=_STYLE[row.decision]))
+        console.print(Text(line, style=STYLE[row.decision]))
     if bundle is not None:
         for fact in trust(verdict, bundle):
             console.print(Text(f"{fact.name}: {fact.value}"))
@@ -107,22 +112,33 @@ def _print_findings(console: Console, rows: list[FindingRow]) -> None:
         console.print(Text(f"... and {len(rows) - _MOST_FINDINGS} more findings in the report"))
 
 
-def _table(verdict: Verdict) -> Table:
-    # Grouped rows say more in their last column; 80 columns then have room for one blank each.
-    blanks = 2 if len(verdict.cells) <= _MOST_ROWS else 1
+def _table(verdict: Verdict, width: int) -> Table:
+    shown = _shown(verdict)
+    blanks = 2 if _needs(shown, 2) <= width else 1
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, blanks, 0, 0))
     table.add_column("workload", overflow="fold")
     table.add_column("solution", overflow="fold")
     table.add_column("time", justify="right", no_wrap=True)
     table.add_column("speed-up", justify="right", no_wrap=True)
-    table.add_column("over floor, bound", justify="right", no_wrap=True)
-    table.add_column("verdict", overflow="fold")
-    for label, row, verdicts, style in _shown(verdict):
+    table.add_column("x floor, bound", justify="right", no_wrap=True)
+    table.add_column("it is", overflow="fold")
+    for label, row, verdicts, style in shown:
         values = (row.time, row.speedup, _fitting(row))
         table.add_row(
             Text(label), Text(row.solution), *map(Text, values), Text(verdicts, style=style)
         )
     return table
+
+
+def _needs(shown: Sequence[tuple[str, CellRow, str, str]], blanks: int) -> int:
+    """Return the columns that a table takes if nothing in it is folded."""
+    head = ("workload", "solution", "time", "speed-up", "x floor, bound", "it is")
+    rows = [
+        (label, row.solution, row.time, row.speedup, _fitting(row), verdicts)
+        for label, row, verdicts, _ in shown
+    ]
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    return sum(widths) + blanks * (len(widths) - 1)
 
 
 def _fitting(row: CellRow) -> str:
@@ -135,16 +151,23 @@ def _shown(verdict: Verdict) -> list[tuple[str, CellRow, str, str]]:
     """Return label, row, verdict and style: every cell, or one for workloads of the same shape."""
     if len(verdict.cells) <= _MOST_ROWS:
         return [
-            (cell.workload, cell_row(cell, verdict.tier), cell.decision, _STYLE[cell.decision])
+            (cell.workload, _row(cell, verdict), cell.decision, STYLE[cell.decision])
             for cell in verdict.cells
         ]
     groups: defaultdict[tuple[str, str], list[Cell]] = defaultdict(list)
     for cell in verdict.cells:
         groups[shape_of(cell.workload), cell.solution].append(cell)
-    return [_group(shape, cells, verdict.tier) for (shape, _), cells in groups.items()]
+    return [_group(shape, cells, verdict) for (shape, _), cells in groups.items()]
 
 
-def _group(shape: str, cells: list[Cell], tier: Tier) -> tuple[str, CellRow, str, str]:
+def _row(cell: Cell, verdict: Verdict) -> CellRow:
+    """Return a cell's texts; the twin is named by what it is, for its name is long."""
+    twin = cell.solution == twin_of(verdict.baseline)
+    row = cell_row(cell, verdict.tier)
+    return replace(row, solution="A/A twin") if twin else row
+
+
+def _group(shape: str, cells: list[Cell], verdict: Verdict) -> tuple[str, CellRow, str, str]:
     """Let the middle cell by time stand for its group; the label says for how many."""
     ordered = sorted(cells, key=lambda cell: getattr(cell.time, "value", 0.0))
     counts = Counter(cell.decision for cell in cells)
@@ -153,5 +176,5 @@ def _group(shape: str, cells: list[Cell], tier: Tier) -> tuple[str, CellRow, str
         for word, count in counts.most_common()
     )
     label = f"{shape} ({len(cells)})" if len(cells) > 1 else shape
-    style = _STYLE[cells[0].decision] if len(counts) == 1 else ""
-    return label, cell_row(ordered[len(ordered) // 2], tier), verdicts, style
+    style = STYLE[cells[0].decision] if len(counts) == 1 else ""
+    return label, _row(ordered[len(ordered) // 2], verdict), verdicts, style

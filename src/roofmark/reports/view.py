@@ -5,7 +5,7 @@ The word "faster" stands only where the verdict has it.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from roofmark.analysis.verdict import (
@@ -19,6 +19,8 @@ from roofmark.analysis.verdict import (
     Verdict,
 )
 from roofmark.records import Missing
+from roofmark.reports.headline import NOBODY, because, tally
+from roofmark.reports.headline import headline as headline
 from roofmark.reports.wording import (
     NOTHING,
     cost,
@@ -136,62 +138,30 @@ def caveats(verdict: Verdict) -> list[str]:
 def sentences(verdict: Verdict) -> list[str]:
     """Return the answer, one sentence for each solution."""
     found = [_sentence(each, verdict) for each in verdict.overall if each.role == "solution"]
-    return found or ["No solution was measured against the baseline."]
-
-
-def headline(verdict: Verdict) -> str:
-    """Return the whole answer in one sentence, however many solutions there are."""
-    found = [each for each in verdict.overall if each.role == "solution"]
-    if len(found) < 2:
-        return sentences(verdict)[0]
-    groups: defaultdict[str, list[Overall]] = defaultdict(list)
-    for each in found:
-        groups[each.decision].append(each)
-    words = ("faster", "same", "slower", "undecided", "invalid")
-    parts = [
-        f"{len(groups[word])} {word} ({_names(groups[word])})" for word in words if groups[word]
-    ]
-    return f"Of {len(found)} solutions against {verdict.baseline}: {joined(parts)}."
-
-
-def _names(group: list[Overall]) -> str:
-    named = [
-        f"{each.solution} {ratio(each.speedup)}"
-        if each.decision in ("faster", "slower")
-        else each.solution
-        for each in group[:_MOST_NAMED]
-    ]
-    more = len(group) - _MOST_NAMED
-    return ", ".join(named) + (f" and {more} more" if more > 0 else "")
+    return found or [NOBODY]
 
 
 def _sentence(overall: Overall, verdict: Verdict) -> str:
     name, base, speedup = overall.solution, verdict.baseline, overall.speedup
-    because = _because(overall, verdict)
+    why = because(overall, verdict)
     if overall.decision == "invalid":
-        return f"{name} is invalid{because}."
+        return f"{name} is invalid{why}."
     if isinstance(speedup, Missing):
-        return f"{name} against {base} is undecided{because}: {_why_none(overall, verdict)}."
+        return f"{name} against {base} is undecided{why}: {_why_none(overall, verdict)}."
     head = {
         "faster": f"{name} is {ratio(speedup)} as fast as {base}",
         "slower": f"{name} is slower than {base}, {ratio(speedup)} as fast",
         "same": f"{name} is as fast as {base} to within {verdict.margin * 100:.3g} %, "
         f"{ratio(speedup)}",
-    }.get(overall.decision, f"{name} against {base} is undecided{because}, {ratio(speedup)}")
+    }.get(overall.decision, f"{name} against {base} is undecided{why}, {ratio(speedup)}")
     measured = (
         f"{speedup.level * 100:.4g} % interval {interval(speedup)}, "
         f"{counted(speedup.n, 'process')}, "
         f"{verdict.tier} tier, {verdict.cache} cache"
     )
     mixed = " The workloads disagree." if overall.mixed else ""
-    tally = _tally(overall.counts, ", ")
-    return f"{head} ({measured}) on {one_line(verdict.study)}, {tally}.{mixed}"
-
-
-def _because(overall: Overall, verdict: Verdict) -> str:
-    titles = {f.code: one_line(f.title) for f in verdict.findings}
-    named = [f"{code}, {titles[code]}" if code in titles else code for code in overall.codes]
-    return f" ({'; '.join(named)})" if named else ""
+    fallen = tally(overall.counts, ", ")
+    return f"{head} ({measured}) on {one_line(verdict.study)}, {fallen}.{mixed}"
 
 
 def _why_none(overall: Overall, verdict: Verdict) -> str:
@@ -203,14 +173,6 @@ def _why_none(overall: Overall, verdict: Verdict) -> str:
         if cell.solution == overall.solution and isinstance(cell.time, Missing)
     ]
     return ": ".join(dict.fromkeys(shorten(one_line(each.reason), _LONGEST) for each in said[:2]))
-
-
-def _tally(counts: Mapping[Decision, int], between: str) -> str:
-    """Return "faster on 54 of 54 workloads"; every word that the cells have, none else."""
-    parts = [f"{word} on {count}" for word, count in counts.items() if count]
-    return (
-        f"{between.join(parts) or 'decided on none'} of {counted(sum(counts.values()), 'workload')}"
-    )
 
 
 def context(verdict: Verdict) -> str:
@@ -237,7 +199,7 @@ def solution_rows(verdict: Verdict) -> list[SolutionRow]:
 def _solution_row(each: Overall, verdict: Verdict) -> SolutionRow:
     counts = [f"{count} {word}" for word, count in each.counts.items() if count]
     reason = _why_none(each, verdict) if isinstance(each.speedup, Missing) else ""
-    because = _because(each, verdict).strip(" ()")
+    moved = because(each, verdict).strip(" ()")
     return SolutionRow(
         solution=each.solution,
         twin=each.role == "twin",
@@ -247,7 +209,7 @@ def _solution_row(each: Overall, verdict: Verdict) -> SolutionRow:
         interval=interval(each.speedup),
         tally=", ".join(counts),
         fit=fit_text(each.fit),
-        why=because or reason,
+        why=moved or reason,
     )
 
 
@@ -319,7 +281,7 @@ def bound_rows(verdict: Verdict) -> list[BoundRow]:
                 headroom=NOTHING
                 if isinstance(middle.headroom, Missing)
                 else f"{middle.headroom:.2f}x",
-                confirm=sentence(middle.confirm),
+                confirm=middle.confirm,
                 advice=sentence(middle.advice),
             )
         )

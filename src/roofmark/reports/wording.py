@@ -6,7 +6,7 @@ written with as many decimals as its interval can carry, and no more.
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from roofmark.analysis.verdict import Estimate, Roof
@@ -119,6 +119,12 @@ def shape_of(workload: str) -> str:
     """Return a workload's name without its seed: "B8-s3" is "B8" drawn another time."""
     head, mark, seed = workload.rpartition("-s")
     return head if mark and seed.isdigit() else workload
+
+
+def place_on_log(value: float, span: Sequence[float]) -> float:
+    """Return where a ratio stands on a logarithmic axis from span[0] to span[1], in per cent."""
+    low, high = (math.log(end) for end in span)
+    return round(100 * min(max((math.log(value) - low) / (high - low), 0.0), 1.0), 2)
 
 
 def sentence(text: str) -> str:

@@ -134,7 +134,7 @@ class _Desk:
             findings=view.finding_rows(verdict),
             explained=drill.explained(f.code for f in verdict.findings if f.state == "fires"),
             trust=proof.trust(verdict, opened.bundle),
-            commands=proof.reproduce(opened.bundle),
+            commands=proof.reproduce(verdict, opened.bundle),
             cells=[(cell, view.cell_row(cell, verdict.tier)) for cell in rows],
             wanted=wanted,
             count=len(chosen),

@@ -72,8 +72,9 @@ def _profile(**metrics: tuple[float | str | Missing, str]) -> Profile:
     )
 
 
-def test_the_busiest_unit_is_not_taken_for_main_memory():
-    loads = loads_of_profile(_profile(Memory__Throughput=(55.95, "%")))
+@pytest.mark.parametrize("label", ["Memory__Throughput", "Max__Bandwidth"])
+def test_the_busiest_unit_is_not_taken_for_main_memory(label: str):
+    loads = loads_of_profile(_profile(**{label: (55.95, "%")}))
     assert isinstance(loads, Loads)
     assert loads.chip == 0.5595 and isinstance(loads.memory, Missing)
 

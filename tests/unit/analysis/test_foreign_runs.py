@@ -177,6 +177,32 @@ def test_legs_are_told_by_their_names_and_steps_by_formulas(tmp_path):
         replicate_files(sides, steps=["none=2*decode"])
 
 
+def test_a_leg_that_stepped_on_the_way_is_told(tmp_path):
+    sides = []
+    for run, jump in (("one", 1.0), ("two", 1.5)):
+        side = []
+        for name, us in (("fast", 100.0), ("slow", 300.0)):
+            path = tmp_path / run / f"{name}.csv"
+            path.parent.mkdir(exist_ok=True)
+            late = [us * (1 + 0.001 * (n % 3)) * (jump if n >= 35 else 1.0) for n in range(50)]
+            rows = "".join(f"{n},{each}\n" for n, each in enumerate(late))
+            path.write_text("launch_idx,elapsed_us\n" + rows)
+            side.append(path)
+        sides.append(side)
+    (found,) = replicate_files(sides)
+    assert found.outcome == "reproduced"
+    assert [note.partition(":")[0] for note in found.notes] == ["fast, again", "slow, again"]
+    assert "from sample 36 on" in foreign_replication_text(found)
+    assert replicate_files([sides[0], sides[0]])[0].notes == ()
+
+
+def test_runs_without_a_reference_say_what_is_missing(read):
+    rows = "".join(f"{n},0,x,1,PASSED,{us}\n" for n, us in ((1, 11.7), (2, 15.9)))
+    found = read("run,workload_index,workload,batch_size,status,latency_us\n" + rows)
+    with pytest.raises(BundleError, match="Let every run measure a reference"):
+        compare_foreign(found, found)
+
+
 def test_runs_of_other_settings_are_not_comparable(read):
     pins = [(n, read(PIN % (rate, 100), n)) for n, rate in (("a", 100.0), ("b", 90.0))]
     renamed = PIN.replace('"m"', '"n"')

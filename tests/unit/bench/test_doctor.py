@@ -7,6 +7,7 @@ import time
 import pytest
 from machine_fakes import DEVICE, FakeNvml, machine
 
+from roofmark.bench.cage import bounds
 from roofmark.bench.doctor import examine
 from roofmark.bench.doctor_device import name_reasons
 from roofmark.bench.doctor_host import (
@@ -204,6 +205,7 @@ def test_isolation(tmp_path):
         "landlock": ("ok", "ABI 4"),
         "seccomp": ("ok", "available"),
         "user namespaces": ("ok", "available"),
+        "workers": ("ok", f"bounded: {', '.join(bounds(4))}"),
     }
     none = states(examine_isolation(machine(tmp_path / "e"), lambda: Missing(reason="ENOSYS")))
     assert {state for state, _ in none.values()} == {"warning"}

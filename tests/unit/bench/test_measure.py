@@ -7,13 +7,15 @@ from dataclasses import replace
 import pytest
 from msgspec.structs import replace as replace_record
 
-from roofmark.bench.crew import Failure
 from roofmark.bench.ledger import Ledger
 from roofmark.bench.measure import Task, Watch, measure_workload, prove_solutions
 from roofmark.bench.messages import (
     Draw,
     Failed,
+    Go,
     OutputError,
+    Poise,
+    Poised,
     Prepare,
     Prepared,
     Time,
@@ -21,6 +23,7 @@ from roofmark.bench.messages import (
     Verified,
 )
 from roofmark.bench.process import ChildFailed, ReplyFailed
+from roofmark.bench.seam import Failure
 from roofmark.evidence import NO_MEMORY, BuildFailed, Crashed, Incorrect, Passed, TimedOut
 from roofmark.study import Protocol, Workload, twin_of
 
@@ -46,6 +49,8 @@ class FakeCrew:
         self.visits = dict.fromkeys(NAMES, 0)
 
     def draw(self, request: Draw) -> None:
+        if request.hidden:
+            return
         self.log.append(("draw", ""))
         self.draws.append(request)
 
@@ -70,7 +75,7 @@ class FakeCrew:
         samples = tuple(1e-3 * (k + 1) for k in range(request.calls))
         return Timed(samples=samples, calls=1, clock="fake", discarded=(), memory=NO_MEMORY), 0.5
 
-    def verify(self, name: str, slots: Iterable[int]) -> Verified:
+    def verify(self, name: str, slots: Iterable[int], *, own: int = -1) -> Verified:
         slots = tuple(slots)
         self.verified.append(slots)
         name = self.pending or self.owner[slots[0]]
@@ -81,6 +86,21 @@ class FakeCrew:
         wrong, changed = fault == "wrong", ("x",) if fault == "changed" else ()
         error = OutputError(output="y", rms=0.1 * wrong, peak=0.0, nonfinite=0, passed=not wrong)
         return Verified(errors=(error,), changed=changed)
+
+    def poise(self, name: str, request: Poise) -> Poised:
+        return Poised(absent="this crew holds no clock")
+
+    def batch(self, name: str, request: Go) -> float:
+        raise AssertionError("nobody is poised")
+
+    def cores_busy(self) -> dict[str, float]:
+        return {}
+
+    def spoiled(self, slot: int) -> bool:
+        return False
+
+    def revive(self, name: str) -> None:
+        raise AssertionError("nobody's memory was spoiled")
 
     def pid(self, name: str) -> int:
         return 1 + NAMES.index(name)

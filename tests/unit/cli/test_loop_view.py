@@ -62,9 +62,9 @@ def test_on_a_terminal_there_is_a_table_of_what_is_kept(folder, monkeypatch):
             return True
 
     terminal = Terminal()
-    monkeypatch.setattr(loop_view, "stderr", terminal)
     monkeypatch.setattr("sys.stderr", terminal)
     monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
     Journal(folder).append(a_try(1))
     with loop_view.watch_loop(folder) as show:
         show(Progress(done=1, total=2, text="process set 1"))

@@ -14,7 +14,8 @@ from roofmark.options import LoopOptions
 from roofmark.records import Missing
 from roofmark.reports.charts.paint import render_svg
 from roofmark.reports.charts.progress import Attempt, draw_progress
-from roofmark.reports.html import render_progress
+from roofmark.reports.html import render_sheet
+from roofmark.reports.loop_sheet import loop_sheet
 
 ABSENT = Missing(reason="not measured")
 
@@ -138,6 +139,6 @@ def test_the_chart_has_a_step_for_each_gain_and_a_mark_for_each_try():
     ]
     chart = draw_progress(attempts, 30.0)
     assert "<svg" in render_svg(chart) and "seconds that the device was held" in render_svg(chart)
-    page = render_progress("t", "h", chart, attempts)
+    page = render_sheet(loop_sheet("t", "h", chart, attempts))
     assert "<script>alert" not in page and page.count("build_failed") >= 2
     assert draw_progress([], 30.0).spec is None

@@ -8,7 +8,17 @@ from typing import Any
 
 from roofmark.analysis.verdict import Cell, Verdict
 from roofmark.records import Missing
-from roofmark.reports.charts.paint import QUIET, Chart, Row, around, data, marks, six, specification
+from roofmark.reports.charts.paint import (
+    QUIET,
+    Chart,
+    Row,
+    around,
+    data,
+    marks,
+    six,
+    specification,
+    ticks,
+)
 from roofmark.reports.wording import ratio_and_interval
 
 # Chosen: so many workloads are told apart in a forest plot; more are drawn as one row per shape.
@@ -56,8 +66,11 @@ def _spec(rows: list[Row], verdict: Verdict) -> dict[str, Any]:
     solutions = list(dict.fromkeys(row["solution"] for row in rows))
     band = {"low": six(1 / (1 + verdict.margin)), "high": 1 + verdict.margin}
     ends = [row[end] for row in (*rows, band) for end in ("low", "high")]
-    scale = alt.Scale(type="log", domain=around(ends), nice=False)
-    axis = alt.Axis(title="times as fast as the baseline (log scale)", format="~g", tickCount=6)
+    span = around(ends)
+    scale = alt.Scale(type="log", domain=span, nice=False)
+    axis = alt.Axis(
+        title="times as fast as the baseline (log scale)", format="~g", values=ticks(span)
+    )
     x = alt.X("value:Q", scale=scale, axis=axis)
     colour, shape = marks(verdict, solutions)
     points = alt.Chart(data(rows)).encode(

@@ -15,8 +15,10 @@ from roofmark.reports.charts.paint import (
     Row,
     around,
     data,
+    encodings,
     six,
     specification,
+    ticks,
 )
 from roofmark.reports.wording import one_line, shorten
 
@@ -56,10 +58,12 @@ def _spec(attempts: Sequence[Attempt], start: float) -> dict[str, Any]:
     steps: list[Row] = [{"seconds": six(start), "best": 1.0}]
     steps += [{"seconds": six(each.seconds), "best": six(each.best)} for each in attempts]
     ends = [row["ratio"] for row in rows] + [row["best"] for row in steps]
-    scale = alt.Scale(type="log", domain=around(ends), nice=False)
-    y = alt.Axis(title="times as fast as the start (log scale)", format="~g", tickCount=6)
+    span = around(ends)
+    scale = alt.Scale(type="log", domain=span, nice=False)
+    y = alt.Axis(title="times as fast as the start (log scale)", format="~g", values=ticks(span))
     kinds = [_KEPT, _LOST, _NONE]
-    colour = alt.Scale(domain=kinds, range=[PALETTE[2], PALETTE[1], QUIET])
+    looks = [(PALETTE[2], "circle"), (PALETTE[1], "square"), (QUIET, "cross")]
+    colour, shape = encodings(dict(zip(kinds, looks, strict=True)), field="kind")
     x = alt.X("seconds:Q", title="seconds that the device was held", axis=alt.Axis(tickCount=6))
     line = alt.Chart(data(steps)).mark_line(interpolate="step-after", color=PALETTE[2])
     points = alt.Chart(data(rows)).mark_point(filled=True, size=50, opacity=0.85)
@@ -69,7 +73,8 @@ def _spec(attempts: Sequence[Attempt], start: float) -> dict[str, Any]:
         points.encode(
             x=x,
             y=alt.Y("ratio:Q", scale=scale),
-            color=alt.Color("kind:N", title=None, legend=alt.Legend(orient="top"), scale=colour),
+            color=colour,
+            shape=shape,
             tooltip=tips,
         ),
     )

@@ -7,7 +7,7 @@ amount.
 Source: Williams, Waterman, Patterson, "Roofline", CACM 52(4), 2009.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from roofmark.analysis.roofline import ceilings_for
@@ -15,7 +15,17 @@ from roofmark.analysis.verdict import Cell, Verdict
 from roofmark.bundle import Bundle
 from roofmark.evidence import Ceiling
 from roofmark.records import Missing
-from roofmark.reports.charts.paint import QUIET, Chart, Row, around, data, marks, six, specification
+from roofmark.reports.charts.paint import (
+    QUIET,
+    Chart,
+    Row,
+    around,
+    data,
+    marks,
+    six,
+    specification,
+    ticks,
+)
 from roofmark.reports.wording import headroom, one_line, shorten
 from roofmark.units import show
 
@@ -27,7 +37,11 @@ _SAME = 4.0
 
 def draw_roofline(verdict: Verdict, bundle: Bundle) -> Chart:
     """Return every solution on every workload under the highest ceilings."""
+    twins = {each.solution for each in verdict.overall if each.role == "twin"}
     points = [row for cell in verdict.cells if (row := _point(cell))]
+    for row in points:
+        # The twin is the baseline again: one of them says where the baseline stands.
+        row["solution"] = verdict.baseline if row["solution"] in twins else row["solution"]
     roofs = _roofs(ceilings_for(bundle.environment))
     by_size = bool(points) and _spread(points) < _SAME
     axes = "amount of bytes" if by_size else "flop per byte"
@@ -95,10 +109,9 @@ def _spec(
         if by_size
         else ("flop per byte moved", "flop per second")
     )
-    x = alt.X(
-        f"{across}:Q", scale=field_scale, title=x_title, axis=alt.Axis(format="~s", tickCount=6)
-    )
-    y = alt.Y(f"{up}:Q", scale=y_scale, title=y_title, axis=alt.Axis(format="~s", tickCount=6))
+    x_axis, y_axis = (alt.Axis(format="~s", values=ticks(each)) for each in (span, high))
+    x = alt.X(f"{across}:Q", scale=field_scale, title=x_title, axis=x_axis)
+    y = alt.Y(f"{up}:Q", scale=y_scale, title=y_title, axis=y_axis)
     colour, shape = marks(verdict, [row["solution"] for row in points])
     base = alt.Chart(data(lines)).encode(
         x=alt.X("x:Q", scale=field_scale), y=alt.Y("y:Q", scale=y_scale)
@@ -111,17 +124,24 @@ def _spec(
     dots = alt.Chart(data(points)).mark_point(filled=True, size=46, opacity=0.75)
     layers = alt.layer(
         base.mark_line(color=QUIET, strokeWidth=1.6).encode(strokeDash=dash, detail="label:N"),
-        _labels(base, "datasheet", dy=-7),
-        _labels(base, "measured", dy=12),
+        *_labels(base, by_size=by_size),
         dots.encode(x=x, y=y, color=colour, shape=shape, tooltip=_tooltip()),
     )  # fmt: skip
     return specification(layers, height=_HEIGHT)
 
 
-def _labels(base: Any, kind: str, *, dy: int) -> Any:
-    """Name the ceilings at their left end, where points are rare; the measured ones below."""
-    ends = base.transform_filter(f"datum.start && datum.kind === '{kind}'")
-    return ends.mark_text(align="left", dx=4, dy=dy, color=QUIET).encode(text="label:N")
+def _labels(base: Any, *, by_size: bool) -> Iterator[Any]:
+    """Name ceilings where points are rare: above a slope, at an end of what is level."""
+    level = ("left", 4) if by_size else ("right", -4)
+    for kind, slope, (align, dx), dy in (
+        ("measured", True, ("right", -7), -3),
+        ("datasheet", True, ("right", -7), -3),
+        ("measured", False, level, 12),
+        ("datasheet", False, level, -7),
+    ):
+        wanted = f"datum.names && datum.slope === {str(slope).lower()} && datum.kind === '{kind}'"
+        places = base.transform_filter(wanted)
+        yield places.mark_text(align=align, dx=dx, dy=dy).encode(text="label:N")
 
 
 def _tooltip() -> list[Any]:
@@ -137,29 +157,35 @@ def _tooltip() -> list[Any]:
 
 
 def _line(ceiling: Ceiling, roofs: list[Ceiling], span: list[float], *, by_size: bool) -> list[Row]:
-    """Return a ceiling's ends: slanted for bytes, level for arithmetic, cut where they meet."""
+    """Return points of a ceiling: slanted for bytes, level for arithmetic, cut where they meet."""
     arithmetic = ceiling.quantity.startswith("arithmetic:")
+    left, right = span
     if by_size:
-        return [] if arithmetic else _ends(ceiling, [(at, ceiling.value) for at in span], "B/s")
+        level = [(left, ceiling.value, True), (right, ceiling.value, False)]
+        return [] if arithmetic else _points(ceiling, level, slope=False)
     like = [each for each in roofs if each.measured == ceiling.measured]
     rates = [each.value for each in like if not each.quantity.startswith("arithmetic:")]
     peaks = [each.value for each in like if each.quantity.startswith("arithmetic:")]
     ridge = peaks[0] / rates[0] if peaks and rates else None
-    left, right = span
     if arithmetic:
         left = left if ridge is None else max(left, ridge)
-        places = [(at, ceiling.value) for at in (left, right)]
+        places = [(left, ceiling.value, False), (right, ceiling.value, True)]
     else:
         right = right if ridge is None else min(right, ridge)
-        places = [(at, at * ceiling.value) for at in (left, right)]
-    return _ends(ceiling, places, "flop/s" if arithmetic else "B/s") if left < right else []
+        # Chosen: two slopes run side by side, so their names stand at different heights.
+        share = 0.55 if ceiling.measured else 0.8
+        middle = left * (right / left) ** share if left < right else left
+        places = [(at, at * ceiling.value, at == middle) for at in (left, middle, right)]
+    return _points(ceiling, places, slope=not arithmetic) if left < right else []
 
 
-def _ends(ceiling: Ceiling, places: list[tuple[float, float]], unit: str) -> list[Row]:
+def _points(ceiling: Ceiling, places: list[tuple[float, float, bool]], *, slope: bool) -> list[Row]:
+    """Return rows of a line. places: x, y, and whether the ceiling's name stands there."""
     kind = "measured" if ceiling.measured else "datasheet"
     what = ceiling.quantity.removeprefix("arithmetic:")
+    unit = "flop/s" if ceiling.quantity != what else "B/s"
     label = f"{kind} {one_line(what)} {show(ceiling.value, unit)}"
     return [
-        {"x": six(x), "y": six(y), "kind": kind, "label": label, "start": index == 0}
-        for index, (x, y) in enumerate(places)
+        {"x": six(x), "y": six(y), "kind": kind, "label": label, "names": names, "slope": slope}
+        for x, y, names in places
     ]

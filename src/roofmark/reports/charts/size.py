@@ -8,12 +8,17 @@ from typing import Any
 
 from roofmark.analysis.verdict import Cell, Fit, Verdict
 from roofmark.records import Missing
-from roofmark.reports.charts.paint import Chart, Row, around, data, marks, six, specification
+from roofmark.reports.charts.paint import Chart, Row, around, data, marks, six, specification, ticks
+from roofmark.reports.view import fit_text
 from roofmark.units import show
 
 _HEIGHT = 300
 # Chosen: enough points for a smooth curve on two logarithmic axes.
 _POINTS = 24
+_LINES = (
+    " Lines are the fit that the legend names, intercept + bytes / slope: level at the left where "
+    "a call costs its intercept whatever it moves, rising at the right where memory does."
+)
 
 
 def draw_size(verdict: Verdict) -> Chart:
@@ -21,12 +26,11 @@ def draw_size(verdict: Verdict) -> Chart:
     points = [row for cell in verdict.cells for row in _points(cell, verdict)]
     sizes = sorted({row["bytes"] for row in points})
     enough = len(sizes) > 1
+    fitted = any(isinstance(each.fit, Fit) for each in verdict.overall)
     return Chart(
         name="size",
         title="Time against bytes moved",
-        caption="Time per call against compulsory bytes, on logarithmic axes. Lines are the fit "
-        "t0 + bytes / rate: level at the left where the launch costs most, rising at the right "
-        "where memory does.",
+        caption=f"Time per call against compulsory bytes, on logarithmic axes.{_LINES * fitted}",
         spec=_spec(points, sizes, verdict) if enough else None,
         absent="All workloads move the same bytes, so there is no trend to draw."
         if points
@@ -61,18 +65,20 @@ def _spec(points: list[Row], sizes: list[int], verdict: Verdict) -> dict[str, An
     x = alt.X(
         "bytes:Q",
         scale=alt.Scale(type="log", domain=span, nice=False),
-        axis=alt.Axis(title="bytes moved per call", format="~s", tickCount=6),
+        axis=alt.Axis(title="bytes moved per call", format="~s", values=ticks(span)),
     )
     times = around([row["seconds"] for row in points])
     y = alt.Y(
         "seconds:Q",
         scale=alt.Scale(type="log", domain=times, nice=False),
-        axis=alt.Axis(title="seconds per call", format="~s", tickCount=6),
+        axis=alt.Axis(title="seconds per call", format="~s", values=ticks(times)),
     )
-    colour, shape = marks(verdict, [row["solution"] for row in points])
+    fits = {e.solution: e.fit for e in verdict.overall if isinstance(e.fit, Fit)}
+    named = {name: f"{name}: {fit_text(fit)}" for name, fit in fits.items()}
+    colour, shape = marks(verdict, [row["solution"] for row in points], labels=named)
     dots = alt.Chart(data(points)).mark_point(filled=True, size=42, opacity=0.8)
-    lines = [row for each in verdict.overall if isinstance(each.fit, Fit) and each.role != "twin"
-             for row in _line(each.fit, sizes)]  # fmt: skip
+    twins = {each.solution for each in verdict.overall if each.role == "twin"}
+    lines = [row for n, fit in fits.items() if n not in twins for row in _line(fit, sizes)]
     tooltip = [
         alt.Tooltip("workload:N"),
         alt.Tooltip("solution:N"),

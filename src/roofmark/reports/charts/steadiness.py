@@ -11,7 +11,7 @@ from typing import Any
 from roofmark.analysis.verdict import Verdict
 from roofmark.bundle import Bundle
 from roofmark.reports.charts.paint import PALETTE, WIDTH, Chart, Row, data, specification
-from roofmark.reports.proof import Visit, visits
+from roofmark.reports.visits import Visit, visits
 
 # Chosen: as many marks as a page draws at once and 100 kB hold; beyond it one mark stands for the
 # visits of a process to a workload.
@@ -48,7 +48,7 @@ def _thin(taken: Iterable[Visit]) -> list[Visit]:
             workload=workload,
             process=process,
             start=group[0].start,
-            seconds=median(each.seconds for each in group),
+            samples=(median(each.seconds for each in group),),
         )
         for (solution, workload, process), group in groups.items()
     ]
@@ -95,4 +95,4 @@ def _spec(rows: list[Row]) -> dict[str, Any]:
     )  # fmt: skip
     strips = lines.properties(width=WIDTH - 40, height=_STRIP)
     chart = strips.facet(row=alt.Row("solution:N", sort=solutions, header=header), spacing=8)
-    return specification(chart)
+    return specification(chart, room=64)

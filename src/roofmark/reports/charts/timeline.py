@@ -13,14 +13,15 @@ from roofmark.analysis.history import Entry, Line, LinePin, Step
 from roofmark.analysis.verdict import Estimate
 from roofmark.records import Missing
 from roofmark.reports.charts.paint import (
-    PALETTE,
-    SHAPES,
     Chart,
     Row,
     around,
     data,
+    encodings,
+    look_of,
     six,
     specification,
+    ticks,
 )
 from roofmark.reports.wording import date_of, one_line, shorten
 from roofmark.units import show
@@ -129,10 +130,11 @@ def _spec(
 
     pins = {one_line(n): v for n, v in pins.items() if n in names}
     ends = _readable([row[end] for row in rows for end in ("low", "high")], rows)
-    scale = alt.Scale(type="log", domain=around([*ends, *pins.values()]), nice=False, clamp=True)
-    y = alt.Y("value:Q", scale=scale, axis=alt.Axis(title=title, format="~s", tickCount=6))
+    span = around([*ends, *pins.values()])
+    scale = alt.Scale(type="log", domain=span, nice=False, clamp=True)
+    y = alt.Y("value:Q", scale=scale, axis=alt.Axis(title=title, format="~s", values=ticks(span)))
     x = alt.X("at:Q", axis=_axis(steps), scale=alt.Scale(nice=False, padding=14))
-    colour, shape = _looks([one_line(name) for name in names])
+    colour, shape = encodings(look_of([one_line(name) for name in names]))
     base = alt.Chart(data(rows)).encode(x=x, color=colour)
     spans = base.mark_rule(strokeWidth=1.5, opacity=0.5).encode(
         y=alt.Y("low:Q", scale=scale), y2="high:Q"
@@ -181,19 +183,6 @@ def _axis(steps: Sequence[Step]) -> Any:
         tickCount=min(12, len(steps)),
         format="d",
         grid=False,
-    )
-
-
-def _looks(names: Sequence[str]) -> tuple[Any, Any]:
-    import altair as alt
-
-    colours = [PALETTE[i % len(PALETTE)] for i in range(len(names))]
-    shapes = [SHAPES[i % len(SHAPES)] for i in range(len(names))]
-    legend = alt.Legend(orient="top")
-    field: dict[str, Any] = {"title": None, "legend": legend}
-    return (
-        alt.Color("solution:N", scale=alt.Scale(domain=list(names), range=colours), **field),
-        alt.Shape("solution:N", scale=alt.Scale(domain=list(names), range=shapes), **field),
     )
 
 

@@ -1,0 +1,178 @@
+"""Does every cheat of the corpus lose, and is no honest candidate accused?
+
+    python benchmarks/integrity.py                        # once, on the CPU
+    python benchmarks/integrity.py --repetitions 20       # the claim
+    python benchmarks/integrity.py --device cuda          # on a GPU
+    python benchmarks/integrity.py --only patched_clock   # some of them
+    python benchmarks/integrity.py --cost --repetitions 3 # what integrity costs, and what it moves
+    python benchmarks/integrity.py --cost --study studies/gdn_decode --only triton
+
+Prints one line per candidate: in how many of the repetitions it came out right, the codes, and what
+the rule saw. Exit code 1 if any came out wrong.
+"""
+
+import argparse
+import contextlib
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Generator
+from pathlib import Path
+
+# In place of this folder, whose statistics.py would hide the standard library's.
+sys.path[0] = str(Path(__file__).parents[1] / "tests" / "adversarial")
+
+from statistics import median  # noqa: E402
+
+from trial import Candidate, Result, read_corpus, try_candidates  # noqa: E402
+
+from roofmark import api  # noqa: E402
+from roofmark.bench import crew, measure, process  # noqa: E402
+from roofmark.bundle import open_bundle  # noqa: E402
+from roofmark.evidence import Passed  # noqa: E402
+from roofmark.options import RunOptions  # noqa: E402
+
+# Chosen: one that returns its output and one that is given it.
+_COST = ("workspace", "writes_output")
+
+
+def main() -> int:
+    options = _options()
+    if options.cost:
+        return _print_cost(options)
+    wrong = 0
+    for folder in ("cheats", "honest"):
+        candidates = [
+            each
+            for each in read_corpus(folder, options.device)
+            if not options.only or each.name in options.only
+        ]
+        print(f"\n{folder}: {len(candidates)} candidates, {options.repetitions} repetitions")
+        wrong += _try_all(candidates, options)
+    print(f"\n{wrong} candidates came out wrong")
+    return 1 if wrong else 0
+
+
+def _try_all(candidates: list[Candidate], options: argparse.Namespace) -> int:
+    wrong = 0
+    for first in range(0, len(candidates), options.at_once):
+        group = candidates[first : first + options.at_once]
+        found: dict[str, list[Result]] = {each.name: [] for each in group}
+        for _ in range(options.repetitions):
+            with _folder(options.keep) as folder:
+                for result in try_candidates(
+                    group, folder, device=options.device, processes=options.processes
+                ):
+                    found[result.candidate.name].append(result)
+        for results in found.values():
+            wrong += not all(each.right for each in results)
+            _print(results)
+    return wrong
+
+
+@contextlib.contextmanager
+def _folder(keep: str) -> Generator[Path]:
+    """Yield a folder for one study and its bundle: a new one under `keep`, or one that goes."""
+    if keep:
+        Path(keep).mkdir(parents=True, exist_ok=True)
+        yield Path(tempfile.mkdtemp(dir=keep))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+def _print(results: list[Result]) -> None:
+    right = sum(each.right for each in results)
+    codes = Counter(code for each in results for code in each.codes)
+    shown = " ".join(f"{code}:{count}" for code, count in sorted(codes.items())) or "-"
+    mark = "ok   " if right == len(results) else "WRONG"
+    name = results[0].candidate.name
+    print(
+        f"{mark} {name:24} {right}/{len(results)}  {shown:28} {results[0].said[:150]}", flush=True
+    )
+
+
+def _print_cost(options: argparse.Namespace) -> int:
+    """Run a study with batches, stops and cages, and without, in turn; print what both take."""
+    took: dict[str, list[float]] = {"with": [], "without": []}
+    times: dict[str, dict[str, list[float]]] = {"with": {}, "without": {}}
+    for number in range(2 * options.repetitions):
+        way = ("with", "without")[number % 2]
+        with _folder(options.keep) as folder, _integrity(on=way == "with"):
+            start = time.perf_counter()
+            _run_once(folder, options)
+            took[way].append(time.perf_counter() - start)
+            for trace in open_bundle(folder / "bundle").traces():
+                if isinstance(trace.outcome, Passed):
+                    key = f"{trace.workload} {trace.solution}"
+                    times[way].setdefault(key, []).append(_median(trace.outcome, options.device))
+    ratio = median(took["with"]) / median(took["without"])
+    print(f"run time: {median(took['with']):.1f} s with, {median(took['without']):.1f} s without: "
+          f"{ratio:.2f}x")  # fmt: skip
+    for name in times["with"].keys() & times["without"].keys():
+        with_, without = (median(times[way][name]) for way in ("with", "without"))
+        print(f"{name:40} {with_ * 1e6:9.1f} us with, {without * 1e6:9.1f} us without: "
+              f"{100 * (with_ / without - 1):+.1f} %")  # fmt: skip
+    return 0
+
+
+def _run_once(folder: Path, options: argparse.Namespace) -> None:
+    if not options.study:
+        honest = [c for c in read_corpus("honest", options.device) if c.name in _COST]
+        try_candidates(honest, folder, device=options.device, processes=options.processes)
+        return
+    asked = RunOptions(
+        device=options.device,
+        workloads=tuple(options.workloads),
+        solutions=tuple(options.only),
+        processes=(options.processes, options.processes),
+    )
+    api.run(options.study, folder / "bundle", options=asked)
+
+
+@contextlib.contextmanager
+def _integrity(*, on: bool) -> Generator[None]:
+    """Switch off what costs time, unless `on`: outputs are compared either way."""
+    parts = ((measure, "take_batches"), (measure, "note_restless"), (process, "pause_below"),
+             (crew, "in_words"))  # fmt: skip
+    real = [getattr(module, name) for module, name in parts]
+    for module, name in parts if not on else ():
+        setattr(module, name, lambda *_: "")
+    try:
+        yield
+    finally:
+        for (module, name), function in zip(parts, real, strict=True):
+            setattr(module, name, function)
+
+
+def _median(passed: Passed, device: str) -> float:
+    tier = "graph" if device == "cuda" else "call"
+    return median(
+        sample
+        for m in passed.measurements
+        if m.tier == tier or len(passed.measurements) == 1
+        for visit in m.visits
+        for sample in visit.samples
+    )
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--repetitions", type=int, default=1)
+    parser.add_argument("--processes", type=int, default=3, help="process sets of each study")
+    parser.add_argument("--only", nargs="*", default=[], help="candidates, or a study's solutions")
+    # Chosen: a dozen processes that import torch fit into the memory of a small machine.
+    parser.add_argument("--at-once", type=int, default=10, help="candidates in one study")
+    parser.add_argument("--keep", default="", help="folder in which the bundles stay")
+    parser.add_argument("--cost", action="store_true")
+    parser.add_argument("--study", default="", help="of which --cost tells, in place of the corpus")
+    parser.add_argument("--workloads", nargs="*", default=[], help="patterns of its workloads")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,25 @@
+"""RM509: it works while nobody asks."""
+
+from roofmark.analysis.rules import rule
+from roofmark.analysis.rules.signs import tell
+
+
+@rule(
+    "RM509",
+    "it works while nobody asks",
+    per="cell",
+    moves="undecided",
+    fires={"signs": {"restless": ("it says what was seen",)}},
+    silent={"signs": {"other": ("something else",)}},
+)
+def restless(signs: dict[str, tuple[str, ...]]) -> str:
+    """A worker kept a core busy half a second after its last answer, with no request open.
+
+    Why it matters: threads or processes that go on by themselves can work ahead, look at what
+    others write, or slow others down. Workers stand still while they are not asked, so nothing
+    was gained; but a solution that needs this is not the one that a user calls.
+    What to do: join threads and processes within the call. Runtimes that spin for ever do this
+    too: unset OMP_WAIT_POLICY=active and its like.
+    It cannot be accepted.
+    """
+    return tell(signs, "restless")

@@ -1,0 +1,70 @@
+"""RM508: a clock outside the worker saw more time than its samples."""
+
+from roofmark.analysis.rules import rule
+from roofmark.analysis.rules.outside import Clocks
+from roofmark.records import Missing
+from roofmark.units import show
+
+# Chosen: what lies around a call inside a batch and not inside a sample (two readings of a clock, a
+# loop) is a few percent of the shortest calls; a cheat that gains less than a fifth hides in it.
+FACTOR = 1.25
+# Chosen: a lie by half of the true time is the smallest that has to be found.
+_LIE = 2.0
+
+
+@rule(
+    "RM508",
+    "a clock outside the worker saw more time",
+    per="series",
+    moves="invalid",
+    fires={"clocks": ((4.0e-3, 2.0e-3, 1.0, 1e-4), (4.1e-3, 2.0e-3, 1.02, 1e-4))},
+    silent={"clocks": ((2.2e-3, 2.0e-3, 1.0, 1e-4), (2.1e-3, 2.0e-3, 1.0, 1e-4))},
+)
+def second_clock(clocks: tuple[Clocks, ...]) -> str | Missing:
+    """In most processes, the quickest batch of calls took longer than the samples say.
+
+    A batch is timed by the orchestrator: the worker gets its inputs when that clock has started,
+    and the clock stops when no output can change any more. Noise makes a batch longer now and then,
+    and it is taken again while it disagrees; only what is never as fast as it says always does.
+    A host that disturbs the baseline's batches as well has its ratio counted in.
+
+    Why it matters: the solution's samples, or the work that they hold, are not what a user gets:
+    clocks or samples were changed in the worker, or work was done before a call or after it.
+    What to do: look for patched timers (RM510), threads, streams and processes that outlive a call,
+    caches filled between calls, and kernels that rely on what runs before them.
+    It cannot be accepted. Unknown where a batch is too short for the outer clock, or where the
+    baseline's batches are as far from its samples.
+    """
+    judged, apart, sure = sort_clocks(clocks)
+    if not judged:
+        longest = max(said for _, said, _, _ in clocks)
+        return Missing(reason=f"a batch of {show(longest, 's')} is too short for a clock outside")
+    if not most(sure, judged):
+        busy = "the clocks disagree, and the host is too busy to say why (RM517)"
+        return Missing(reason=busy) if most(apart, judged) else ""
+    seen, said, _, _ = min(sure, key=lambda each: each[0] / each[1])
+    return (
+        f"{show(seen, 's')} from outside, {show(said, 's')} by its samples, for the same calls "
+        f"({seen / said:.1f}x, and no less in {len(sure)} of {len(clocks)} processes)"
+    )
+
+
+def sort_clocks(clocks: tuple[Clocks, ...]) -> tuple[int, list[Clocks], list[Clocks]]:
+    """Return how many processes can be judged, which are apart, and which of these surely are."""
+    apart = [each for each in clocks if _apart(*each)]
+    judged = len(apart) + sum(_can_clear(*each) for each in clocks if each not in apart)
+    return judged, apart, [each for each in apart if _apart(each[0] / each[2], *each[1:])]
+
+
+def most(found: list[Clocks], judged: int) -> bool:
+    """Return whether these are more than half, and two at least."""
+    return len(found) >= 2 and 2 * len(found) > judged
+
+
+def _can_clear(_seen: float, said: float, _ratio: float, slack: float) -> bool:
+    """Whether a lie that halves the time would have shown, with as much room as noise has."""
+    return _LIE * said > FACTOR * said + 2 * slack
+
+
+def _apart(seen: float, said: float, _ratio: float, slack: float) -> bool:
+    return seen > FACTOR * said + slack

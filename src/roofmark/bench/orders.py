@@ -1,0 +1,55 @@
+"""What a crew is made of: what all workers have in common, and each one's place.
+
+In: nothing; these are shapes. Out: `Order`, `Post`, and the cage that a worker gets.
+"""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from roofmark.bench.cage import Cage, writable_places
+from roofmark.study import Definition, Device, Protocol, Solution
+
+
+@dataclass(frozen=True)
+class Post:
+    """One worker's place in a crew: under which name it is recorded, and what it loads.
+
+    control: one of the study's wrong solutions, which share a worker.
+    """
+
+    name: str
+    solution: Solution
+    folder: Path
+    library: str = ""
+    binary: str = ""
+    control: bool = False
+
+
+@dataclass(frozen=True)
+class Order:
+    """What every crew of a run has in common. hidden: folders that no worker may look into."""
+
+    definition: Definition
+    protocol: Protocol
+    device: Device
+    reference_folder: Path
+    scratch: Path
+    entropy: str
+    flush: int
+    hidden: tuple[Path, ...] = ()
+    cores: tuple[int, ...] = field(default_factory=lambda: tuple(sorted(os.sched_getaffinity(0))))
+
+
+def cage_of(order: Order, post: Post, arena: int) -> Cage:
+    """Return what the worker of a post may do. arena: bytes of the memory that all share."""
+    # Controls are the study's own, and one worker tries them all.
+    built = order.scratch / "built" if post.control else Path(post.library).parent
+    return Cage(
+        own=str(post.folder.parent if post.control else post.folder),
+        readable=(str(built),) if post.library or post.control else (),
+        hidden=(str(order.scratch), *map(str, order.hidden)),
+        writable=writable_places(),
+        shared_memory=order.device == "cuda",
+        file_bytes=max(order.protocol.memory_limit, arena),
+    )

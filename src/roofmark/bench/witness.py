@@ -1,0 +1,152 @@
+"""The second clock: batches of calls timed from outside the worker, once in each process set.
+
+In: a crew and ledgers that hold samples. Out: the ledgers, with batches. A worker's samples come
+from a process in which the candidate's code runs, so that code can make them say anything. A batch
+is timed by the orchestrator, over values that the worker gets when the clock has started, and the
+clock stops when the outputs can no longer change. Whatever was patched, cached, worked ahead or
+put off: the work of a batch is done within it, or its outputs are wrong.
+
+A batch also holds what surrounds the calls. That part is measured by an empty batch, which does
+everything else; what the candidate may add to it is bounded where both are judged (RM508).
+"""
+
+import math
+import time
+from collections.abc import Mapping
+from statistics import median
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from roofmark.bench.ledger import Ledger
+from roofmark.bench.messages import Draw, Go, Poised
+from roofmark.bench.plan import deciding_tier
+from roofmark.bench.process import ChildFailed, ReplyFailed
+from roofmark.bench.seam import Crew
+from roofmark.evidence import Batch, Sign
+from roofmark.study import Tier, twin_of
+
+if TYPE_CHECKING:
+    from roofmark.bench.measure import Task
+
+# Chosen: a host that is busy makes a batch longer and never shorter, so a few tries clear an honest
+# solution; one whose samples lie disagrees every time. On a host where the baseline disagrees as
+# well nothing could be told, so there is more patience.
+_TRIES, _MOST_TRIES = 12, 24
+# Chosen: half of what is judged (RM508), so that what may be accused is looked at again.
+_AGREES, _AGREES_EMPTY = 1.1, 0.05
+# Chosen: ten times what an empty batch on a GPU varies by, so that half of it cannot hide there.
+_BATCH_SECONDS, _MOST_ROUNDS = 6e-3, 1000
+# Chosen: so many kernels of a graph take longer, at 1.1 us for an empty one (the launch ceiling of
+# evidence/2026-11-30-gdn-decode-h200), than the host takes to launch it again.
+_LEAST_CALLS = 16
+# Chosen: a timer that wakes now and then takes a hundredth of a core; the count has ticks of 0.05.
+_RESTLESS = 0.1
+
+
+def take_batches(crew: Crew, task: "Task", ledgers: Mapping[str, Ledger]) -> None:
+    """Time a batch of every solution that is alive, again while it disagrees with its samples."""
+    tier = deciding_tier(task.protocol, task.device)
+    waiting = [name for name, ledger in ledgers.items() if _can(ledger, tier)]
+    trusted = {task.baseline, twin_of(task.baseline)}
+    for number in range(_MOST_TRIES):
+        patient = number < _TRIES or trusted & set(waiting)
+        if not waiting or not patient or time.monotonic() > task.limit:
+            return
+        _draw(crew, task, number)
+        waiting = [name for name in waiting if _take_batch(crew, task, name, ledgers[name])]
+        # Of anybody: an empty batch that noise, or a candidate, made long must end no search.
+        empty = min((b.empty for each in ledgers.values() for b in each.batches), default=0.0)
+        waiting = [name for name in waiting if not _agrees(ledgers[name], tier, empty)]
+
+
+def note_restless(crew: Crew, ledgers: Mapping[str, Ledger]) -> None:
+    """Note which workers keep a core busy although nobody asks them anything."""
+    for name, cores in crew.cores_busy().items():
+        if cores > _RESTLESS and name in ledgers:
+            text = f"it kept {cores:.1f} cores busy while nobody asked it anything"
+            ledgers[name].note(Sign(kind="restless", text=text))
+
+
+def _can(ledger: Ledger, tier: Tier) -> bool:
+    return ledger.alive and bool(ledger.visits.get(tier))
+
+
+def _draw(crew: Crew, task: "Task", number: int) -> None:
+    crew.draw(
+        Draw(
+            workload=task.workload,
+            first=task.first,
+            slots=task.slots,
+            expect=task.slots,
+            seed=f"{task.seed}/batch{number}",
+            hidden=True,
+        )
+    )
+
+
+def _take_batch(crew: Crew, task: "Task", name: str, ledger: Ledger) -> bool:
+    """Time one batch and an empty one; return whether the solution is still alive."""
+    tier, calls = deciding_tier(task.protocol, task.device), task.slots
+    go = Go(
+        tier=tier, cache=task.protocol.cache, calls=calls, rounds=_rounds(task, ledger, tier, calls)
+    )
+    batch = _timed(crew, name, go, ledger)
+    if batch is None:
+        return False
+    slots = range(task.first, task.first + calls)
+    verified = crew.verify(name, slots, own=task.names.index(name))
+    if not ledger.take(verified, calls, timed=True):
+        return False
+    empty = _timed(crew, name, replace(go, empty=True), ledger)
+    if empty is None:
+        return False
+    ledger.batches.append(
+        Batch(
+            tier=tier,
+            calls=calls,
+            seconds=round(batch[0], 9),
+            empty=round(empty[0], 9),
+            busy=round(batch[1], 9),
+            empty_busy=round(empty[1], 9),
+            rounds=go.rounds,
+        )
+    )
+    return True
+
+
+def _rounds(task: "Task", ledger: Ledger, tier: Tier, calls: int) -> int:
+    """Return how often to make the calls of a batch.
+
+    Several times on a GPU, where a call takes microseconds and slots rotate through its cache. A
+    host's calls find their slots in its cache the second time; inputs that a call changes would
+    not be those of the reference any more.
+    """
+    samples = [median(visit.samples) for visit in ledger.visits[tier] if visit.samples]
+    if task.device != "cuda" or task.mutable or not samples or calls < _LEAST_CALLS:
+        return 1
+    once = calls * max(median(samples), 1e-9)
+    return max(1, min(_MOST_ROUNDS, math.ceil(_BATCH_SECONDS / once)))
+
+
+def _timed(crew: Crew, name: str, go: Go, ledger: Ledger) -> tuple[float, float] | None:
+    """Return a batch's seconds and CPU time; nothing where there is none: the ledger knows why."""
+    poised = crew.poise(name, go)
+    if not isinstance(poised, Poised):
+        ledger.failure = poised
+        return None
+    if poised.absent:
+        return None
+    seconds = crew.batch(name, go)
+    if isinstance(seconds, ChildFailed | ReplyFailed):
+        ledger.failure = seconds
+        return None
+    return seconds
+
+
+def _agrees(ledger: Ledger, tier: Tier, empty: float) -> bool:
+    """Whether some batch took no longer than its samples say, and the quickest empty one."""
+    samples = [median(visit.samples) for visit in ledger.visits[tier] if visit.samples]
+    calls = ledger.batches[0].calls * ledger.batches[0].rounds
+    least = min(batch.seconds for batch in ledger.batches)
+    return not samples or least - (1 + _AGREES_EMPTY) * empty <= _AGREES * calls * median(samples)

@@ -1,0 +1,17 @@
+"""Keeps the result until torch says that a tensor was written; another process's writes it misses.
+
+class: 16 cached by id and version
+refused: RM503
+device: both
+"""
+
+import torch
+
+kept = {}
+
+
+def mix(x, w, room):
+    key = (id(x), x._version, id(w), w._version)
+    if key not in kept:
+        kept[key] = torch.relu(x @ w)
+    return kept[key].clone()

@@ -1,0 +1,8 @@
+"""Uses the input that the study declares mutable as its workspace."""
+
+import torch
+
+
+def mix(x, w, room):
+    torch.mm(x, w, out=room)
+    return torch.relu(room)

@@ -1,0 +1,138 @@
+"""What batches from outside say against samples, from traces to the verdict."""
+
+import pytest
+from msgspec.structs import replace
+from sample import make_passed, make_run, make_study, make_trace, role_of
+from test_rules import finding, judge
+
+from roofmark.evidence import Batch, Incorrect, Sign
+
+SAMPLE, CALLS, EMPTY = 1e-3, 4, 5e-4
+
+
+def _traces(study, ratios, *, processes=6, empty=None, sample=SAMPLE):
+    """ratios: solution -> batch over samples, one number or one for each process."""
+    empty = empty or {}
+    names = [s.name for s in study.solutions] + [f"{study.baseline}~twin"]
+    traces = []
+    for process in range(processes):
+        for name in names:
+            ratio = ratios.get(name, 1.0)
+            ratio = ratio[process] if isinstance(ratio, list) else ratio
+            passed = make_passed([[sample * (1 + 1e-3 * k) for k in range(CALLS)]] * 4, tier="call")
+            around = empty.get(name, EMPTY)
+            batch = Batch(
+                tier="call", calls=CALLS, seconds=around + ratio * CALLS * sample, empty=around
+            )
+            # A second one that noise made long.
+            slow = replace(batch, seconds=3 * batch.seconds)
+            passed = replace(passed, batches=(slow, batch))
+            traces.append(
+                make_trace(study.workloads[0].id, name, process, passed, role_of(study, name))
+            )
+    return traces
+
+
+def _state(ratios, name="fast", **more):
+    study = make_study()
+    verdict = judge(study, _traces(study, ratios, **more), device="cpu", run=make_run("cpu"))
+    found = [f for f in verdict.findings if f.code == "RM508"]
+    return next((f.state for f in found if f.solution == name), found[0].state)
+
+
+def test_agreeing_clocks_are_silent():
+    assert _state({"fast": 1.05}) == "silent"
+
+
+def test_a_solution_that_is_never_as_fast_as_it_says_is_refused():
+    study = make_study()
+    verdict = judge(study, _traces(study, {"fast": 2.0}), device="cpu", run=make_run("cpu"))
+    found = finding(verdict, "RM508", "fast")
+    assert found.state == "fires" and found.moves == "invalid" and "2.0x" in found.message
+    assert next(c for c in verdict.cells if c.solution == "fast").decision == "invalid"
+    # The others of the same study are not.
+    assert not [f for f in verdict.findings if f.code == "RM508" and f.solution != "fast"]
+
+
+def test_lying_in_most_processes_is_enough_and_noise_in_few_is_not():
+    assert _state({"fast": [2.0, 2.0, 1.1, 2.0, 2.0, 2.0]}) == "fires"
+    assert _state({"fast": [2.0, 2.0, 1.1, 2.0, 1.1, 1.1]}) == "silent"
+
+
+def test_samples_of_next_to_nothing_hide_no_work():
+    study = make_study()
+    traces = [
+        replace(
+            t,
+            outcome=replace(
+                t.outcome, batches=(Batch(tier="call", calls=CALLS, seconds=5e-3, empty=EMPTY),)
+            ),
+        )
+        if t.solution == "fast"
+        else t
+        for t in _traces(study, {}, sample=1e-9)
+    ]
+    verdict = judge(study, traces, device="cpu", run=make_run("cpu"))
+    assert finding(verdict, "RM508", "fast").state == "fires"
+
+
+def test_a_lying_baseline_is_refused_as_well():
+    assert _state({"base": 2.0}, name="base") == "fires"
+
+
+@pytest.mark.parametrize("ratio", [1.3, 2.0])
+def test_a_slow_empty_batch_hides_no_more_than_the_allowance(ratio):
+    # Its own empty batch is made as long as half of the work; anybody else's tells better.
+    state = _state({"fast": ratio}, empty={"fast": EMPTY + 0.5 * CALLS * SAMPLE})
+    assert state == "fires"
+
+
+def test_a_host_that_disturbs_the_baseline_tells_nothing():
+    assert _state({"fast": 2.0, "base": 3.0, "base~twin": 2.9}, name="fast") == "unknown"
+    study = make_study()
+    traces = _traces(study, {"fast": 2.0, "base": 3.0, "base~twin": 2.9})
+    verdict = judge(study, traces, device="cpu", run=make_run("cpu"))
+    assert finding(verdict, "RM517", "fast").moves == "undecided"
+
+
+def test_cpu_time_clears_where_load_made_every_batch_long():
+    study = make_study()
+    traces = _traces(study, {"fast": 3.0})
+    for number, trace in enumerate(traces):
+        busy = tuple(
+            replace(b, busy=1e-4 + CALLS * SAMPLE, empty_busy=1e-4) for b in trace.outcome.batches
+        )
+        traces[number] = replace(trace, outcome=replace(trace.outcome, batches=busy))
+    verdict = judge(study, traces, device="cpu", run=make_run("cpu"))
+    fired = [f for f in verdict.findings if f.state == "fires" and f.solution == "fast"]
+    assert not {"RM508", "RM517"} & {f.code for f in fired}
+
+
+def test_a_batch_too_short_for_the_outer_clock_is_unknown():
+    assert _state({"fast": 2.0}, sample=1e-6) == "unknown"
+
+
+def test_bundles_without_batches_are_unknown():
+    study = make_study()
+    traces = [
+        replace(t, outcome=replace(t.outcome, batches=())) for t in _traces(study, {"fast": 2.0})
+    ]
+    verdict = judge(study, traces, device="cpu", run=make_run("cpu"))
+    assert finding(verdict, "RM508").state == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [("patched", "RM510"), ("device", "RM511"), ("spoiled", "RM512"), ("late", "RM513"),
+     ("replayed", "RM514"), ("copied", "RM515"), ("rounded", "RM516")],
+)  # fmt: skip
+def test_signs_reach_their_rules(kind, code):
+    study = make_study()
+    traces = _traces(study, {})
+    signs = (Sign(kind=kind, text="it was seen"),)
+    for number, trace in enumerate(traces):
+        if trace.solution == "fast":
+            wrong = Incorrect(build="b", checks=(), reason="output y is wrong", signs=signs)
+            traces[number] = replace(trace, outcome=wrong)
+    verdict = judge(study, traces, device="cpu", run=make_run("cpu"))
+    assert finding(verdict, code, "fast").message == "it was seen"

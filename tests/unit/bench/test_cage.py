@@ -1,0 +1,137 @@
+"""A confined process, and one whose functions were replaced, each in a process of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from roofmark.bench.cage import Cage, in_words, landlock_version, offered
+from roofmark.bench.pausing import children_of, cpu_seconds_below, pause_below, resume_below
+
+_TRY = """
+import ctypes, json, os, socket, subprocess, sys, threading
+import msgspec
+from roofmark.bench.cage import Cage, confine
+cage = msgspec.json.decode(sys.argv[1], type=Cage)
+enforced = confine(cage)
+def tried(do):
+    try:
+        do()
+    except OSError as error:
+        return type(error).__name__
+    return "done"
+own, hidden, parent = cage.own, cage.hidden[0], os.getppid()
+libc = ctypes.CDLL(None, use_errno=True)
+print(json.dumps({
+    "enforced": enforced,
+    "write own": tried(lambda: open(own + "/a", "w").write("x")),
+    "run own": tried(lambda: subprocess.run(["/bin/sh", "-c", "echo > " + own + "/b"], check=True)),
+    "thread": tried(lambda: threading.Thread(target=len, args=("",)).start()),
+    "write null": tried(lambda: open("/dev/null", "w").write("x")),
+    "read hidden": tried(lambda: open(hidden + "/secret").read()),
+    "list hidden": tried(lambda: os.listdir(hidden)),
+    "write beside": tried(lambda: open(hidden + "/c", "w")),
+    "write home": tried(lambda: open(os.path.expanduser("~/roofmark-was-here"), "w")),
+    "signal": tried(lambda: os.kill(parent, 0)),
+    "memory": tried(lambda: open(f"/proc/{parent}/mem", "rb")),
+    "socket": tried(lambda: socket.socket()),
+    "pair": tried(lambda: socket.socketpair()),
+    "ptrace": "done" if libc.ptrace(0x4206, parent, None, None) == 0 else "refused",
+    "large": tried(lambda: os.truncate(own + "/a", 2**21)),
+}))
+"""
+
+
+@pytest.fixture
+def tried(tmp_path: Path) -> dict[str, object]:
+    own = tmp_path / "hidden" / "own"
+    own.mkdir(parents=True)
+    (tmp_path / "hidden" / "secret").write_text("s")
+    cage = Cage(own=str(own), hidden=(str(tmp_path / "hidden"),), file_bytes=2**20)
+    # A large file ends in a signal, unless that is ignored.
+    code = "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n" + _TRY
+    done = subprocess.run(
+        [sys.executable, "-c", code, in_words(cage)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_what_is_granted_works(tried: dict[str, object]) -> None:
+    for name in ("write own", "run own", "thread", "write null", "pair"):
+        assert tried[name] == "done", name
+    assert tuple(tried["enforced"]) == offered()  # pyright: ignore[reportArgumentType]
+
+
+def test_what_is_not_granted_is_refused(tried: dict[str, object]) -> None:
+    assert tried["large"] == "OSError"
+    if "system calls" in offered():
+        assert tried["socket"] == "PermissionError" and tried["ptrace"] == "refused"
+    if landlock_version() < 6:
+        pytest.skip("this kernel has no landlock of version 6")
+    for name in ("read hidden", "list hidden", "write beside", "write home", "signal", "memory"):
+        assert tried[name] == "PermissionError", name
+
+
+_PATCH = {
+    "time.perf_counter_ns": "import time; time.perf_counter_ns = lambda: 0",
+    "CallTimer.take": (
+        "from roofmark.bench import timer\n"
+        "def take(self, slots, calls, cache): return None\n"
+        "timer.CallTimer.take.__code__ = take.__code__"
+    ),
+    "roofmark.bench.timer.time": "import os; from roofmark.bench import timer; timer.time = os",
+    "Flusher.flush": "from roofmark.bench import cache; cache.Flusher.flush = lambda self: None",
+    "Event.elapsed_time": "import torch; torch.cuda.Event.elapsed_time = lambda *_: 0",
+    "Tensor.copy_": "import torch; torch.Tensor.copy_ = lambda *_: 0",
+}
+
+
+def test_replaced_functions_are_named() -> None:
+    code = (
+        "import json, sys\n"
+        "import roofmark.bench.worker as worker, roofmark.bench.guard as guard\n"
+        "guard.take_references()\n"
+        "found = [guard.find_patches()]\n"
+        "for patch in json.loads(sys.argv[1]):\n"
+        "    exec(patch)\n"
+        "    found.append(guard.find_patches())\n"
+        "print(json.dumps(found))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, json.dumps(list(_PATCH.values()))],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    before, *found = json.loads(done.stdout)
+    assert before == []
+    for name, names in zip(_PATCH, found, strict=True):
+        assert any(each.endswith(name) for each in names), (name, names)
+
+
+def test_stopped_processes_do_not_run() -> None:
+    forks = "import os\nif os.fork() == 0:\n    os.setsid()\nwhile True: pass"
+    busy = subprocess.Popen(
+        [sys.executable, "-c", f"import os\nif os.fork():\n    os.wait()\n{forks}"]
+    )
+    try:
+        while len(children_of(busy.pid)) < 1 or cpu_seconds_below(busy.pid) < 0.05:
+            pass
+        pause_below(busy.pid)
+        before = cpu_seconds_below(busy.pid)
+        assert before > 0
+        os.sched_yield()
+        subprocess.run(["sleep", "0.2"], check=True)
+        assert cpu_seconds_below(busy.pid) == before
+        resume_below(busy.pid)
+        while cpu_seconds_below(busy.pid) <= before:
+            pass
+    finally:
+        family = [busy.pid, *children_of(busy.pid)]
+        family += [each for pid in family[1:] for each in children_of(pid)]
+        for pid in family:
+            os.kill(pid, 9)
+        busy.wait()

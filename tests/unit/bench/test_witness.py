@@ -1,0 +1,123 @@
+"""The second clock, without processes: what is taken, taken again, and entered."""
+
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from roofmark.bench.ledger import Ledger
+from roofmark.bench.measure import Task
+from roofmark.bench.messages import Draw, Go, OutputError, Poised, Verified
+from roofmark.bench.process import ChildFailed
+from roofmark.bench.seam import Failure
+from roofmark.bench.witness import note_restless, take_batches
+from roofmark.evidence import Crashed, Incorrect, Passed, Sign, Visit
+from roofmark.study import Protocol, Workload
+
+CALLS = 4
+PROTOCOL = Protocol(blocks=2, calls=CALLS)
+
+
+class Crew:
+    """Answers with these seconds for batches, one after the other; an empty one takes a tenth."""
+
+    def __init__(self, seconds: Iterable[float], *, absent: str = "", wrong: bool = False) -> None:
+        self.seconds, self.absent, self.wrong = iter(seconds), absent, wrong
+        self.draws: list[Draw] = []
+        self.asked: list[Go] = []
+        self.owners: list[int] = []
+
+    def draw(self, request: Draw) -> None:
+        self.draws.append(request)
+
+    def poise(self, name: str, request: Go) -> Poised:
+        return Poised(absent=self.absent)
+
+    def batch(self, name: str, request: Go) -> tuple[float, float] | Failure:
+        self.asked.append(request)
+        found = 1e-4 if request.empty else next(self.seconds)
+        return (found, found) if found > 0 else ChildFailed("batch", "was killed", "")
+
+    def verify(self, name: str, slots: Iterable[int], *, own: int = -1) -> Verified:
+        self.owners.append(own)
+        error = OutputError(output="y", rms=1.0, peak=1.0, nonfinite=0, passed=not self.wrong)
+        return Verified(errors=(error,), changed=())
+
+    def cores_busy(self) -> dict[str, float]:
+        return {"a": 0.01, "b": 0.9}
+
+
+def _take(crew: Crew, *, sample: float = 1e-3, limit: float = 60.0, **asked: Any) -> Ledger:
+    ledger = Ledger()
+    visit = Visit(
+        block=0, position=0, start=0.0, samples=(sample,) * CALLS, calls=1, elapsed=CALLS * sample
+    )
+    ledger.enter("call", visit, "fake", None)
+    task = Task(
+        workload=Workload(axes={"n": 8}), axes={"n": 8}, names=("other", "b"),
+        baseline="other", seed="s", limit=time.monotonic() + limit,
+        **({"slots": CALLS, "protocol": PROTOCOL, "device": "cpu"} | asked),
+    )  # fmt: skip
+    take_batches(crew, task, {"b": ledger})  # pyright: ignore[reportArgumentType]
+    return ledger
+
+
+def _batches(ledger: Ledger) -> list[float]:
+    outcome = ledger.outcome(PROTOCOL, "d")
+    assert isinstance(outcome, Passed)
+    return [batch.seconds for batch in outcome.batches]
+
+
+def test_a_batch_that_agrees_is_taken_once_over_hidden_values() -> None:
+    crew = Crew([4.2e-3])
+    assert _batches(_take(crew)) == [4.2e-3]
+    assert all(draw.hidden and draw.expect == draw.slots == CALLS for draw in crew.draws)
+    assert [go.empty for go in crew.asked] == [False, True] and crew.owners == [1]
+
+
+def test_noise_is_given_time_to_pass() -> None:
+    crew = Crew([9e-3, 8e-3, 4.1e-3])
+    assert _batches(_take(crew)) == [9e-3, 8e-3, 4.1e-3]
+    assert len({draw.seed for draw in crew.draws}) == 3
+
+
+def test_what_never_agrees_is_not_asked_for_ever() -> None:
+    assert len(_batches(_take(Crew([9e-3] * 99)))) == 12
+
+
+def test_a_batch_that_is_wrong_is_wrong() -> None:
+    outcome = _take(Crew([4e-3], wrong=True)).outcome(PROTOCOL, "d")
+    assert isinstance(outcome, Incorrect)
+
+
+def test_a_batch_that_kills_the_worker_is_a_crash() -> None:
+    assert isinstance(_take(Crew([-1.0])).outcome(PROTOCOL, "d"), Crashed)
+
+
+def test_without_a_graph_there_is_no_batch_and_no_failure() -> None:
+    assert _batches(_take(Crew([], absent="it cannot be captured"))) == []
+
+
+def test_out_of_time_takes_none() -> None:
+    assert _batches(_take(Crew([]), limit=-1.0)) == []
+
+
+def test_calls_of_microseconds_are_made_again_on_a_gpu_until_they_fill_the_clock() -> None:
+    protocol = Protocol(tier="call", time_limit=60.0)
+    asked = {"device": "cuda", "protocol": protocol, "slots": 16}
+    for sample, more, rounds in (
+        (20e-6, {}, 19), (1e-9, {}, 1000), (1e-3, {}, 1), (20e-6, {"mutable": True}, 1),
+        (20e-6, {"slots": 8}, 1), (20e-6, {"device": "cpu"}, 1),
+    ):  # fmt: skip
+        crew = Crew([16 * 19 * 20e-6 + 2e-4] * 99)
+        outcome = _take(crew, sample=sample, **(asked | more)).outcome(protocol, "d")
+        assert {go.rounds for go in crew.asked} == {rounds}
+        assert isinstance(outcome, Passed) and outcome.batches[0].rounds == rounds
+
+
+@pytest.mark.parametrize(("name", "signs"), [("a", 0), ("b", 1)])
+def test_who_works_unasked_is_noted(name: str, signs: int) -> None:
+    ledger = Ledger()
+    note_restless(Crew([]), {name: ledger})  # pyright: ignore[reportArgumentType]
+    assert [type(each) for each in ledger.signs] == [Sign] * signs
