@@ -11,6 +11,8 @@ sizes are bounded. Out: records.
     traces/<workload>/<solution>.jsonl     one trace per line and process
     profiles/<workload>/<solution>.json    what a profiler saw of one call; most bundles have none
     stations/<station>.json                each device of a fleet; a run on one machine has none
+    serving/...                            of engines: requests/<workload>/<solution>/p0.json,
+                                           stays/<solution>/p0.json, tables/<workload>/<leg>.json
     logs/<solution>/<name>.txt             what compiler, worker and profiler said
 """
 
@@ -47,10 +49,12 @@ from roofmark.bundle_lock import LOCK as LOCK
 from roofmark.bundle_lock import empty_folder, lock_folder
 from roofmark.bundle_manifest import Entry, decode_manifest
 from roofmark.bundle_manifest import Manifest as Manifest
+from roofmark.bundle_places import Seen, place_of
 from roofmark.bundle_sense import check_asked, check_filed, impossible, is_filed_right, roles_of
 from roofmark.evidence import Build, Environment, Run, Trace
 from roofmark.profiled import PairProfile
 from roofmark.records import FORMAT, Record, decode, digest, encode, encode_pretty
+from roofmark.served import LegProfiled, Served, Stay
 from roofmark.showing import shown_as
 from roofmark.stations import Station
 from roofmark.study import Study
@@ -65,7 +69,7 @@ STATIONS = "stations/"
 R = TypeVar("R", bound=Record)
 
 
-class Bundle:
+class Bundle(Seen):
     """A bundle opened for reading; every byte was checked against the manifest."""
 
     def __init__(self, path: Path, files: dict[str, bytes], seal: str) -> None:
@@ -117,18 +121,6 @@ class Bundle:
     def build(self, build_digest: str) -> Build:
         """Return the proof of build of that digest."""
         return self._record(f"builds/{build_digest}.json", Build)
-
-    def profiles(self) -> Iterator[PairProfile]:
-        """Yield what a profiler saw, by file; nothing where none was asked.
-
-        Raises: BundleError RM440 for one that stands in another one's place.
-        """
-        for path in sorted(self._files):
-            if path.startswith("profiles/"):
-                found = self._record(path, PairProfile)
-                if path != f"profiles/{found.workload}/{found.solution}.json":
-                    raise impossible("a profile of another pair", path)
-                yield found
 
     def stations(self) -> tuple[Station, ...]:
         """Return every device that took part in a fleet's run, or was refused; else nothing."""
@@ -278,7 +270,7 @@ class BundleWriter:
 
     def write_profile(self, profile: PairProfile) -> None:
         """Keep what a profiler saw of one solution on one workload."""
-        self.write(f"profiles/{profile.workload}/{profile.solution}.json", profile)
+        self.write(place_of(profile), profile)
 
     def write_station(self, station: Station) -> None:
         """Keep what a device of a fleet is."""
@@ -293,6 +285,10 @@ class BundleWriter:
         """Take back a file that was put in place."""
         (self.path / checked_name(path)).unlink()
         sync_folder((self.path / path).parent)
+
+    def write_served(self, record: Served | Stay | LegProfiled) -> None:
+        """Keep what a client or an observer saw of an engine."""
+        self._put(place_of(record), encode(record))
 
     def append(self, trace: Trace) -> None:
         """Add a finished trace; it is on disk, whole, when this returns."""

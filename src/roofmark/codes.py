@@ -145,6 +145,15 @@ ERRORS: dict[str, Code] = {
         "A search needs Optuna, and params that study.py gives the solution as plain integers: "
         "what a kept candidate commits is their new values there.",
     ),
+    "RM138": Code(
+        "a leg and its study do not fit",
+        "A study of serving engines has legs for solutions, loads for workloads, and one of its "
+        "own tiers decides.",
+    ),
+    "RM139": Code(
+        "a leg could not be asked",
+        "Questions need a server that answers; without one there are no answers to compare.",
+    ),
     "RM330": Code(
         "the baseline is not there",
         "Every speed-up is a ratio to the baseline; without it nothing is measured.",
@@ -291,6 +300,10 @@ ERRORS: dict[str, Code] = {
         "a revision cannot be had",
         "A gate between two revisions takes the other one from the git repository that holds the "
         "study.",
+    ),
+    "RM437": Code(
+        "a gain cannot be predicted",
+        "A prediction needs the kernel's own speed-up and the kernel table of a leg that runs it.",
     ),
     "RM440": Code(
         "no run could have written this",

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import ModuleType
 
 import msgspec
+from msgspec import UnsetType
 
 from roofmark.bundle import MANIFEST, Bundle, open_bundle
 from roofmark.bundle_sense import NARROWED
@@ -213,8 +214,9 @@ def _named_files(study: Study) -> dict[str, tuple[str, str]]:
     named: dict[str, tuple[str, str]] = {}
     if not _is_study(study):
         return named
-    reference = study.definition.reference.partition("::")[0]
-    named[reference] = ("definition.reference", "Definition.reference")
+    if isinstance(study.serving, UnsetType):
+        reference = study.definition.reference.partition("::")[0]
+        named[reference] = ("definition.reference", "Definition.reference")
     for solution in (*study.solutions, *study.wrong):
         place = (f"solution {solution.name!r}", f"Solution:{solution.name}")
         exact = solution.exact.partition("::")[:1] if isinstance(solution.exact, str) else ()

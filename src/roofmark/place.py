@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from msgspec import UnsetType
+
 from roofmark.bundle import BundleWriter
-from roofmark.errors import BenchError, BundleError, Problem
+from roofmark.codes import problem
+from roofmark.errors import BenchError, BundleError, Problem, StudyError
 from roofmark.evidence import Environment
 from roofmark.options import RunOptions
 from roofmark.records import Missing, encode
@@ -52,8 +55,11 @@ class _Here:
 
     def measure(self, job: "Job", writer: BundleWriter) -> str:
         from roofmark.bench.run import run_job
+        from roofmark.bench.serving.run import run_serving_job
 
-        return run_job(job)
+        if isinstance(job.study.serving, UnsetType):
+            return run_job(job)
+        return run_serving_job(job, writer)
 
 
 @contextlib.contextmanager
@@ -68,6 +74,7 @@ def open_place(
         if options.fleet:
             from roofmark.fleet import open_fleet
 
+            _check_kernels(study)
             device = None if options.device == "auto" else options.device
             fleet = stack.enter_context(
                 open_fleet(options.fleet, study, folder, device=device, like=begun)
@@ -111,6 +118,13 @@ def collect_machine(device: Device, folder: Path) -> Environment:
             )
         )
     return environment
+
+
+def _check_kernels(study: Study) -> None:
+    """A fleet measures kernels. Raises: StudyError RM138 for engines."""
+    if not isinstance(study.serving, UnsetType):
+        mend = "Leave out --fleet: engines are measured on the machine that starts them."
+        raise StudyError(problem("RM138", "engines on a fleet", study.definition.name, mend))
 
 
 def _check_same_machine(begun: Environment, now: Environment, output: Path) -> None:

@@ -14,15 +14,18 @@ from msgspec import UNSET, Meta, UnsetType
 from msgspec.structs import replace
 
 from roofmark.expressions import evaluate
+from roofmark.legs import Engine, Leg, Serving, Treatment
 from roofmark.records import Record
 
 VAR: Literal["var"] = "var"
 """The value of an axis that each workload binds."""
 
 Device = Literal["cpu", "cuda"]
-Tier = Literal["kernel", "graph", "call"]
+Tier = Literal["kernel", "graph", "call", "token", "output", "ttft", "itl", "request", "memory"]
+SERVING_TIERS: tuple[Tier, ...] = ("token", "output", "ttft", "itl", "request", "memory")
+"""What is measured of a serving engine; each is a cost, in seconds but for `memory` (bytes)."""
 CacheState = Literal["cold", "warm"]
-Language = Literal["python", "cpp", "cuda"]
+Language = Literal["python", "cpp", "cuda", "program"]
 
 Positive = Annotated[float, Meta(gt=0, le=1e30)]
 # Source: what msgpack, a C++ macro and torch all take for an integer.
@@ -179,10 +182,12 @@ class Solution(Record, kw_only=False):
     after: the solution that must be found right first; without it this one is not tried.
     traffic: bytes that this solution must move, where its own formats make that more or less than
         the definition's.
+    leg: in a study of serving engines, what kind of engine it is; a server or a command has no
+        entry. treatment: what must be visible in it.
     """
 
     name: Name
-    entry: str
+    entry: str = ""
     sources: tuple[str, ...] = ()
     target: str | UnsetType = UNSET
     flags: tuple[str, ...] = ()
@@ -193,6 +198,8 @@ class Solution(Record, kw_only=False):
     exact: str | UnsetType = UNSET
     after: Name | UnsetType = UNSET
     traffic: str | UnsetType = UNSET
+    leg: Leg | UnsetType = UNSET
+    treatment: Treatment | UnsetType = UNSET
 
     @property
     def path(self) -> str:
@@ -203,7 +210,8 @@ class Solution(Record, kw_only=False):
     def files(self) -> tuple[str, ...]:
         """Every file that it is built from, the entry's first."""
         prepare = () if isinstance(self.prepare, UnsetType) else (self.prepare.partition("::")[0],)
-        return tuple(dict.fromkeys((self.path, *self.sources, *prepare)))
+        own = (self.path,) if self.path else ()
+        return tuple(dict.fromkeys((*own, *self.sources, *prepare)))
 
     @property
     def function(self) -> str:
@@ -213,6 +221,8 @@ class Solution(Record, kw_only=False):
     @property
     def language(self) -> Language:
         """The language that the file's suffix declares. Raises: KeyError for any other suffix."""
+        if not isinstance(self.leg, Engine | UnsetType):
+            return "program"
         return LANGUAGES["." + self.path.rpartition(".")[2]]
 
     @property
@@ -273,6 +283,7 @@ class Study(Record):
     accept: health codes (RM3xx) that the author accepts; the report says so first.
     contrasts: ratios between solutions, beside those to the baseline.
     files: path -> sha256 of every source; filled in when the study is loaded.
+    serving: how legs are visited, if the solutions are serving engines.
     """
 
     definition: Definition
@@ -285,6 +296,7 @@ class Study(Record):
     contrasts: tuple[Contrast, ...] = ()
     title: str = ""
     files: dict[str, str] = {}
+    serving: Serving | UnsetType = UNSET
 
     def axes(self, workload: Workload) -> dict[str, int]:
         """Return every axis with its size for one workload."""
@@ -295,7 +307,9 @@ class Study(Record):
     def references(self) -> tuple[str, ...]:
         """Every entry that the referee calls: the definition's, then those of `exact`."""
         exact = (s.exact for s in (*self.solutions, *self.wrong) if isinstance(s.exact, str))
-        return tuple(dict.fromkeys((self.definition.reference, *exact)))
+        # A study of engines has none.
+        own = (self.definition.reference,) if self.definition.reference else ()
+        return tuple(dict.fromkeys((*own, *exact)))
 
     def solution(self, name: str) -> Solution:
         """Return the solution or control of that name; for its twin, the baseline.

@@ -18,7 +18,7 @@ from roofmark.analysis.stats import hidden_by_clock, interval, rms, sig, summari
 from roofmark.analysis.verdict import Estimate
 from roofmark.evidence import Measurement, Passed, Trace, Visit
 from roofmark.records import Missing
-from roofmark.study import Device, Protocol, Study, Tier, twin_of
+from roofmark.study import SERVING_TIERS, Device, Protocol, Study, Tier, twin_of
 
 # Chosen: a tenth of the finest tick in use (1 ns); smaller gaps are the rounding of a division.
 FINEST_TICK = 1e-10
@@ -65,8 +65,8 @@ class Series:
 
 
 def tier_that_decides(protocol: Protocol, device: Device) -> Tier:
-    """Return the protocol's tier on a GPU; a CPU has `call` alone."""
-    return protocol.tier if device == "cuda" else "call"
+    """Return the protocol's tier on a GPU; a CPU has `call` alone, an engine its own anywhere."""
+    return protocol.tier if device == "cuda" or protocol.tier in SERVING_TIERS else "call"
 
 
 def looks(protocol: Protocol) -> int:

@@ -8,6 +8,7 @@ finding about a cell moves that cell, one about a solution all its cells, one ab
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from msgspec import UnsetType
 from msgspec.structs import replace
 
 from roofmark.analysis.bounds import classify
@@ -15,6 +16,7 @@ from roofmark.analysis.compare import Place, Series, estimate_ratio, estimate_ti
 from roofmark.analysis.contrasts import judge_contrasts
 from roofmark.analysis.decide import DOOMED, Comparison, Scene, compare_cells, set_scene
 from roofmark.analysis.decide import undecided_workloads as undecided_workloads
+from roofmark.analysis.leg_evidence import LegEvidence, collect_legs
 from roofmark.analysis.roofline import roof
 from roofmark.analysis.rules import Case, apply_rules, loaded_plugins
 from roofmark.analysis.rules.facts import FACTS
@@ -69,6 +71,7 @@ def judge_whole(bundle: Bundle) -> Judged:
         digest=bundle.digest,
         profiles={(each.workload, each.solution): each for each in bundle.profiles()},
         stations=bundle.stations(),
+        legs=collect_legs(bundle),
     )
 
 
@@ -93,6 +96,7 @@ def judge_traces(
     digest: str,
     profiles: Mapping[Place, PairProfile] | None = None,
     stations: Sequence[Station] = (),
+    legs: LegEvidence | None = None,
 ) -> Verdict:
     """Return the verdict that follows from the parts of a bundle. builds: digest -> Build."""
     return _judge(
@@ -104,6 +108,7 @@ def judge_traces(
         digest=digest,
         profiles=profiles or {},
         stations=stations,
+        legs=legs or LegEvidence(),
     ).verdict
 
 
@@ -117,6 +122,7 @@ def _judge(
     digest: str,
     profiles: Mapping[Place, PairProfile],
     stations: Sequence[Station],
+    legs: LegEvidence,
 ) -> Judged:
     scene = set_scene(study, run.device, traces)
     comparisons = compare_cells(scene)
@@ -132,6 +138,7 @@ def _judge(
         cells=cells,
         profiles=profiles,
         stations=tuple(stations),
+        legs=legs,
     )
     for place, cell in cells.items():
         cells[place] = replace(cell, bound=_bound(case, place))
@@ -185,6 +192,8 @@ def _agreement(overall: Sequence[Overall]) -> Decision:
 
 def _bound(case: Case, place: Place) -> Bound | Missing:
     """Return the bound by counters where there are any, else by times alone."""
+    if not isinstance(case.study.serving, UnsetType):
+        return Missing(reason="an engine is no kernel; its kernel table says where its time goes")
     counted = FACTS["counted"](case, place)
     return classify(FACTS["loads"](case, place) if isinstance(counted, Missing) else counted)
 
@@ -261,6 +270,8 @@ def _roof(
         traffic, flops = cost_of(study, workload)
     except ValueError as error:
         return Missing(reason=f"the cost cannot be computed: {error}")
+    if traffic == 0:
+        return Missing(reason="the study does not say what a token costs")
     return roof(traffic, flops, time.value, environment)
 
 

@@ -24,12 +24,15 @@ from scipy.special import fdtrc
 
 from roofmark.analysis.stats import Summary, mean
 from roofmark.stations import host_of
-from roofmark.study import Tier
+from roofmark.study import SERVING_TIERS, Tier
 
 # Chosen: what two runs of an unchanged program on one GPU differ by (shift.py); two devices of one
-# model cannot be expected to agree better than one does with itself. `call` includes the host.
-SPEEDUP_SPREAD: dict[Tier, float] = {"graph": 0.002, "kernel": 0.002, "call": 0.01}
-TIME_SPREAD: dict[Tier, float] = {"graph": 0.005, "kernel": 0.005, "call": 0.03}
+# model cannot be expected to agree better than one does with itself. `call` includes the host, as
+# do the tiers of engines, which no fleet measures.
+_BY_HOST: tuple[Tier, ...] = ("call", *SERVING_TIERS)
+_ON_DEVICE: tuple[Tier, ...] = ("graph", "kernel")
+SPEEDUP_SPREAD = dict.fromkeys(_ON_DEVICE, 0.002) | dict.fromkeys(_BY_HOST, 0.01)
+TIME_SPREAD = dict.fromkeys(_ON_DEVICE, 0.005) | dict.fromkeys(_BY_HOST, 0.03)
 # Chosen: one cell in a hundred is wide for nothing, and then asks for more process sets.
 DIFFER = 0.01
 

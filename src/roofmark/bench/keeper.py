@@ -18,14 +18,15 @@ _PR_SET_CHILD_SUBREAPER = 36  # Source: linux/prctl.h
 _FIXED = (signal.SIGKILL, signal.SIGSTOP)  # Source: signal(7); no handler can be set for them
 
 
-def keep(work: Callable[[], None], *, close: tuple[int, ...]) -> None:
+def keep(work: Callable[[], None], *, close: tuple[int, ...], parent: int | None = None) -> None:
     """Run `work` in a child of its own and end as it ends; never returns.
 
-    close: descriptors that are the worker's alone.
+    close: descriptors that are the worker's alone. parent: who started this process, if known; one
+    that died before it could be listened to is found out.
     """
     adopt_orphans()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    die_with_parent(signal.SIGTERM)
+    die_with_parent(signal.SIGTERM, parent=parent)
     keeper = os.getpid()
 
     def stop(_number: int, _frame: object) -> None:

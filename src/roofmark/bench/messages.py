@@ -8,6 +8,7 @@ descriptor, the channel hands one over and puts its number there.
 
 from typing import Literal
 
+from roofmark.bench.serving.messages import EngineReply, EngineRequest
 from roofmark.evidence import Build, Discard, Memory, Sign
 from roofmark.records import Record
 from roofmark.study import CacheState, Definition, Device, Solution, Tier, Workload
@@ -267,7 +268,20 @@ class Failed(Record, tag="failed"):
 
 
 Request = (
-    Open | Draw | Stage | Hide | Keep | Verify | Load | Bind | Prepare | Time | Poise | Go | Parcel
+    Open
+    | Draw
+    | Stage
+    | Hide
+    | Keep
+    | Verify
+    | Load
+    | Bind
+    | Prepare
+    | Time
+    | Poise
+    | Go
+    | Parcel
+    | EngineRequest
 )
 Reply = (
     Ready
@@ -284,4 +298,5 @@ Reply = (
     | Gone
     | Parcel
     | Failed
+    | EngineReply
 )

@@ -14,12 +14,12 @@ from collections import Counter
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from roofmark.bench.agenda import Agenda, Undecided
 from roofmark.bench.build import BuildError
 from roofmark.bench.clocks import open_clock_reader
 from roofmark.bench.crew import ProcessCrew, Recruit
+from roofmark.bench.diary import Diary
 from roofmark.bench.ledger import Ledger, Reading, failed_outcome
 from roofmark.bench.measure import Task, Watch, measure_workload, prove_solutions
 from roofmark.bench.orders import Order, Post
@@ -43,7 +43,6 @@ from roofmark.records import Missing
 from roofmark.study import Device, Solution, Study, Workload, twin_of
 
 Hopeless = Callable[[Study, Device, list[Trace]], str]
-Role = Literal["baseline", "solution", "twin", "wrong"]
 
 # Chosen: a solution that died on three workloads of one process set dies, it was not unlucky; to
 # start it again for each of many more would cost the time of those that live.
@@ -109,10 +108,11 @@ class Runner:
         self.agenda = Agenda(
             job.study, job.run.device, job.run.confirmation, job.undecided, job.writer.traces()
         )
+        self.diary = Diary(job, self.agenda)
         self.sizes = Sizes(job.study, job.run.device, job.environment)
         self.shop = Workshop(job.study, job.contents, scratch=scratch, cache=job.cache)
         self.order = self._order(scratch)
-        self.watch = _watch(job)
+        self.watch = open_watch(job)
         skipped = {each.solution for each in job.run.skipped}
         self.solutions = [s for s in job.study.solutions if s.name not in skipped]
         self.controls = [s for s in job.study.wrong if not skip_reason(s, self.device)]
@@ -127,7 +127,7 @@ class Runner:
             if self._hopeless() or not pending or time.monotonic() > self.job.deadline:
                 break
             self.run_process(process, pending)
-            self._say(f"process set {process + 1} is done", traces=self.agenda.traces)
+            self.diary.say(f"process set {process + 1} is done", traces=self.agenda.traces)
         return self._hopeless()
 
     def _hopeless(self) -> str:
@@ -137,7 +137,7 @@ class Runner:
     def prepare(self) -> None:
         """Build everything. Raises: BenchError RM330 when the baseline is not there."""
         for solution in (*self.solutions, *self.controls):
-            self._say(f"building {solution.name}")
+            self.diary.say(f"building {solution.name}")
             self._build(solution)
         if self.study.baseline not in self.shop.posts:
             raise _no_baseline(self.study, self.device, self.agenda.traces)
@@ -150,7 +150,7 @@ class Runner:
             self.job.writer.write_log(solution.name, "build", error.log.encode())
             for workload in self.agenda.workloads:
                 if not self.agenda.gave_up(workload.id, solution.name):
-                    self._append(workload, solution.name, 0, outcome)
+                    self.diary.append(workload, solution.name, 0, outcome)
 
     def try_controls(self) -> None:
         """One verified call of every wrong solution on a few workloads; each must be refused."""
@@ -167,12 +167,12 @@ class Runner:
             for name, workload in left:
                 if time.monotonic() > self.job.deadline:
                     return
-                self._say(f"trying the wrong solution {name} on {workload.id}")
+                self.diary.say(f"trying the wrong solution {name} on {workload.id}")
                 if name != loaded or not crew.pid(_CONTROL):
                     loaded = name
                     crew.assign(self._as_control(self.shop.posts[name]))
                 outcome = self._try(crew, name, workload)
-                self._append(workload, name, 0, outcome, said=crew.said.pop(_CONTROL, ""))
+                self.diary.append(workload, name, 0, outcome, said=crew.said.pop(_CONTROL, ""))
 
     def _try(self, crew: ProcessCrew, name: str, workload: Workload) -> Outcome:
         if not crew.pid(_CONTROL):
@@ -190,14 +190,14 @@ class Runner:
     def run_process(self, process: int, pending: list[Workload]) -> None:
         """Measure these workloads with one set of fresh processes."""
         posts = [self.shop.posts[name] for name in self._crew_names(pending)]
-        self._say(f"process set {process + 1}: starting {len(posts) + 1} processes")
+        self.diary.say(f"process set {process + 1}: starting {len(posts) + 1} processes")
         deaths: Counter[str] = Counter()
         with self._crew(posts, pending) as crew:
             for number, workload in enumerate(pending):
                 if time.monotonic() > self.job.deadline:
                     return
                 text = f"process set {process + 1}: {workload.id}"
-                self._say(text, done=number, total=len(pending))
+                self.diary.say(text, done=number, total=len(pending))
                 trying = self._revive(crew, workload, deaths) if number else list(crew.posts)
                 before = len(self.agenda.traces)
                 self._measure(crew, workload, process)
@@ -244,9 +244,9 @@ class Runner:
             if name in ledgers:
                 build = self._proof_of(name, crew, name, ledgers[name].proof)
                 outcome = ledgers[name].outcome(self.study.protocol, build)
-                self._append(workload, name, process, outcome, said=said)
+                self.diary.append(workload, name, process, outcome, said=said)
             elif name not in ready:
-                self._append(workload, name, process, self._absent(crew, name), said=said)
+                self.diary.append(workload, name, process, self._absent(crew, name), said=said)
 
     def _absent(self, crew: ProcessCrew, name: str) -> Outcome:
         if name in crew.failed:
@@ -301,44 +301,9 @@ class Runner:
             mutable=bool(self.study.definition.mutable),
         )
 
-    # --- keeping and telling ---------------------------------------------------------------------
-    def _append(
-        self, workload: Workload, name: str, process: int, outcome: Outcome, *, said: str = ""
-    ) -> None:
-        if not isinstance(outcome, Passed):
-            self.job.writer.write_log(name, f"{workload.id}-p{process}", _log(outcome, said))
-        trace = Trace(
-            workload=workload.id,
-            solution=name,
-            role=self._role(name),
-            process=process,
-            outcome=outcome,
-            station=self.job.station,
-        )
-        self.job.writer.append(trace)
-        self.agenda.traces.append(trace)
 
-    def _role(self, name: str) -> Role:
-        if name == self.study.baseline:
-            return "baseline"
-        if name == twin_of(self.study.baseline):
-            return "twin"
-        return "wrong" if any(s.name == name for s in self.study.wrong) else "solution"
-
-    def _say(
-        self, text: str, *, done: int = 0, total: int = 0, traces: list[Trace] | None = None
-    ) -> None:
-        left = max(self.job.deadline - time.monotonic(), 0.0)
-        self.job.say(Progress(done=done, total=total, text=text, seconds_left=left, traces=traces))
-
-
-def _log(outcome: Outcome, said: str) -> bytes:
-    """What the worker's failure said, then what the worker printed, each once."""
-    own = getattr(outcome, "log", "")
-    return "\n".join(part for part in (own, said if said != own else "") if part).encode()
-
-
-def _watch(job: Job) -> Watch:
+def open_watch(job: Job) -> Watch:
+    """Return the orchestrator's eyes for a job: its clock, and readings of its device."""
     gpu = job.environment.gpu
     uuid = None if isinstance(gpu, Missing) else gpu.uuid
     reader = open_clock_reader(job.run.device, uuid=uuid)

@@ -8,6 +8,8 @@ import typer
 from roofmark.cli import (
     Ended,
     accuracy,
+    amdahl,
+    ask,
     cite,
     compare,
     degenerate,
@@ -60,7 +62,7 @@ def _guarded(command: Callable[..., int]) -> Callable[..., int]:
 
 _COMMANDS = (
     demo, run, judge, report, verify, rerun, profile, doctor, rules, new, import_, export,
-    cite, pin, gate, compare, log, query, view, accuracy, degenerate, loop, sign,
+    cite, pin, gate, compare, log, query, view, accuracy, degenerate, loop, sign, amdahl, ask,
     describe, try_, explain, mcp, pr,
 )  # fmt: skip
 

@@ -19,7 +19,7 @@ def main(
         raise typer.BadParameter(f"{str(root)!r} is no folder", param_hint="--root")
     if importlib.util.find_spec("mcp") is None:
         raise typer.BadParameter('the server needs an extra: pip install "roofmark[mcp]"')
-    from roofmark.serving.server import serve
+    from roofmark.agents.server import serve
 
     serve(root, device)
     return HOLDS

@@ -9,10 +9,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from msgspec import UnsetType
+
 from roofmark.api import judge
 from roofmark.bundle import open_bundle
 from roofmark.exporting.axes import name_axes
-from roofmark.exporting.definition import definition_values, workload_values
+from roofmark.exporting.definition import definition_values, no_counterpart, workload_values
 from roofmark.exporting.notes import readme
 from roofmark.exporting.solutions import solution_values
 from roofmark.exporting.traces import Traces
@@ -46,6 +48,9 @@ def _files(path: Path, *, op_type: str, author: str) -> dict[str, str]:
     """Return every file of the data set: relative path -> text."""
     bundle = open_bundle(path)
     loaded, verdict = load_bundled_study(bundle), judge(bundle)
+    if not isinstance(loaded.study.serving, UnsetType):
+        mend = "Export a study of kernels; an engine's bundle is read by roofmark alone."
+        raise no_counterpart("a study of serving engines", str(path), mend)
     study, contents = loaded.study, loaded.contents
     named, traces = name_axes(study.definition), Traces(bundle, verdict)
     name = study.definition.name

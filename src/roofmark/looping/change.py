@@ -114,8 +114,8 @@ def binary_of(
     study: Study, contents: Mapping[str, bytes], solution: Solution, environment: Environment
 ) -> str | Missing:
     """Return the sha256 of the library that a solution is built to. Raises: BuildError."""
-    if solution.language == "python":
-        return Missing(reason="interpreted")
+    if solution.language in ("python", "program"):
+        return Missing(reason="nothing is compiled")
     with open_scratch() as scratch, BundleWriter(scratch / "proofs") as writer:
         shop = Workshop(study, contents, scratch=scratch, cache=build_cache())
         shop.prepare(solution, environment, writer)

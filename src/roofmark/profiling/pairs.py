@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Literal
 
+from msgspec import UnsetType
+
 from roofmark.analysis.compare import Series, collect_series
 from roofmark.analysis.decide import fate_of
 from roofmark.bundle import Bundle
@@ -52,6 +54,8 @@ def choose_pairs(bundle: Bundle, options: ProfileOptions) -> list[Pair]:
         left, or nothing ran on a GPU.
     """
     study = bundle.study
+    if not isinstance(study.serving, UnsetType):
+        raise _nothing(bundle, "engines have their kernel tables in the bundle already")
     workloads = select_workloads(study.workloads, options.workloads)
     known = [solution.name for solution in study.solutions]
     if strange := [name for name in options.solutions if name not in known]:

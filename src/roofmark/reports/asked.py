@@ -5,18 +5,26 @@ In: a verdict and its bundle. Out: facts and a table, unescaped.
 
 from collections import Counter
 
+from msgspec import UnsetType
+
 from roofmark.analysis.verdict import Verdict
 from roofmark.bundle import Bundle
 from roofmark.evidence import Passed
 from roofmark.records import Missing
 from roofmark.reports.blocks import Column, Fact, Line, Table
 from roofmark.reports.wording import NOTHING, counted, date_of, joined, one_line, shape_of, shorten
-from roofmark.study import Definition, Protocol, Solution, Tensor, Tier
+from roofmark.study import Definition, Solution, Study, Tensor, Tier
 
 _TIERS: dict[Tier, str] = {
     "graph": "graph tier: inside a replayed CUDA graph",
     "kernel": "kernel tier: the device's own span",
     "call": "call tier: the host's clock around a call, overheads included",
+    "token": "token tier: seconds per token of the prompt, or per token after the first",
+    "output": "output tier: seconds of a visit per token of all streams together",
+    "ttft": "ttft tier: from the intended start to the first token",
+    "itl": "itl tier: the gap between two chunks",
+    "request": "request tier: from the intended start to the last token",
+    "memory": "memory tier: peak bytes",
 }
 # Chosen: an operator's contract on two lines of a wide screen; the bundle has all of it.
 _LONGEST = 260
@@ -31,15 +39,23 @@ def asked_facts(verdict: Verdict, bundle: Bundle) -> list[Fact]:
     against = f"{joined(names) or 'nothing'} against {verdict.baseline}"
     facts = [
         Fact("Compared", f"{against}, and {verdict.baseline} against itself (A/A twin)"),
-        Fact("Operator", _contract(study.definition)),
-        Fact("Work", f"{study.definition.traffic} bytes and {study.definition.flops} flop a call"),
+        *_subject(study),
         Fact("Workloads", _workloads(verdict)),
         Fact("Timed", f"{_TIERS[verdict.tier]}; {verdict.cache} cache; {_clock(verdict, bundle)}"),
-        Fact("Design", _design(study.protocol, verdict)),
+        Fact("Design", _design(study, verdict)),
         Fact("Decided", _rule(verdict)),
         Fact("Where", _where(verdict, bundle)),
     ]
     return [Fact(each.name, one_line(each.value)) for each in facts]
+
+
+def _subject(study: Study) -> list[Fact]:
+    """Return what is computed, or what is served."""
+    definition = study.definition
+    if not isinstance(study.serving, UnsetType):
+        return [Fact("Engine", definition.name)]
+    work = f"{definition.traffic} bytes and {definition.flops} flop a call"
+    return [Fact("Operator", _contract(definition)), Fact("Work", work)]
 
 
 def _contract(definition: Definition) -> str:
@@ -74,13 +90,16 @@ def _clock(verdict: Verdict, bundle: Bundle) -> str:
     return f"clock {joined(sorted(clocks))}" if clocks else "never timed"
 
 
-def _design(protocol: Protocol, verdict: Verdict) -> str:
+def _design(study: Study, verdict: Verdict) -> str:
+    protocol = study.protocol
     fewest, most = protocol.processes
+    kernels = isinstance(study.serving, UnsetType)
+    fresh = "fresh values and addresses" if kernels else "fresh prompts"
     sets = f"{fewest} to {most} sets" if fewest < most else f"{fewest} sets"
     return (
         f"{sets} of fresh processes ({verdict.processes} were used), "
-        f"{protocol.blocks} blocks in each, all solutions in random order within a block; fresh "
-        f"values and addresses for every call; stopped when decided or after "
+        f"{protocol.blocks} blocks in each, all solutions in random order within a block; {fresh} "
+        f"for every call; stopped when decided or after "
         f"{protocol.time_limit:g} s"
     )
 

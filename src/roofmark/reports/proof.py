@@ -7,6 +7,8 @@ import shlex
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
+from msgspec import UnsetType
+
 from roofmark.analysis.verdict import Estimate, Overall, Verdict
 from roofmark.bundle import Bundle
 from roofmark.evidence import Build, Git, Passed
@@ -106,6 +108,9 @@ def _checks(bundle: Bundle) -> Iterator[Fact]:
         elif isinstance(trace.outcome, Passed) and trace.outcome.checks:
             calls += trace.outcome.checks[0].calls
             timed += trace.outcome.checks[0].timed
+    if not isinstance(bundle.study.serving, UnsetType):
+        yield _answers(bundle)
+        return
     said = f"{calls:,} calls compared with the reference, {timed:,} of them timed"
     yield Fact("Outputs", said, "good" if timed else "bad")
     refused = sum("Incorrect" in kinds and "Passed" not in kinds for kinds in wrong.values())
@@ -136,6 +141,15 @@ def _integrity(verdict: Verdict, bundle: Bundle) -> Iterator[Fact]:
         yield Fact("Confinement", f"workers: {', '.join(bounds)}", "good")
     elif batches:
         yield Fact("Confinement", "none: this kernel offers nothing that bounds a worker", "doubt")
+
+
+def _answers(bundle: Bundle) -> Fact:
+    """Count the requests whose every chunk is kept."""
+    requests = [r for served in bundle.served() for visit in served.visits for r in visit.requests]
+    chunks = sum(len(request.arrivals) for request in requests)
+    return Fact(
+        "Answers", f"{len(requests):,} requests, the arrival of each of {chunks:,} chunks kept"
+    )
 
 
 def _counters(bundle: Bundle) -> Iterator[Fact]:

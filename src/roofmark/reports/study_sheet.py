@@ -33,6 +33,7 @@ from roofmark.reports.charts.size import draw_size
 from roofmark.reports.charts.steadiness import draw_steadiness
 from roofmark.reports.charts.waterfall import draw_waterfall
 from roofmark.reports.headline import headline
+from roofmark.reports.legs import LegTable, leg_tables
 from roofmark.reports.wording import NOTHING, counted, joined, one_line, place_on_log, sentence
 
 
@@ -51,6 +52,7 @@ def study_sheet(verdict: Verdict, bundle: Bundle) -> Sheet:
             _section("trust", "Is it trustworthy?", _trust(verdict, bundle, facts)),
             _section("why", "Why?", _why(verdict, bundle)),
             _section("evidence", "Workload by workload", _evidence(verdict, bundle)),
+            *_engines(verdict, bundle),
             _section("provenance", "Where it comes from", _origin(verdict, bundle)),
             _section("reproduce", "Do it again", [Commands(proof.reproduce(verdict, bundle))]),
         ],
@@ -240,6 +242,21 @@ def _cells(verdict: Verdict) -> Table:
     ]  # fmt: skip
     columns = [Column(name, kind) for name, kind in zip(names, kinds, strict=True)]
     return Table(title="Every solution on every workload", columns=columns, rows=rows)
+
+
+# --- engines -------------------------------------------------------------------------------------
+def _engines(verdict: Verdict, bundle: Bundle) -> list[Section]:
+    """Return what was seen of engines, folded; nothing of a study of kernels."""
+    blocks = [
+        Fold(title=each.title, blocks=[Words(each.note, soft=True), _plain_table(each)])
+        for each in leg_tables(verdict, bundle)
+    ]
+    return [_section("engines", "Leg by leg", blocks)] if blocks else []
+
+
+def _plain_table(found: LegTable) -> Table:
+    columns = [Column(name) for name in found.head]
+    return Table(title=found.title, columns=columns, rows=[Line(row) for row in found.rows])
 
 
 # --- provenance ----------------------------------------------------------------------------------

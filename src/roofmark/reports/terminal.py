@@ -163,7 +163,8 @@ def _shown(verdict: Verdict) -> list[tuple[str, CellRow, str, str]]:
 def _row(cell: Cell, verdict: Verdict) -> CellRow:
     """Return a cell's texts; the twin is named by what it is, for its name is long."""
     twin = cell.solution == twin_of(verdict.baseline)
-    return replace(cell_row(cell), solution="A/A twin") if twin else cell_row(cell)
+    row = cell_row(cell, verdict.tier)
+    return replace(row, solution="A/A twin") if twin else row
 
 
 def _group(shape: str, cells: list[Cell], verdict: Verdict) -> tuple[str, CellRow, str, str]:

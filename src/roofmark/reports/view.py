@@ -23,6 +23,7 @@ from roofmark.reports.headline import NOBODY, because, tally
 from roofmark.reports.headline import headline as headline
 from roofmark.reports.wording import (
     NOTHING,
+    cost,
     counted,
     headroom,
     interval,
@@ -30,11 +31,11 @@ from roofmark.reports.wording import (
     one_line,
     ratio,
     ratio_and_interval,
-    seconds,
     sentence,
     shape_of,
     shorten,
 )
+from roofmark.study import Tier
 from roofmark.units import show
 
 # What makes a verdict worthless comes first, then what leaves it open, then what only informs.
@@ -221,18 +222,18 @@ def fit_text(fit: Fit | Missing) -> str:
 
 def cell_rows(verdict: Verdict) -> list[CellRow]:
     """Return a row for each solution on each workload, in the order of the study."""
-    return [cell_row(cell) for cell in verdict.cells]
+    return [cell_row(cell, verdict.tier) for cell in verdict.cells]
 
 
-def cell_row(cell: Cell) -> CellRow:
+def cell_row(cell: Cell, decides: Tier) -> CellRow:
     """Return one cell as text."""
     others = [f"{tier} {ratio_and_interval(each)}" for tier, each in cell.other_tiers.items()]
     return CellRow(
         workload=cell.workload,
         solution=cell.solution,
         decision=cell.decision,
-        time=seconds(cell.time),
-        baseline_time=seconds(cell.baseline_time),
+        time=cost(cell.time, decides),
+        baseline_time=cost(cell.baseline_time, decides),
         speedup=ratio_and_interval(cell.speedup),
         headroom=headroom(cell.roof),
         bound=NOTHING if isinstance(cell.bound, Missing) else cell.bound.kind,

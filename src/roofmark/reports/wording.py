@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 from roofmark.analysis.verdict import Estimate, Roof
 from roofmark.records import Missing
+from roofmark.study import Tier
 from roofmark.terminal_text import plain, plain_line
 from roofmark.units import show
 
@@ -72,6 +73,15 @@ def ratio_and_interval(estimate: Estimate | Missing) -> str:
 def seconds(estimate: Estimate | Missing) -> str:
     """Return a time with its unit, or a dash."""
     return NOTHING if isinstance(estimate, Missing) else show(estimate.value, "s")
+
+
+def cost(estimate: Estimate | Missing, tier: Tier) -> str:
+    """Return a cost as people name it: a time, tokens per second, or bytes of memory."""
+    if not isinstance(estimate, Missing) and tier in ("token", "output"):
+        return f"{1 / estimate.value:,.1f} tok/s"
+    if not isinstance(estimate, Missing) and tier == "memory":
+        return show(estimate.value, "B")
+    return seconds(estimate)
 
 
 def headroom(roof: Roof | Missing) -> str:

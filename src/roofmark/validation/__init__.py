@@ -6,6 +6,8 @@ at once, or the study as it will be stored: what comes back from its own JSON.
 
 from collections.abc import Mapping
 
+from msgspec import UnsetType
+
 from roofmark.errors import Problem, StudyError
 from roofmark.records import decode, encode
 from roofmark.study import Study
@@ -14,6 +16,7 @@ from roofmark.validation.places import Spot
 from roofmark.validation.places import find_places as find_places
 from roofmark.validation.question import find_question_problems
 from roofmark.validation.question import find_size_problems as find_size_problems
+from roofmark.validation.serving import find_serving_problems
 from roofmark.validation.sources import find_source_problems
 from roofmark.validation.tensors import find_tensor_problems
 from roofmark.validation.types import find_type_problems
@@ -31,6 +34,8 @@ def find_problems(
     if badly_typed:
         return badly_typed
     study = _as_stored(study)
+    if not isinstance(study.serving, UnsetType):
+        return list(find_serving_problems(study, contents or {}, places))
     found = [*find_question_problems(study, places), *find_tensor_problems(study, places)]
     found += find_variant_problems(study, places) if not found else ()
     return [*found, *find_source_problems(study, contents or {}, places)]

@@ -35,15 +35,25 @@ def find_question_problems(study: Study, places: Places) -> Iterator[Problem]:
     if too_many := list(find_size_problems(study, places)):
         yield from too_many
         return
-    yield from _roles(study, places)
-    yield from _axes(study, places)
-    yield from _ids(study, places)
-    yield from _protocol(study, places)
+    yield from find_common_problems(study, places)
+    for number, solution in enumerate((*study.solutions, *study.wrong)):
+        if not isinstance(solution.leg, UnsetType):
+            where = solution_place(solution, number, places)
+            mend = "Add serving=rm.Serving() to the study, or leave out the leg."
+            yield problem("RM138", "a leg in a study of an operator", where, mend)
     for number, solution in enumerate(study.solutions):
         yield from _solution(solution, study, solution_place(solution, number, places))
     for number, control in enumerate(study.wrong):
         yield from _solution(control, study, solution_place(control, number, places, "wrong"))
     yield from _path(study.definition.reference, places.of("reference", "Definition.reference"))
+
+
+def find_common_problems(study: Study, places: Places) -> Iterator[Problem]:
+    """Yield what can be wrong with any study: roles, axes, names, protocol."""
+    yield from _roles(study, places)
+    yield from _axes(study, places)
+    yield from _ids(study, places)
+    yield from _protocol(study, places)
 
 
 def solution_place(solution: Solution, number: int, places: Places, kind: str = "solutions") -> str:

@@ -56,6 +56,13 @@ def find_source_problems(
                 yield from _entry(solution.exact, contents, takes, where)
 
 
+def find_entry_problems(
+    entry: str, contents: Mapping[str, bytes], given: set[str], where: str
+) -> Iterator[Problem]:
+    """Yield what is wrong with one Python function that takes `given` by name."""
+    yield from _entry(entry, contents, _Takes(given), where)
+
+
 def _entry(
     entry: str,
     contents: Mapping[str, bytes],

@@ -6,6 +6,7 @@ In: a `Case` (everything known about a study). Out: findings. A rule is a functi
 
 # Imported for the facts that it registers, before any rule asks for them.
 from roofmark.analysis.rules import counted as counted
+from roofmark.analysis.rules import leg_facts as leg_facts
 from roofmark.analysis.rules import machine_facts as machine_facts
 from roofmark.analysis.rules.case import Case
 from roofmark.analysis.rules.engine import Note as Note

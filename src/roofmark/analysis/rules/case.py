@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from roofmark.analysis.compare import Place
 from roofmark.analysis.decide import Comparison, Scene
+from roofmark.analysis.leg_evidence import LegEvidence
 from roofmark.analysis.verdict import Cell
 from roofmark.evidence import Build, Environment, Run
 from roofmark.profiled import PairProfile
@@ -20,7 +21,8 @@ class Case:
     """A study's evidence, before findings move anything. builds: digest -> Build.
 
     profiles: what a profiler saw, by workload and solution; most studies have none. stations: the
-    devices of a fleet; a run on one machine has none.
+    devices of a fleet; a run on one machine has none. legs: what was seen of engines; studies of
+    kernels have none.
     """
 
     scene: Scene
@@ -31,6 +33,7 @@ class Case:
     cells: dict[Place, Cell]
     profiles: Mapping[Place, PairProfile] = field(default_factory=dict[Place, PairProfile])
     stations: tuple[Station, ...] = ()
+    legs: LegEvidence = field(default_factory=LegEvidence)
 
     @property
     def study(self) -> Study:

@@ -15,6 +15,8 @@ from importlib.metadata import entry_points
 from inspect import getdoc, signature
 from typing import Any, Literal
 
+from msgspec import UnsetType
+
 from roofmark.analysis.compare import Place
 from roofmark.analysis.rules.case import Case
 from roofmark.analysis.rules.facts import FACTS
@@ -25,6 +27,7 @@ from roofmark.study import Device
 
 Scope = Literal["cell", "series", "workload", "solution", "study", "bound", "output"]
 Moves = Literal["", "undecided", "invalid"]
+Subject = Literal["any", "kernels", "engines"]
 ENTRY_POINT = "roofmark.rules"
 
 
@@ -51,6 +54,7 @@ class Rule:
     fires: Mapping[str, Any]
     silent: Mapping[str, Any]
     devices: tuple[Device, ...]
+    subject: Subject
     documentation: str = field(repr=False)
     fleet: bool = False
 
@@ -68,6 +72,7 @@ def rule(
     silent: Mapping[str, Any],
     devices: tuple[Device, ...] = ("cpu", "cuda"),
     fleet: bool = False,
+    subject: Subject = "any",
 ) -> Callable[[Callable[..., Answer]], Callable[..., Answer]]:
     """Register a rule.
 
@@ -75,8 +80,8 @@ def rule(
         "workload", "solution" (also controls) or "study"; "bound" rules are asked by bounds.py,
         "output" rules by degenerate.py, and are no findings of a study. moves: what a firing
         finding does; a rule that returns a `Note` only informs there. fires, silent: facts for
-        which it does; run as tests. devices: where it applies; elsewhere it is not asked. fleet: it
-        is asked of runs over stations only.
+        which it does; run as tests. devices, subject: where it applies; elsewhere it is not asked.
+        fleet: it is asked of runs over stations only.
     Raises: StudyError RM120 when a code is taken or a fact is not known.
     """
 
@@ -84,7 +89,18 @@ def rule(
         needs = tuple(signature(ask).parameters)
         _check_rule(code, ask, needs)
         _RULES[code] = Rule(
-            code, title, per, moves, ask, needs, fires, silent, devices, getdoc(ask) or "", fleet
+            code,
+            title,
+            per,
+            moves,
+            ask,
+            needs,
+            fires,
+            silent,
+            devices,
+            subject,
+            getdoc(ask) or "",
+            fleet,
         )
         return ask
 
@@ -162,6 +178,9 @@ def apply_rules(case: Case) -> tuple[Finding, ...]:
         for each in all_rules()
         if each.per not in ("bound", "output") and case.run.device in each.devices
         if case.stations or not each.fleet
+        # A rule that could only be silent would change verdicts that were given before it was.
+        if each.subject
+        in ("any", "kernels" if isinstance(case.study.serving, UnsetType) else "engines")
         for finding in _ask_everywhere(each, case, facts)
     )
 

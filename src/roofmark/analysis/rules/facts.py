@@ -39,7 +39,8 @@ def fact(collect: Fact) -> Fact:
     return collect
 
 
-def _series(case: Case, place: Place) -> Series | Missing:
+def series_of(case: Case, place: Place) -> Series | Missing:
+    """Return the traces of a place, or Missing where none passed."""
     found = case.scene.series.get(place)
     if found is None or not found.passed():
         return Missing(reason="no process measured it")
@@ -48,7 +49,7 @@ def _series(case: Case, place: Place) -> Series | Missing:
 
 def _measurements(case: Case, place: Place) -> list[Measurement] | Missing:
     """Of the deciding tier and cache state, one per process."""
-    series = _series(case, place)
+    series = series_of(case, place)
     if isinstance(series, Missing):
         return series
     found = [
@@ -81,7 +82,7 @@ def cold(case: Case, place: Place) -> bool:
 
 # --- readings ------------------------------------------------------------------------------------
 def _readings(case: Case, place: Place) -> list[Any]:
-    series = _series(case, place)
+    series = series_of(case, place)
     if isinstance(series, Missing):
         return []
     return list(chain.from_iterable(passed.readings for _, passed in series.passed()))
@@ -119,7 +120,7 @@ def load_averages(case: Case, place: Place) -> tuple[float, ...] | Missing:
 @fact
 def process_medians(case: Case, place: Place) -> tuple[float, ...] | Missing:
     """Seconds: the median over blocks of each process."""
-    series = _series(case, place)
+    series = series_of(case, place)
     if isinstance(series, Missing):
         return series
     return tuple(series.process_medians(case.scene.tier)) or Missing(reason="no sample")
@@ -171,20 +172,6 @@ def _discards(found: list[Measurement]) -> list[Discard]:
 
 
 @fact
-def clocked(case: Case, place: Place) -> tuple[tuple[float, float], ...] | Missing:
-    """Per visit of any tier: (seconds of all its samples, seconds by the orchestrator's clock)."""
-    series = _series(case, place)
-    if isinstance(series, Missing):
-        return series
-    return tuple(
-        (math.fsum(visit.samples) * visit.calls, visit.elapsed)
-        for _, passed in series.passed()
-        for measurement in passed.measurements
-        for visit in measurement.visits
-    ) or Missing(reason="no visit")
-
-
-@fact
 def tick(case: Case, place: Place) -> float:
     """The clock's resolution in seconds, as the readings of the whole study betray it."""
     return case.scene.resolution
@@ -193,7 +180,7 @@ def tick(case: Case, place: Place) -> float:
 @fact
 def span(case: Case, place: Place) -> float | Missing:
     """Seconds between the two readings of the clock that make one sample (the shortest visit)."""
-    series = _series(case, place)
+    series = series_of(case, place)
     if isinstance(series, Missing):
         return series
     spans = [t.span for b in series.tiers.get(case.scene.tier, {}).values() for t in b.values()]
@@ -264,7 +251,7 @@ def slowest_and_floor(case: Case, place: Place) -> tuple[float, float] | Missing
 @fact
 def loads(case: Case, place: Place) -> Loads | Missing:
     """Shares of the device's peaks, from times alone, the device's own where there are any."""
-    scene, series = case.scene, _series(case, place)
+    scene, series = case.scene, series_of(case, place)
     if isinstance(series, Missing):
         return series
     took = {tier: median(found) for tier in series.tiers if (found := series.process_medians(tier))}

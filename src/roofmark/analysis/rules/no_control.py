@@ -8,6 +8,7 @@ from roofmark.analysis.rules import rule
     "the study has no wrong kernel",
     per="study",
     moves="",
+    subject="kernels",
     fires={"controls": {}},
     silent={"controls": {"zeros": {"B1": "incorrect"}}},
 )

@@ -25,6 +25,7 @@ def speedups(case: Case, place: Place) -> Sides | Missing:
     "the tiers disagree",
     per="cell",
     moves="",
+    subject="kernels",
     devices=("cuda",),
     fires={"speedups": {"graph": (1.2, 1.3), "call": (0.4, 0.5)}},
     silent={"speedups": {"graph": (1.2, 1.3), "call": (0.9, 1.1)}},

@@ -9,6 +9,7 @@ from roofmark.records import Missing
     "the gate lets a wrong kernel pass",
     per="study",
     moves="invalid",
+    subject="kernels",
     fires={"controls": {"no_decay": {"B1": "passed", "B8": "passed"}}},
     silent={"controls": {"no_decay": {"B1": "incorrect", "B8": "incorrect"}}},
 )

@@ -13,10 +13,10 @@ from typing import Annotated, Any, Literal, cast
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from roofmark.agents.confine import inside, loop_folder, write_candidate
 from roofmark.codes import problem
 from roofmark.errors import RoofmarkError
 from roofmark.records import Record
-from roofmark.serving.confine import inside, loop_folder, write_candidate
 
 Device = Literal["auto", "cpu", "cuda"]
 _Path = Annotated[str, Meta(description="Path under the root, relative to it.")]

@@ -14,11 +14,11 @@ from mcp.server import Server, ServerRequestContext
 from mcp.server.stdio import stdio_server
 
 from roofmark import __version__
+from roofmark.agents.child import Done, run_command
+from roofmark.agents.tools import TOOLS, Desk, Device, limit_of, read_result
 from roofmark.bench.scratch import open_scratch
 from roofmark.codes import problem
 from roofmark.errors import Problem, RoofmarkError
-from roofmark.serving.child import Done, run_command
-from roofmark.serving.tools import TOOLS, Desk, Device, limit_of, read_result
 
 _PARTS = ("code", "fact", "where", "meaning", "mend")
 _INSTRUCTIONS = (
