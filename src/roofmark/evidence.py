@@ -16,6 +16,7 @@ from roofmark.units import (
     Moment,
     Peak,
     Ratio,
+    Sample,
     Seconds,
     Some,
     Watts,
@@ -171,7 +172,8 @@ class Visit(Record, omit_defaults=True):
     """One solution's turn in one block.
 
     block: index within this process; position: place in the block's random order.
-    start: seconds since the run began. samples: seconds per call, in order.
+    start: seconds since the run began. samples: seconds per call, in order;
+        bytes on the memory tier.
     calls: calls behind each sample (a replayed graph holds several).
     elapsed: the same visit seen by the orchestrator's own clock, overheads included.
     """
@@ -179,7 +181,7 @@ class Visit(Record, omit_defaults=True):
     block: Count
     position: Count
     start: Seconds
-    samples: tuple[Seconds, ...]
+    samples: tuple[Sample, ...]
     calls: Some
     elapsed: Seconds
     discarded: tuple[Discard, ...] = ()

@@ -22,6 +22,7 @@ _LAST_MOMENT = 253_402_300_799.0
 _MOST = 2**63 - 1
 
 Seconds = Annotated[float, _unit("s", "a duration in seconds", 1e9)]
+Sample = Annotated[float, Meta(ge=0, le=1e18, description="seconds; bytes on the memory tier")]
 Moment = Annotated[float, _unit("s", "UTC, in seconds since 1970", _LAST_MOMENT)]
 Count = Annotated[int, _unit("1", "how many", _MOST)]
 Some = Annotated[int, Meta(ge=1, le=_MOST, description="how many, and one at least")]

@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 from judging import judged
 
+import roofmark as rm
+
 ROOT = Path(__file__).resolve().parents[2]
 NOISY = "2026-11-21-gdn-decode-cpu"  # a shared virtual machine with two cores
-# Where a host's own time is measured, a shared host shows; what it decides is far beyond that.
+ENGINES = "2026-11-30-decode-engine-8b-h200"  # two process sets: no verdict, and tables
 # The confirmation of a loop: what its candidate does not touch stays undecided at 99 % within 1 %.
 LAUNCH = "2026-11-30-gdn-decode-launch-h200"
+# Where a host's own time is measured, a shared host shows; what it decides is far beyond that.
 HOST_TIME = "2026-11-21-w4a16-gemm-call-tier-h200"
 
 
@@ -75,7 +78,7 @@ def test_every_bundle_of_the_evidence_is_intact_and_decided():
     for bundle in sorted((ROOT / "evidence").glob("*/")):
         assert rm.verify(bundle) == []
         verdict = judged(bundle)
-        if bundle.name == NOISY:
+        if bundle.name in (NOISY, ENGINES):
             continue
         twins = [c.decision for c in verdict.cells if c.solution.endswith("~twin")]
         if bundle.name == LAUNCH:
@@ -103,6 +106,21 @@ def test_a_graph_hides_an_allocation_and_not_a_launch():
     verdict = judged(ROOT / "evidence/2026-11-21-launch-overhead-h200")
     told = {each.name: each.decision for each in verdict.contrasts}
     assert told == {"packing": "faster", "workspace": "same"}
+
+
+def test_a_graph_leaves_one_launch_to_a_token():
+    from roofmark.analysis.leg_tables import main_kind, rows_of
+
+    bundle = rm.open_bundle(ROOT / "evidence" / ENGINES)
+    assert {c.decision for c in judged(bundle.path).cells} == {"undecided"}
+    tables = {each.solution: each.outcome for each in bundle.tables()}
+    launched = {
+        name: (p.launches / p.tokens, p.graph_launches / p.tokens) for name, p in tables.items()
+    }
+    assert launched == {"static": (1654, 0), "graphs": (1, 1)}
+    for profile in tables.values():
+        rows = rows_of(profile, main_kind(profile)).rows
+        assert sum(row.calls for row in rows) == 1654 * profile.tokens
 
 
 def test_a_noisy_machine_decides_what_is_large_and_nothing_else():
