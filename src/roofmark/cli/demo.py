@@ -17,8 +17,8 @@ from roofmark.cli import main as command
 from roofmark.cli.run import device_named
 from roofmark.cli.speak import say
 
-# Chosen: with 5 process sets a twofold difference is decided on a shared laptop; two slow cores take
-# half a minute for one.
+# Chosen: with 5 process sets a twofold difference is decided on a shared laptop; two slow cores
+# take half a minute for one.
 BOUNDS = ("--processes", "5:6", "--blocks", "6")
 SECONDS = 180.0
 
