@@ -17,6 +17,7 @@ from roofmark.bench.seam import Crew
 from roofmark.bench.witness import note_restless, take_batches
 from roofmark.evidence import Visit
 from roofmark.study import Device, Protocol, Workload
+from roofmark.units import Bytes
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Task:
     """What to measure: slots 0 to len(names) - 1 are for warm-up, one for each worker.
 
     after: name -> the one that must be right before it is tried. mutable: calls may change inputs.
+    stored: bytes of the outputs of one call.
     """
 
     workload: Workload
@@ -37,6 +39,7 @@ class Task:
     limit: float
     after: Mapping[str, str] = field(default_factory=dict[str, str])
     mutable: bool = False
+    stored: Bytes = 0
 
     @property
     def first(self) -> int:

@@ -283,9 +283,10 @@ class Runner:
         )
 
     def _task(self, workload: Workload, names: list[str], where: str) -> Task:
+        axes = self.study.axes(workload)
         return Task(
             workload=workload,
-            axes=self.study.axes(workload),
+            axes=axes,
             slots=self.sizes.slots(workload),
             names=tuple(names),
             baseline=self.study.baseline,
@@ -299,6 +300,7 @@ class Runner:
                 if each.name in names and isinstance(each.after, str)
             },
             mutable=bool(self.study.definition.mutable),
+            stored=sum(each.size(axes) for each in self.study.definition.outputs.values()),
         )
 
 

@@ -12,7 +12,7 @@ everything else; what the candidate may add to it is bounded where both are judg
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ from roofmark.bench.plan import deciding_tier
 from roofmark.bench.process import ChildFailed, ReplyFailed
 from roofmark.bench.seam import Crew
 from roofmark.evidence import Batch, Sign
+from roofmark.outer_clock import look_from_outside
 from roofmark.study import Tier, twin_of
 
 if TYPE_CHECKING:
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
 # solution; one whose samples lie disagrees every time. On a host where the baseline disagrees as
 # well nothing could be told, so there is more patience.
 _TRIES, _MOST_TRIES = 12, 24
-# Chosen: half of what is judged (RM508), so that what may be accused is looked at again.
-_AGREES, _AGREES_EMPTY = 1.1, 0.05
+# Chosen: less than half of what is judged (RM508), so that what may be accused is looked at again.
+_AGREES, _AGREES_SLACK = 1.1, 0.5
 # Chosen: ten times what an empty batch on a GPU varies by, so that half of it cannot hide there.
 _BATCH_SECONDS, _MOST_ROUNDS = 6e-3, 1000
 # Chosen: so many kernels of a graph take longer, at 1.1 us for an empty one (the launch ceiling of
@@ -55,9 +56,8 @@ def take_batches(crew: Crew, task: "Task", ledgers: Mapping[str, Ledger]) -> Non
             return
         _draw(crew, task, number)
         waiting = [name for name in waiting if _take_batch(crew, task, name, ledgers[name])]
-        # Of anybody: an empty batch that noise, or a candidate, made long must end no search.
-        empty = min((b.empty for each in ledgers.values() for b in each.batches), default=0.0)
-        waiting = [name for name in waiting if not _agrees(ledgers[name], tier, empty)]
+        everybodys = [batch for each in ledgers.values() for batch in each.batches]
+        waiting = [name for name in waiting if not _agrees(task, tier, ledgers[name], everybodys)]
 
 
 def note_restless(crew: Crew, ledgers: Mapping[str, Ledger]) -> None:
@@ -144,9 +144,12 @@ def _timed(crew: Crew, name: str, go: Go, ledger: Ledger) -> tuple[float, float]
     return seconds
 
 
-def _agrees(ledger: Ledger, tier: Tier, empty: float) -> bool:
-    """Whether some batch took no longer than its samples say, and the quickest empty one."""
+def _agrees(task: "Task", tier: Tier, ledger: Ledger, everybodys: Sequence[Batch]) -> bool:
+    """Whether some batch took no longer than its samples say."""
     samples = [median(visit.samples) for visit in ledger.visits[tier] if visit.samples]
-    calls = ledger.batches[0].calls * ledger.batches[0].rounds
-    least = min(batch.seconds for batch in ledger.batches)
-    return not samples or least - (1 + _AGREES_EMPTY) * empty <= _AGREES * calls * median(samples)
+    if not samples:
+        return True
+    own = ledger.batches
+    found = look_from_outside(own, everybodys, device=task.device, stored=task.stored, cpu=False)
+    said = own[0].calls * own[0].rounds * median(samples)
+    return found.seconds <= _AGREES * said + _AGREES_SLACK * found.slack

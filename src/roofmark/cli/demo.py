@@ -18,9 +18,9 @@ from roofmark.cli.run import device_named
 from roofmark.cli.speak import say
 
 # Chosen: with 5 process sets a twofold difference is decided on a shared laptop; two slow cores
-# take half a minute for one.
+# take twelve seconds for one.
 BOUNDS = ("--processes", "5:6", "--blocks", "6")
-SECONDS = 180.0
+SECONDS = 120.0
 
 
 def main(

@@ -1,29 +1,18 @@
 """Facts of the second clock: batches that the orchestrator timed, against the worker's samples.
 
 In: a case, a place. Out: per process, what a batch took from outside, what the samples say of it,
-how far the two of the baseline are apart, and how well the difference is known. Empty batches tell
-what surrounds the calls. A candidate could make its own empty batches slow, so at most a bounded
-part above the quickest one of anybody is believed.
+how far the two of the baseline are apart, and how well the difference is known (outer_clock.py).
 """
 
-from math import fsum
 from statistics import median
 
 from roofmark.analysis.compare import Place, kept_samples
 from roofmark.analysis.rules.case import Case
 from roofmark.analysis.rules.facts import fact
 from roofmark.evidence import Batch, CpuReading, Passed
+from roofmark.outer_clock import look_from_outside
 from roofmark.records import Missing
-from roofmark.study import Device, twin_of
-
-# Chosen: what putting one call's results in place may take beyond what anybody's takes: looking at
-# them, and copying them at a rate that every host (device) surpasses.
-_STORE_SECONDS: dict[Device, float] = {"cpu": 20e-6, "cuda": 8e-6}
-_STORE_RATE: dict[Device, float] = {"cpu": 2e9, "cuda": 2e11}
-
-# Chosen: how far two empty batches are apart at their best, on a quiet host and on a busy one, and
-# how much of what surrounds the calls an empty batch misses: the first touch of fresh memory.
-_SLACK_SECONDS, _SLACK_SHARE = 60e-6, 0.1
+from roofmark.study import twin_of
 
 # Chosen: the resolution of the finest clock; nobody's calls take nothing.
 _LEAST_SECONDS = 1e-9
@@ -59,8 +48,7 @@ def _both(
 ) -> tuple[float, float, float] | None:
     """Return seconds of a batch from outside and by the samples, and the slack.
 
-    From outside: what it took, or the CPU time in it if that is less: a host that is busy makes it
-    longer, and no work takes less CPU time than time. clock: what it took alone.
+    clock: by the clock alone, without the CPU time in it.
     """
     batches = [batch for batch in passed.batches if batch.tier == case.scene.tier]
     samples = [
@@ -72,17 +60,15 @@ def _both(
     ]
     if not batches or not samples:
         return None
-    calls = batches[0].calls * batches[0].rounds
-    said = max(calls * median(samples), _LEAST_SECONDS)
-    allowed = batches[0].calls * _allowance(case, place[0])
-    all_batches = _batches(case, place[0], process)
-    around = min(median(b.empty for b in batches), min(b.empty for b in all_batches) + allowed)
-    seen = min(batch.seconds for batch in batches) - around
-    if not clock and all(batch.busy > 0 for batch in batches):
-        quickest = min(b.empty_busy for b in all_batches)
-        busy = min(median(b.empty_busy for b in batches), quickest + allowed)
-        seen = min(seen, min(batch.busy for batch in batches) - busy)
-    return seen, said, _SLACK_SECONDS + _SLACK_SHARE * around
+    found = look_from_outside(
+        batches,
+        _batches(case, place[0], process),
+        device=case.run.device,
+        stored=_stored(case, place[0]),
+        cpu=not clock,
+    )
+    said = max(batches[0].calls * batches[0].rounds * median(samples), _LEAST_SECONDS)
+    return found.seconds, said, found.slack
 
 
 def _batches(case: Case, workload: str, process: int) -> list[Batch]:
@@ -97,10 +83,9 @@ def _batches(case: Case, workload: str, process: int) -> list[Batch]:
     ]
 
 
-def _allowance(case: Case, workload: str) -> float:
+def _stored(case: Case, workload: str) -> int:
     axes = case.study.axes(next(w for w in case.study.workloads if w.id == workload))
-    size = fsum(tensor.size(axes) for tensor in case.study.definition.outputs.values())
-    return _STORE_SECONDS[case.run.device] + size / _STORE_RATE[case.run.device]
+    return sum(tensor.size(axes) for tensor in case.study.definition.outputs.values())
 
 
 def _busy(case: Case, passed: Passed) -> bool:

@@ -1,0 +1,55 @@
+"""The outer clock: what a batch took from outside of the worker, and how well that is known.
+
+In: batches of one solution and of everybody in one process set. Out: seconds of the calls alone,
+and by how many seconds an honest batch may be longer. The bench asks it whether to look again, the
+judge whom to accuse (RM508), so neither looks for what the other does not see.
+
+Empty batches tell what surrounds the calls. A candidate could make its own empty batches slow, so
+at most a bounded part above the quickest one of anybody is believed.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from roofmark.evidence import Batch
+from roofmark.study import Device
+from roofmark.units import Bytes, Seconds
+
+# Chosen: what putting one call's results in place may take beyond what anybody's takes: looking at
+# them, and copying them at a rate that every host (device) surpasses.
+_STORE_SECONDS: dict[Device, float] = {"cpu": 20e-6, "cuda": 8e-6}
+_STORE_RATE: dict[Device, float] = {"cpu": 2e9, "cuda": 2e11}
+
+# Chosen: how far two empty batches are apart at their best, on a quiet host and on a busy one, and
+# how much of what surrounds the calls an empty batch misses: the first touch of fresh memory.
+_SLACK_SECONDS, _SLACK_SHARE = 60e-6, 0.1
+
+
+@dataclass(frozen=True)
+class Outside:
+    """seconds: what the calls of the quickest batch took. slack: how much longer that may be."""
+
+    seconds: Seconds
+    slack: Seconds
+
+
+def look_from_outside(
+    own: Sequence[Batch], everybodys: Iterable[Batch], *, device: Device, stored: Bytes, cpu: bool
+) -> Outside:
+    """Return how long the calls of a solution's batches took.
+
+    own: one at least. everybodys: those of all solutions in this process set, own ones included.
+    stored: bytes of the outputs of one call. cpu: take the CPU time in a batch where that is known
+    and less: a host that is busy makes it longer, and no work takes less CPU time than time.
+    """
+    everybody = list(everybodys)
+    allowed = own[0].calls * (_STORE_SECONDS[device] + stored / _STORE_RATE[device])
+    quickest = min(batch.empty for batch in everybody)
+    around = min(median(batch.empty for batch in own), quickest + allowed)
+    seconds = min(batch.seconds for batch in own) - around
+    if cpu and all(batch.busy > 0 for batch in own):
+        quickest = min(batch.empty_busy for batch in everybody)
+        busy = min(median(batch.empty_busy for batch in own), quickest + allowed)
+        seconds = min(seconds, min(batch.busy for batch in own) - busy)
+    return Outside(seconds, _SLACK_SECONDS + _SLACK_SHARE * around)
