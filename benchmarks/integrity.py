@@ -8,7 +8,8 @@
     python benchmarks/integrity.py --cost --study studies/gdn_decode --only triton
 
 Prints one line per candidate: in how many of the repetitions it came out right, the codes, and what
-the rule saw. Exit code 1 if any came out wrong.
+the rule saw; `open` where a busy host left a verdict undecided (RM517) and nothing else was seen.
+Exit code 1 if any came out wrong.
 """
 
 import argparse
@@ -25,7 +26,7 @@ sys.path[0] = str(Path(__file__).parents[1] / "tests" / "adversarial")
 
 from statistics import median  # noqa: E402
 
-from trial import Candidate, Result, read_corpus, try_candidates  # noqa: E402
+from trial import BUSY, Candidate, Result, read_corpus, try_candidates  # noqa: E402
 
 from roofmark import api  # noqa: E402
 from roofmark.bench import crew, measure, process  # noqa: E402
@@ -86,7 +87,9 @@ def _print(results: list[Result]) -> None:
     right = sum(each.right for each in results)
     codes = Counter(code for each in results for code in each.codes)
     shown = " ".join(f"{code}:{count}" for code, count in sorted(codes.items())) or "-"
-    mark = "ok   " if right == len(results) else "WRONG"
+    # A verdict that is undecided was not bought; it is no refusal either.
+    open_ = any(each.codes == (BUSY,) for each in results)
+    mark = "WRONG" if right < len(results) else "open " if open_ else "ok   "
     name = results[0].candidate.name
     print(
         f"{mark} {name:24} {right}/{len(results)}  {shown:28} {results[0].said[:150]}", flush=True

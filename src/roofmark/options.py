@@ -69,8 +69,8 @@ class LoopOptions:
     anything is kept which is no gain. commit: make a commit of each kept candidate, in the git work
     tree of the study. fleet: as in RunOptions; each candidate is measured over all of it.
     No new try begins after iterations: tries that count; device_time: seconds for which runs held
-    the device; patience: tries in a row of which none was kept (these three include earlier
-    sessions); time_limit: seconds of this session.
+    the device; patience: tries in a row of which none was kept (these three count from the loop's
+    beginning); time_limit: seconds since it was last started.
 
     Chosen: alpha is one in twenty, as the level of a study's own family of verdicts.
     """

@@ -19,7 +19,6 @@ from forging import HONEST, POISON, READERS, drives, forge, poison, read_files, 
 
 from roofmark import api
 from roofmark.bundle import Manifest, open_bundle, verify_bundle
-from roofmark.cli import main
 from roofmark.errors import RoofmarkError
 from roofmark.importers import read_foreign
 from roofmark.records import decode, digest
@@ -40,16 +39,6 @@ FORMED = {
 @pytest.fixture(scope="module")
 def honest():
     return read_files(HONEST)
-
-
-@pytest.fixture
-def call(capfd):
-    def run(*words):
-        capfd.readouterr()
-        code = main([str(word) for word in words])
-        return code, *capfd.readouterr()
-
-    return run
 
 
 @pytest.mark.parametrize("seed", range(16))

@@ -21,7 +21,6 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from roofmark.bundle import open_bundle, verify_bundle
-from roofmark.cli import main
 from roofmark.errors import BundleError
 from roofmark.signing import check_signatures, read_signers, sign
 from roofmark.signing.keys import fingerprint, public_line
@@ -43,16 +42,6 @@ def signed(tmp_path):
     bundle, key = write_bundle(tmp_path / "b"), write_key(tmp_path / "alice")
     sign(bundle, key)
     return bundle, key
-
-
-@pytest.fixture
-def call(capfd):
-    def run(*words):
-        capfd.readouterr()
-        code = main([str(word) for word in words])
-        return code, *capfd.readouterr()
-
-    return run
 
 
 def codes(err):

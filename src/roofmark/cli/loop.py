@@ -25,9 +25,11 @@ def main(
     seed: int = typer.Option(0, help="Of the search."),
     ahead: int = typer.Option(1, min=1, help="Points that the search builds side by side."),
     output: Path | None = typer.Option(None, "-o", "--output", help="Folder of the loop."),
-    iterations: int = typer.Option(10, min=1, help="Tries, those of earlier sessions included."),
+    iterations: int = typer.Option(10, min=1, help="Tries, those before an interruption included."),
     device_time: float | None = typer.Option(
-        None, min=1, help="Begin no try after so many seconds of measuring, all sessions counted."
+        None,
+        min=1,
+        help="Begin no try after so many seconds of measuring in all.",
     ),
     time_limit: float | None = typer.Option(
         None, min=1, help="Begin no try after so many seconds."

@@ -18,7 +18,7 @@ def spent_budget(options: LoopOptions, journal: Journal, start: Bundle, seconds:
     if len(tries) >= options.iterations:
         return f"{options.iterations} tries were made"
     if options.time_limit is not None and seconds >= options.time_limit:
-        return f"the session has run for {options.time_limit:g} s"
+        return f"the loop has run for {options.time_limit:g} s"
     if options.device_time is not None and device >= options.device_time:
         return f"the device was held for {device:.0f} s of {options.device_time:g}"
     if options.patience is not None and idle >= options.patience:

@@ -114,7 +114,7 @@ def _settle(config: pytest.Config, measured: Measured, place: Place) -> None:
 
 
 def _measured(config: pytest.Config, study: Path) -> Measured:
-    """Return what this session knows of a study."""
+    """Return what this run of pytest knows of a study."""
     study = study.resolve()
     known = config.stash.setdefault(_STUDIES, {})
     if study not in known:
