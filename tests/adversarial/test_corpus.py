@@ -13,17 +13,23 @@ from roofmark.analysis.rules import all_rules
 
 # Chosen: one for each way of losing; a busy machine cannot make any of these look honest.
 CHEATS = (
-    "cache_by_shape", "zeros", "untouched", "bfloat16", "neighbours_poisoned", "patched_clock",
-    "network", "kills_siblings",
+    "cache_by_shape", "zeros", "untouched", "bfloat16", "patched_clock", "network",
+    "kills_siblings",
 )  # fmt: skip
-HONEST = ("workspace", "in_place", "threads")
+# What a cheat keeps of memory that another one spoiled looks like anything: the saboteur is tried
+# beside honest ones, who must not suffer from it.
+BESIDE = ("neighbours_poisoned", "workspace", "in_place", "threads")
 
 
 @pytest.mark.slow
 def test_cheats_lose_and_honest_ones_are_not_accused(tmp_path: Path) -> None:
-    chosen = [c for c in read_corpus("cheats") + read_corpus("honest") if c.name in CHEATS + HONEST]
-    assert len(chosen) == len(CHEATS) + len(HONEST)
-    results = try_candidates(chosen, tmp_path)
+    corpus = read_corpus("cheats") + read_corpus("honest")
+    results = []
+    for names in (CHEATS, BESIDE):
+        chosen = [each for each in corpus if each.name in names]
+        assert len(chosen) == len(names)
+        (tmp_path / names[0]).mkdir()
+        results += try_candidates(chosen, tmp_path / names[0])
     assert {r.candidate.name: r.codes for r in results if not r.right} == {}
     said = {r.candidate.name: r.said for r in results}
     assert "what another call had to give" in said["cache_by_shape"]

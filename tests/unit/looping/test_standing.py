@@ -97,7 +97,7 @@ def test_the_predicted_effect_stands_against_the_measured_one():
         ({"iterations": 7}, "7 tries"),
         ({"iterations": 9, "device_time": 71.0}, ""),
         ({"iterations": 9, "device_time": 70.0}, "70 s of 70"),
-        ({"iterations": 9, "time_limit": 5.0}, "session"),
+        ({"iterations": 9, "time_limit": 5.0}, "has run for 5 s"),
         ({"iterations": 9, "patience": 1}, ""),
     ],
 )
