@@ -22,7 +22,7 @@ def pause_below(keeper: int) -> None:
     """Stop all processes below `keeper`, but not itself, and wait until they stand still."""
     known: set[int] = set()
     for _ in range(_ROUNDS):
-        fresh = set(_below(keeper)) - known
+        fresh = set(below(keeper)) - known
         if not fresh:
             break
         for pid in fresh:
@@ -39,7 +39,7 @@ def pause_process(pid: int) -> None:
 
 def resume_below(keeper: int) -> None:
     """Let all processes below `keeper` go on."""
-    for pid in _below(keeper):
+    for pid in below(keeper):
         _signal(pid, signal.SIGCONT)
 
 
@@ -56,25 +56,10 @@ def children_of(pid: int) -> list[int]:
 
 def cpu_seconds_below(keeper: int) -> float:
     """Return the CPU time that all processes below `keeper` have taken, ended threads included."""
-    return sum(map(_cpu_seconds, _below(keeper)))
+    return sum(map(_cpu_seconds, below(keeper)))
 
 
-def busy_seconds_below(keeper: int) -> float:
-    """Return the CPU time of all processes below `keeper`, to the nanosecond; 0 if not known.
-
-    Of processes that ended, ticks are all that the kernel tells.
-    """
-    total = 0.0
-    for pid in (keeper, *_below(keeper)):
-        with contextlib.suppress(OSError):
-            # Source: clock_getcpuclockid(3) as glibc makes it: the clock of a whole process.
-            total += time.clock_gettime((~pid << 3) | 2)
-        fields = _stat(pid)
-        total += sum(map(int, fields[13:15])) / os.sysconf("SC_CLK_TCK") if fields else 0.0
-    return total
-
-
-def _below(keeper: int) -> Iterator[int]:
+def below(keeper: int) -> Iterator[int]:
     """Yield every descendant. Orphans are the keeper's children, so none is missed."""
     waiting = children_of(keeper)
     while waiting:

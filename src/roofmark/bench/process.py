@@ -29,7 +29,7 @@ from roofmark.bench.descendants import MARK, end_tree
 from roofmark.bench.keeper import adopt_orphans
 from roofmark.bench.messages import Failed, Ready, Reply, Request
 from roofmark.bench.pausing import (
-    busy_seconds_below,
+    below,
     children_of,
     cpu_seconds_below,
     pause_below,
@@ -165,9 +165,9 @@ class Child:
         """Return the CPU time that it and everything it started have taken."""
         return cpu_seconds_below(self._process.pid)
 
-    def busy_seconds(self) -> float:
-        """Return the CPU time that it and what it started have taken, finely."""
-        return busy_seconds_below(self._process.pid)
+    def processes(self) -> tuple[int, ...]:
+        """Return the ids of its keeper, itself and everything that it started."""
+        return (self._process.pid, *below(self._process.pid))
 
     def log(self) -> str:
         """Return the end of what the child printed."""

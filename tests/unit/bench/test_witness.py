@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
+from roofmark.bench.bystanders import Spent
 from roofmark.bench.ledger import Ledger
 from roofmark.bench.measure import Task
 from roofmark.bench.messages import Draw, Go, OutputError, Poised, Verified
 from roofmark.bench.process import ChildFailed
-from roofmark.bench.seam import Failure
+from roofmark.bench.seam import Failure, Taken
 from roofmark.bench.witness import note_restless, take_batches
-from roofmark.evidence import Crashed, Incorrect, Passed, Sign, Visit
+from roofmark.evidence import Bystanders, Crashed, Incorrect, Passed, Sign, Visit
 from roofmark.study import Protocol, Workload
 
 CALLS = 4
@@ -27,6 +28,7 @@ class Crew:
         self.draws: list[Draw] = []
         self.asked: list[Go] = []
         self.owners: list[int] = []
+        self.looked = 0
 
     def draw(self, request: Draw) -> None:
         self.draws.append(request)
@@ -34,10 +36,14 @@ class Crew:
     def poise(self, name: str, request: Go) -> Poised:
         return Poised(absent=self.absent)
 
-    def batch(self, name: str, request: Go) -> tuple[float, float] | Failure:
+    def batch(self, name: str, request: Go) -> Taken | Failure:
         self.asked.append(request)
         found = 1e-4 if request.empty else next(self.seconds)
-        return (found, found) if found > 0 else ChildFailed("batch", "was killed", "")
+        return Taken(found, found, 0.0) if found > 0 else ChildFailed("batch", "was killed", "")
+
+    def spent(self) -> Spent:
+        self.looked += 1
+        return Spent(self.looked, 2.0 * self.looked, 0.5 * self.looked, {7: 1.5 * self.looked})
 
     def verify(self, name: str, slots: Iterable[int], *, own: int = -1) -> Verified:
         self.owners.append(own)
@@ -74,6 +80,13 @@ def test_a_batch_that_agrees_is_taken_once_over_hidden_values() -> None:
     assert _batches(_take(crew)) == [4.2e-3]
     assert all(draw.hidden and draw.expect == draw.slots == CALLS for draw in crew.draws)
     assert [go.empty for go in crew.asked] == [False, True] and crew.owners == [1]
+
+
+def test_what_others_did_meanwhile_is_entered() -> None:
+    outcome = _take(Crew([4.2e-3])).outcome(PROTOCOL, "d")
+    assert isinstance(outcome, Passed)
+    assert outcome.bystanders == Bystanders(cores=0.5, stolen=0.5)
+    assert outcome.batches[0].held == 0.0
 
 
 def test_noise_is_given_time_to_pass() -> None:
