@@ -38,6 +38,7 @@ from roofmark.bench.messages import (
 )
 from roofmark.bench.orders import KEEP_MEMORY, SLEEP, Order, Post, cage_of
 from roofmark.bench.process import Child, ChildFailed, ReplyFailed
+from roofmark.bench.sealed import create_memory
 from roofmark.bench.seam import Failure, Taken, reference_failed
 from roofmark.bench.waiting import busy_between, held_between, look_at
 from roofmark.records import Missing
@@ -72,9 +73,7 @@ class ProcessCrew:
         self._size = arena
         self._batch_memory = -1
         self._busy: dict[str, float] = {}
-        self._descriptor = os.memfd_create("roofmark-arena") if order.device == "cpu" else -1
-        if self._descriptor >= 0:
-            os.ftruncate(self._descriptor, arena)
+        self._descriptor = create_memory("arena", arena) if order.device == "cpu" else -1
         try:
             # Children start together: what takes long is importing torch, once in each.
             self._referee = self._child("roofmark.bench.referee", "referee", order.reference_folder)
@@ -195,7 +194,8 @@ class ProcessCrew:
         elif not failure:
             self._halt(name)
         elapsed = time.perf_counter() - start
-        self._pause(name)
+        if not isinstance(reply, ChildFailed | ReplyFailed):
+            reply = self._pause(name, stage="batch") or reply
         if isinstance(reply, ChildFailed | ReplyFailed):
             return reply
         after = look_at(self._in_batch(name))
@@ -300,10 +300,13 @@ class ProcessCrew:
                 replies[name] = self._receive(name, stage=stage, limit=limit, start=start)
         return replies
 
-    def _pause(self, name: str) -> None:
+    def _pause(self, name: str, *, stage: str) -> ChildFailed | None:
         """Who is not asked does not run: it could only disturb, look on, or work ahead."""
-        if name in self._workers:
-            self._workers[name].pause()
+        if name not in self._workers or self._workers[name].pause():
+            return None
+        self.dismiss(name)
+        why = "went on starting processes while it was to stand still, and was killed"
+        return ChildFailed(stage, why, "")
 
     def _in_batch(self, name: str) -> tuple[int, ...]:
         """Return the processes that a batch waits for; on a GPU the referee hands out inputs."""
@@ -324,8 +327,7 @@ class ProcessCrew:
             return
         if self._batch_memory >= 0:
             os.close(self._batch_memory)
-        self._batch_memory = os.memfd_create("roofmark-batch")
-        os.ftruncate(self._batch_memory, self._size)
+        self._batch_memory = create_memory("batch", self._size)
         stage = Stage(cache=request.cache, descriptor=0)
         self._ask_referee(stage, "stage", descriptor=self._batch_memory)
 
@@ -348,9 +350,7 @@ class ProcessCrew:
         if not isinstance(reply, expected):
             self.dismiss(name)
             return ChildFailed(stage, f"answered {type(reply).__name__} out of turn", "")
-        if pause:
-            self._pause(name)
-        return reply
+        return (self._pause(name, stage=stage) if pause else None) or reply
 
     def _ask_referee(
         self,

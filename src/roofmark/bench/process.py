@@ -151,10 +151,9 @@ class Child:
         if not self._closed:
             pause_process(self.pid)
 
-    def pause(self) -> None:
-        """Stop it and everything it started until `resume`."""
-        if not self._closed:
-            pause_below(self._process.pid)
+    def pause(self) -> bool:
+        """Stop it and everything it started until `resume`; return whether all stands still."""
+        return self._closed or pause_below(self._process.pid)
 
     def resume(self) -> None:
         """Let it go on."""

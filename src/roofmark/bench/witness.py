@@ -148,6 +148,11 @@ def _timed(crew: Crew, name: str, go: Go, ledger: Ledger) -> Taken | None:
         ledger.failure = poised
         return None
     if poised.absent:
+        # What has samples of calls or graphs can be timed from outside: only spans of kernels may
+        # be out of reach, where there is no graph.
+        if go.tier != "kernel" or "graph" in ledger.visits:
+            why = f"has samples and will not be timed from outside: {poised.absent[:200]}"
+            ledger.failure = ChildFailed("poise", why, "")
         return None
     taken = crew.batch(name, go)
     if isinstance(taken, ChildFailed | ReplyFailed):

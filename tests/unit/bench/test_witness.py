@@ -14,7 +14,7 @@ from roofmark.bench.process import ChildFailed
 from roofmark.bench.seam import Failure, Taken
 from roofmark.bench.witness import note_restless, take_batches
 from roofmark.evidence import Bystanders, Crashed, Incorrect, Passed, Sign, Visit
-from roofmark.study import Protocol, Workload
+from roofmark.study import Protocol, Tier, Workload
 
 CALLS = 4
 PROTOCOL = Protocol(blocks=2, calls=CALLS)
@@ -54,12 +54,14 @@ class Crew:
         return {"a": 0.01, "b": 0.9}
 
 
-def _take(crew: Crew, *, sample: float = 1e-3, limit: float = 60.0, **asked: Any) -> Ledger:
+def _take(
+    crew: Crew, *, sample: float = 1e-3, limit: float = 60.0, tier: Tier = "call", **asked: Any
+) -> Ledger:
     ledger = Ledger()
     visit = Visit(
         block=0, position=0, start=0.0, samples=(sample,) * CALLS, calls=1, elapsed=CALLS * sample
     )
-    ledger.enter("call", visit, "fake", None)
+    ledger.enter(tier, visit, "fake", None)
     task = Task(
         workload=Workload(axes={"n": 8}), axes={"n": 8}, names=("other", "b"),
         baseline="other", seed="s", limit=time.monotonic() + limit,
@@ -109,7 +111,15 @@ def test_a_batch_that_kills_the_worker_is_a_crash() -> None:
 
 
 def test_without_a_graph_there_is_no_batch_and_no_failure() -> None:
-    assert _batches(_take(Crew([], absent="it cannot be captured"))) == []
+    protocol = Protocol(tier="kernel", time_limit=60.0)
+    asked = {"device": "cuda", "protocol": protocol}
+    crew = Crew([], absent="it cannot be captured")
+    assert _batches(_take(crew, tier="kernel", **asked)) == []
+
+
+def test_who_has_samples_cannot_decline_to_be_timed_from_outside() -> None:
+    outcome = _take(Crew([], absent="I would rather not")).outcome(PROTOCOL, "d")
+    assert isinstance(outcome, Crashed) and "would rather not" in outcome.reason
 
 
 def test_out_of_time_takes_none() -> None:
