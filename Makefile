@@ -10,7 +10,7 @@ STAMP := $(VENV)/.roofmark-ready
 TORCH ?= torch==2.13.0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint fix gpu docs site snippets clean
+.PHONY: help setup demo test corpus lint fix gpu docs site snippets clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ demo: setup ## Measure a small study on this machine, and report it
 
 test: setup ## Run every test that needs no GPU; skipped tests are listed
 	$(BIN)/python -m pytest -m "not gpu" -rs
+
+corpus: setup ## Try every cheat and every honest candidate on this CPU
+	$(BIN)/python benchmarks/integrity.py --processes 2
 
 lint: setup ## Check style, format, types and the direction of imports
 	$(BIN)/ruff check .

@@ -202,8 +202,9 @@ class Batch(Record, array_like=True):
     seconds: from the moment the inputs were there until the outputs could no longer change, by the
         orchestrator's clock. empty: the same way around without a call. calls: all verified.
     busy, empty_busy: CPU time of the worker and all that it started in both, as the kernel counts
-        it: nobody's work takes less of it than of time. 0 where it was not looked at.
+        it: nobody's work takes less of it than of time. 0 where it was not looked at, or not known.
     rounds: how often they were made, so that calls of microseconds fill a clock of milliseconds.
+    held: how long its threads, and those that timed it, waited for a core in `seconds`.
     """
 
     tier: Tier
@@ -213,6 +214,18 @@ class Batch(Record, array_like=True):
     busy: Seconds = 0.0
     empty_busy: Seconds = 0.0
     rounds: int = 1
+    held: Seconds | Missing = Missing(reason="it was not looked at")
+
+
+class Bystanders(Record, tag="bystanders"):
+    """What others did to the workers' cores while batches were timed.
+
+    cores: how many of them programs outside of the run kept busy. stolen: how many a hypervisor
+    took away. Both over the whole series of batches, of all solutions.
+    """
+
+    cores: Ratio
+    stolen: Ratio
 
 
 class Sign(Record, array_like=True):
@@ -283,12 +296,16 @@ NO_MEMORY = Memory(host=_UNSEEN, allocator=_UNSEEN, driver=_UNSEEN)
 """What bundles of format 1 tell of memory."""
 
 
+NO_BYSTANDERS = Missing(reason="nobody looked at what others did")
+"""What older bundles tell of bystanders, and a run that took no batch."""
+
+
 # --- the outcome ---------------------------------------------------------------------------------
 class Passed(Record, tag="passed", omit_defaults=True):
     """Every verified output was right; the only outcome that has a speed.
 
     build: digest of the Build record. absent: tier -> why it was not measured. batches: none in
-    bundles of versions that did not take any.
+    bundles of versions that did not take any. bystanders: what others did meanwhile.
     """
 
     build: str
@@ -299,6 +316,7 @@ class Passed(Record, tag="passed", omit_defaults=True):
     memory: Memory = NO_MEMORY
     batches: tuple[Batch, ...] = ()
     signs: tuple[Sign, ...] = ()
+    bystanders: Bystanders | Missing = NO_BYSTANDERS
 
 
 class Incorrect(Record, tag="incorrect", omit_defaults=True):

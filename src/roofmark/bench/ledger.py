@@ -10,10 +10,12 @@ from roofmark.bench.messages import OutputError, Verified
 from roofmark.bench.process import ChildFailed
 from roofmark.bench.seam import Failure
 from roofmark.evidence import (
+    NO_BYSTANDERS,
     NO_MEMORY,
     Batch,
     Build,
     BuildFailed,
+    Bystanders,
     Check,
     CpuReading,
     Crashed,
@@ -29,6 +31,7 @@ from roofmark.evidence import (
     TimedOut,
     Visit,
 )
+from roofmark.records import Missing
 from roofmark.study import Protocol, Tier
 
 Reading = GpuReading | CpuReading
@@ -49,6 +52,7 @@ class Ledger:
     memory: Memory = NO_MEMORY
     batches: list[Batch] = field(default_factory=list[Batch])
     signs: list[Sign] = field(default_factory=list[Sign])
+    bystanders: Bystanders | Missing = NO_BYSTANDERS
     wrong: str = ""
     failure: Failure | None = None
 
@@ -115,6 +119,7 @@ class Ledger:
             memory=self.memory,
             batches=tuple(self.batches),
             signs=tuple(self.signs),
+            bystanders=self.bystanders,
         )
 
     def _checks(self) -> tuple[Check, ...]:

@@ -29,7 +29,7 @@ from roofmark.bench.descendants import MARK, end_tree
 from roofmark.bench.keeper import adopt_orphans
 from roofmark.bench.messages import Failed, Ready, Reply, Request
 from roofmark.bench.pausing import (
-    busy_seconds_below,
+    below,
     children_of,
     cpu_seconds_below,
     pause_below,
@@ -153,11 +153,11 @@ class Child:
         if not self._closed:
             pause_process(self.pid)
 
-    def pause(self) -> None:
-        """Stop it and everything it started until `resume`."""
-        if not self._closed:
-            pause_below(self._process.pid)
-            self._awake = False
+    def pause(self) -> bool:
+        """Stop it and everything it started until `resume`; return whether all stands still."""
+        still = self._closed or pause_below(self._process.pid)
+        self._awake = not still
+        return still
 
     def resume(self) -> None:
         """Let it go on."""
@@ -169,9 +169,9 @@ class Child:
         """Return the CPU time that it and everything it started have taken."""
         return cpu_seconds_below(self._process.pid)
 
-    def busy_seconds(self) -> float:
-        """Return the CPU time that it and what it started have taken, finely."""
-        return busy_seconds_below(self._process.pid)
+    def processes(self) -> tuple[int, ...]:
+        """Return the ids of its keeper, itself and everything that it started."""
+        return (self._process.pid, *below(self._process.pid))
 
     def log(self) -> str:
         """Return the end of what the child printed."""

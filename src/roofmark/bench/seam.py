@@ -5,8 +5,10 @@ tests can put one in place that never starts a process.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Protocol as Interface
 
+from roofmark.bench.bystanders import Spent
 from roofmark.bench.messages import (
     Draw,
     Go,
@@ -19,8 +21,22 @@ from roofmark.bench.messages import (
 )
 from roofmark.bench.process import ChildFailed, ReplyFailed
 from roofmark.errors import Problem, StudyError
+from roofmark.records import Missing
+from roofmark.units import Seconds
 
 Failure = ChildFailed | ReplyFailed
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What a batch took: seconds by our own clock; CPU time, and how long others held it up.
+
+    busy: 0 where it is not known, and on a GPU, where a host only waits.
+    """
+
+    seconds: Seconds
+    busy: Seconds
+    held: Seconds | Missing
 
 
 class Crew(Interface):
@@ -49,8 +65,12 @@ class Crew(Interface):
         """Have one worker warm up for a batch."""
         ...
 
-    def batch(self, name: str, request: Go) -> tuple[float, float] | Failure:
-        """Have one worker run a batch; return its seconds by our own clock, and its CPU time."""
+    def batch(self, name: str, request: Go) -> Taken | Failure:
+        """Have one worker run a batch; return what it took."""
+        ...
+
+    def spent(self) -> Spent | Missing:
+        """Return what this host has spent so far, on us and on others."""
         ...
 
     def cores_busy(self) -> dict[str, float]:

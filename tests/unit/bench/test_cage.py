@@ -10,9 +10,10 @@ import pytest
 
 from roofmark.bench.cage import Cage, in_words, landlock_version, offered
 from roofmark.bench.pausing import children_of, cpu_seconds_below, pause_below, resume_below
+from roofmark.bench.sealed import create_memory
 
 _TRY = """
-import ctypes, json, os, socket, subprocess, sys, threading
+import ctypes, json, os, resource, socket, subprocess, sys, threading
 import msgspec
 from roofmark.bench.cage import Cage, confine
 cage = msgspec.json.decode(sys.argv[1], type=Cage)
@@ -40,6 +41,11 @@ print(json.dumps({
     "socket": tried(lambda: socket.socket()),
     "pair": tried(lambda: socket.socketpair()),
     "ptrace": "done" if libc.ptrace(0x4206, parent, None, None) == 0 else "refused",
+    "connect": tried(lambda: socket.socket(socket.AF_UNIX).connect(own + "/nobody")),
+    "own limit": tried(lambda: resource.prlimit(0, resource.RLIMIT_CORE, (0, 0))),
+    "limit": tried(lambda: resource.prlimit(parent, resource.RLIMIT_CORE, (0, 0))),
+    "priority": tried(lambda: os.nice(1)),
+    "scheduler": tried(lambda: os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))),
     "large": tried(lambda: os.truncate(own + "/a", 2**21)),
 }))
 """
@@ -61,7 +67,7 @@ def tried(tmp_path: Path) -> dict[str, object]:
 
 
 def test_what_is_granted_works(tried: dict[str, object]) -> None:
-    for name in ("write own", "run own", "thread", "write null", "pair"):
+    for name in ("write own", "run own", "thread", "write null", "pair", "own limit"):
         assert tried[name] == "done", name
     assert tuple(tried["enforced"]) == offered()  # pyright: ignore[reportArgumentType]
 
@@ -69,7 +75,9 @@ def test_what_is_granted_works(tried: dict[str, object]) -> None:
 def test_what_is_not_granted_is_refused(tried: dict[str, object]) -> None:
     assert tried["large"] == "OSError"
     if "system calls" in offered():
-        assert tried["socket"] == "PermissionError" and tried["ptrace"] == "refused"
+        assert tried["ptrace"] == "refused"
+        for name in ("socket", "connect", "limit", "priority", "scheduler"):
+            assert tried[name] == "PermissionError", name
     if landlock_version() < 6:
         pytest.skip("this kernel has no landlock of version 6")
     for name in ("read hidden", "list hidden", "write beside", "write home", "signal", "memory"):
@@ -135,3 +143,40 @@ def test_stopped_processes_do_not_run() -> None:
         for pid in family:
             os.kill(pid, 9)
         busy.wait()
+
+
+_CHAIN = """
+import os, sys, time
+end = time.monotonic() + 20
+if os.fork() == 0:
+    while time.monotonic() < end:
+        if os.fork():
+            os._exit(0)
+while True:
+    os.waitpid(-1, 0)
+"""
+
+
+def test_a_chain_of_processes_is_stopped_and_its_time_counted() -> None:
+    # As a keeper does, the first process adopts what its descendants leave behind.
+    adopt = "import ctypes; ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)\n"
+    chain = subprocess.Popen([sys.executable, "-S", "-c", adopt + _CHAIN])
+    try:
+        while cpu_seconds_below(chain.pid) < 0.1:
+            pass
+        # No link of it lives for so long that its own time could be seen.
+        assert pause_below(chain.pid)
+        left = children_of(chain.pid)
+        os.sched_yield()
+        assert children_of(chain.pid) == left
+    finally:
+        for pid in (chain.pid, *children_of(chain.pid)):
+            os.kill(pid, 9)
+        chain.wait()
+
+
+def test_memory_that_all_share_cannot_be_cut_short() -> None:
+    shared = create_memory("test", 4096)
+    with pytest.raises(PermissionError):
+        os.ftruncate(shared, 0)
+    os.close(shared)

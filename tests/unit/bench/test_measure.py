@@ -23,8 +23,9 @@ from roofmark.bench.messages import (
     Verified,
 )
 from roofmark.bench.process import ChildFailed, ReplyFailed
-from roofmark.bench.seam import Failure
+from roofmark.bench.seam import Failure, Taken
 from roofmark.evidence import NO_MEMORY, BuildFailed, Crashed, Incorrect, Passed, TimedOut
+from roofmark.records import Missing
 from roofmark.study import Protocol, Workload, twin_of
 
 BASE, TWIN = "base", twin_of("base")
@@ -90,8 +91,11 @@ class FakeCrew:
     def poise(self, name: str, request: Poise) -> Poised:
         return Poised(absent="this crew holds no clock")
 
-    def batch(self, name: str, request: Go) -> float:
+    def batch(self, name: str, request: Go) -> Taken:
         raise AssertionError("nobody is poised")
+
+    def spent(self) -> Missing:
+        return Missing(reason="this crew works on no host")
 
     def cores_busy(self) -> dict[str, float]:
         return {}
