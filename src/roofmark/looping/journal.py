@@ -70,7 +70,8 @@ def read_journal(folder: Path) -> list[Entry]:
                 fact=f"not a journal that roofmark can read: {why}",
                 where=str(path),
                 meaning="The file was changed, or written by another version.",
-                mend="Take the folder from its source again, or begin a new loop.",
+                mend="Cut it after its last whole line and start the same loop again: what was "
+                "measured after that line is still there and is not measured twice.",
             )
         ) from error
 
