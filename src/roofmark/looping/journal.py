@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 from msgspec import UnsetType
 
+from roofmark.analysis.promotion import UNKNOWN, Noise
 from roofmark.bundle_files import read_plain, reason_of
 from roofmark.errors import BundleError, Problem
 from roofmark.looping.files import put
@@ -46,6 +47,13 @@ class Journal:
         """Whether each confirmation kept its candidate, in order."""
         made = [each for each in self.tries if isinstance(each.confirmation, Measured)]
         return [each.ending == "kept" for each in made]
+
+    @property
+    def noise(self) -> Noise:
+        """How far equal programs were from each other in all runs so far."""
+        runs = (run for each in self.tries for run in (each.first, each.confirmation))
+        told = (run.noise for run in runs if isinstance(run, Measured))
+        return sum((noise for noise in told if isinstance(noise, Noise)), UNKNOWN)
 
     def append(self, entry: Entry) -> None:
         """Add an entry; it is on disk when this returns. Raises: BundleError RM408."""
