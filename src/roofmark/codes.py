@@ -264,6 +264,10 @@ ERRORS: dict[str, Code] = {
         "another loop is in this folder",
         "A loop goes on with the study, the solution and the error budget that it began with.",
     ),
+    "RM423": Code(
+        "a loop's own files were changed",
+        "A loop measures from its own copies; with others its tries would not be of one study.",
+    ),
     "RM425": Code(
         "evidence cannot be set side by side",
         "Both sides of a comparison hold the same kind of figures, each run once.",
