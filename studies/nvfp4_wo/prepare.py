@@ -9,8 +9,8 @@ import torch
 
 GROUP = 16
 MOST_ITEMS = 4  # Chosen: the study's largest batch is 3; cooperative.cu refuses more than this.
-ROWS = 16  # wo.cu: rows of one tensor-core tile
-WARPS = 12
+K = 6144
+ROWS = 40  # wo.cu: of a CTA
 LANES = 4  # lanes of a warp that share a row
 
 
@@ -63,14 +63,43 @@ def workspace(w, scales, SPLIT):
     return {"w": w, "scales": scales, "sums": sums, "arrived": arrived}
 
 
-def streamed(w, scales):
-    """For wo.cu: what one warp reads lies together, in the order in which it is read.
+def streamed(w, scales, WARPS, NEIGHBOURS):
+    """For wo.cu: what one lane reads at a time lies together, in the order in which it is read.
 
-    tiles: [H/16, 12, 4608] uint8. Of a warp: for each of 8 steps lane 4r + t's 16 bytes, the codes
-        of row r and then of row r + 8, both of group t of the step's four; after all steps lane
-        4r + t's 16 bytes, the scales of row r and row r + 8 for each step.
+    A CTA has 40 rows (zeros follow the last), a warp S = 96/WARPS steps of four groups. Lane 4r + t
+    has group t of each step and rows r, r + 8, ... r + 32.
+
+    codes: [CTA, unit, warp, 512] uint8, or [CTA, warp, unit, 512] without NEIGHBOURS: units of 16
+        bytes a lane. 2S units: a step's codes of rows r and r + 8; then, for every step, of r + 16
+        and r + 24. S/2 units: row r + 32 in two steps.
+    lane_scales: [CTA, warp, 160 * S] uint8: for each lane 5S bytes in the order of its codes, cut
+        into pieces of 16, 8, 4 and 2, every piece for all lanes.
     """
-    cuts = (len(w) // ROWS, 2, ROWS // 2, WARPS, -1, LANES)  # block, half, r, warp, step, t
-    codes = w.view(*cuts, GROUP // 2).permute(0, 3, 4, 2, 5, 1, 6)
-    scale = unswizzle(scales).view(cuts).permute(0, 3, 2, 5, 4, 1)
-    return {"tiles": torch.cat([codes.flatten(2), scale.flatten(2)], dim=2)}
+    steps = K // GROUP // WARPS // LANES
+    cuts = (-1, ROWS // 8, 8, WARPS, steps, LANES)  # CTA, row / 8, r, warp, step, t
+    w, scale = (_whole_shares(each) for each in (w, unswizzle(scales)))
+    codes = _units(w.view(*cuts, GROUP // 2)).flatten(3)
+    own = _units(scale.view(*cuts, 1)).transpose(2, 3).flatten(3)  # CTA, warp, lane, bytes
+    codes = codes.transpose(1, 2).contiguous() if NEIGHBOURS else codes
+    return {"codes": codes, "lane_scales": _in_pieces(own)}
+
+
+def _whole_shares(x):
+    return torch.nn.functional.pad(x, (0, 0, 0, -len(x) % ROWS))
+
+
+def _units(x):
+    """From [CTA, row / 8, r, warp, step, t, bytes] to [CTA, warp, unit, lane, bytes]."""
+    pairs = x[:, :4].unflatten(1, (2, 2)).permute(0, 4, 1, 5, 3, 6, 2, 7)  # block step r t half
+    rest = x[:, 4].unflatten(3, (-1, 2)).permute(0, 2, 3, 1, 5, 4, 6)  # two-steps r t step
+    both = [each.flatten(-2).flatten(-3, -2).flatten(2, -3) for each in (pairs, rest)]
+    return torch.cat(both, dim=2)
+
+
+def _in_pieces(own):
+    pieces, start = [], 0
+    for size in (16, 16, 8, 4, 2):
+        if start + size <= own.shape[3]:
+            pieces.append(own[..., start : start + size].flatten(2))
+            start += size
+    return torch.cat(pieces, dim=2)

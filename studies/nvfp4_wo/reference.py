@@ -13,9 +13,7 @@ KV_GROUPS = 4  # Source: 24 query heads over 4 key/value heads; a slot stays ins
 GROUP = 16  # Source: NVFP4 has one scale for 16 elements.
 FP4 = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)  # Source: E2M1; bit 3 negates.
 
-# The order of wo.cu, from the outermost sum inwards: WARPS, then LANES, then steps.
-WARPS = 12
-LANES = 4
+LANES = 4  # lanes of wo.cu's warps that share a row
 
 
 def matmul(attn, w, scales, global_scale):
@@ -37,8 +35,11 @@ def split_order(attn, w, scales, global_scale, SPLIT):
     return _left_to_right(_sums(attn.float(), _weights(w, scales, global_scale), KV_GROUPS * SPLIT))
 
 
-def grouped_order(attn, w, scales, global_scale):
-    """Integers inside a group of 16, then float32 sums over steps, lanes and warps."""
+def grouped_order(attn, w, scales, global_scale, WARPS):
+    """Integers inside a group of 16, then float32 sums over steps, lanes and warps.
+
+    From the outermost sum inwards: WARPS, then LANES, then steps.
+    """
     whole, unit = _integers(attn.float().view(len(attn), -1, GROUP))
     codes = 2 * _values(w, torch.float32).view(len(w), -1, GROUP)
     scale = _scales(scales)

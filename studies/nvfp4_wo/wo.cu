@@ -1,34 +1,43 @@
 // The projection at the speed of memory, to the last bit of grouped_order in reference.py.
 //
-// In:  attn [B,6144] bf16; tiles [H/16,12,4608] u8 from `streamed` in prepare.py: codes and scales as
-//      the lanes of a warp read them; global_scale. Out: out [B,H] f32.
-//      FLIGHT: blocks of 16 rows that a CTA asks for before it uses the first of them.
-// Why: 17.7 MB take 4 us, over before a loop that loads, computes and loads again finds its rhythm.
-//      So every CTA asks for its whole share at once, and prepares the activations meanwhile. Each
-//      warp's part of a block comes by one bulk copy to a place of its own in shared memory and is
-//      used when it is there, while the rest is under way. Nor must arithmetic take the time: turning
-//      31 million codes into floats would.
+// In:  attn [B,6144] bf16; codes [C,U,WARPS,32,16] u8 (or [C,WARPS,U,32,16]) and lane_scales
+//      [C,WARPS,32*5*S] u8 from `streamed` in prepare.py, C = H/40 CTAs, S = 96/WARPS steps of a
+//      warp, U = 5*S/2 units; global_scale. Out: out [B,H] f32.
+//      WARPS: of a CTA; each has 6144/WARPS columns of all its rows. DEPTH: units that a lane asks
+//      for before it uses the first. PASSES: products that make signed weights, 1 or 2, see below.
+//      NEIGHBOURS: 1 if what the warps read at the same time lies together, 0 if what a warp reads.
+// Why: 17.7 MB take 4 us, a few latencies of memory. So nobody waits for anybody until the last sums:
+//      a CTA owns 40 rows (5120 are 128 times 40: 128 of 132 multiprocessors get the same), a warp
+//      the same columns of all of them. It converts these columns' activations for itself and keeps
+//      them in registers, and weights go from memory to registers, a few loads ahead of the
+//      arithmetic. Arithmetic takes nearly as long as memory, so what counts is instructions.
 //
 // Hence integers. Twice an E2M1 value is 0 1 2 3 4 6 8 or 12 and a sign: a byte. PRMT looks up four
-// bytes by the low three bits of four nibbles; where bit 3 is set it repeats the sign bit of what
-// it found, here 0. So one look-up gives the positive weights, and 0 for the others; one with all
-// bits 3 turned over gives the negative ones. Activations become 15-bit integers relative to the
-// largest of their group, in two bytes. Tensor cores multiply bytes and add in 32 bits without
-// rounding: whatever their order, the sum of a group is exact.
+// bytes by the low three bits of four nibbles; where bit 3 is set it repeats the sign bit of what it
+// found. So one look-up gives the weights that are not negative, and one with all bits turned over the
+// others. Turning over, -x - 1, is left to the multipliers: bit operations have half the rate.
+//   PASSES=2: each look-up is a product of its own. The second adds -1 where the first has
+//     found something positive, so the first finds 1 more.
+//   PASSES=1: weights plus 12 are never negative, so each look-up finds 0 where it is not meant, and
+//     both are one by OR. Half the products; 12 times the sum of activations is taken off.
+// Activations become 15-bit integers relative to the largest of their group, in two bytes. Tensor
+// cores multiply bytes and add in 32 bits without rounding: whatever their order, the sum of a group
+// is exact.
 //
 // One m16n8k32 product takes 16 rows of weights and 8 columns of activations. Lane 4r + t holds the
 // weights of rows r and r + 8 in 8 of the 32 places of k, and gets back columns 2t and 2t + 1 of
 // these rows. So t's places belong to a group of its own, whose high and low bytes stand in columns
 // 2t and 2t + 1, among zeros. Each lane gets the sums of its own weights; nothing moves between
-// lanes. Two products make a group of 16, two more its negative weights.
+// lanes. 40 rows are two blocks of 16 and one of 8, whose second half of the product is free for its
+// second pass.
 
 #include <cuda_bf16.h>
+#include <cuda_fp16.h>
 #include <cuda_fp8.h>
 #include <cuda_runtime.h>
 #include <tvm/ffi/extra/c_env_api.h>
 #include <tvm/ffi/extra/cuda/device_guard.h>
 
-#include <algorithm>
 #include <cstdint>
 
 #include "gpu_tensors.h"
@@ -37,148 +46,248 @@ namespace {
 
 constexpr int kColumns = 6144;
 constexpr int kGroup = 16;  // columns that share a scale
-constexpr int kRows = 16;   // of a block: the rows of a tensor-core product
-constexpr int kWarps = 12;  // Chosen: each has 8 whole steps of a block.
-constexpr int kThreads = 32 * kWarps;
-constexpr int kGroups = kColumns / kGroup;
-constexpr int kSteps = kGroups / (4 * kWarps);  // of a warp, in a block
-constexpr int kCodes = kSteps * 32 * 16;        // bytes of a warp's codes in a block
-constexpr int kChunk = kCodes + kSteps * 32 * 2;  // and of its scales
-static_assert(kSteps == 8, "a lane's scales of a block are 16 bytes");
-static_assert(FLIGHT * kRows <= kThreads, "one thread sums a row");
+constexpr int kRows = 40;   // of a CTA: blocks of 16, 16 and 8
+constexpr int kThreads = 32 * WARPS;
+constexpr int kSteps = kColumns / kGroup / (4 * WARPS);  // of a warp: four groups each
+constexpr int kGroups = 4 * kSteps;                      // of a warp
+constexpr int kUnits = 5 * kSteps / 2;  // 16 bytes of codes a lane: 16 rows, or 8 rows of two steps
+constexpr int kScales = 5 * kSteps;     // bytes of a lane
+static_assert(kGroups * WARPS * kGroup == kColumns && kSteps % 2 == 0, "warps share evenly");
+static_assert(kGroups <= 32, "a lane converts one group");
+static_assert(kThreads >= kRows && kThreads <= 1024, "one thread sums a row");
+static_assert(DEPTH >= 1 && DEPTH <= kUnits, "a ring of units");
+static_assert(PASSES == 1 || PASSES == 2, "products that make signed weights");
+static_assert(NEIGHBOURS == 0 || NEIGHBOURS == 1, "whose units lie together");
 
 struct Problem {
   const __nv_bfloat16* attn;
-  const uint8_t* tiles;
+  const uint8_t *codes, *scales;
   float global_scale;
-  int items, blocks;
+  int rows;
   float* out;
 };
 
-// A CTA's activations. bytes: for each group [high, low] bytes of integers [as they are, negated].
+// A warp's activations, on the way to the lanes that multiply them.
 struct Activations {
-  uint4 bytes[kGroups][2][2];
-  uint4 zeros[2];
+  uint4 bytes[kGroups][2];  // of each group: high, then low
+  uint4 zeros;
   float unit[kGroups];
-};
-
-struct Sums {
-  float warps[FLIGHT * kRows][kWarps + 1];  // one more, so that rows start in different banks
+  int offset[kGroups];  // -12 times the sum of the group
 };
 
 struct Shared {
-  uint8_t weights[FLIGHT][kWarps][kChunk];
-  Activations activations;
-  Sums sums;
-  uint64_t landed[FLIGHT][kWarps];  // mbarriers that count the bytes of weights
+  Activations activations[WARPS];
+  float sums[kRows][WARPS + 1];  // one more, so that rows start in different banks
 };
 
-// A CTA's blocks of rows: first, first + stride, ..., as long as there are any.
-struct Blocks {
-  int first, stride, end;
-  __device__ bool has(int f) const { return first + f * stride < end; }
-};
-
-__device__ uint32_t shared_address(const void* at) {
-  return static_cast<uint32_t>(__cvta_generic_to_shared(at));
-}
-
-// One lane of each warp asks for all of the warp's weights, in the order in which they are used.
-__device__ void ask(const Problem& p, const Blocks& own, Shared& shared) {
-  const int warp = threadIdx.x / 32;
-  for (int f = 0; f < FLIGHT && own.has(f); ++f) {
-    const uint32_t landed = shared_address(&shared.landed[f][warp]);
-    const uint8_t* from =
-        p.tiles + (static_cast<int64_t>(own.first + f * own.stride) * kWarps + warp) * kChunk;
-    asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(landed), "r"(kChunk)
-                 : "memory");
-    asm volatile(
-        "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(
-            shared_address(shared.weights[f][warp])),
-        "l"(from), "r"(kChunk), "r"(landed)
-        : "memory");
+// --- loads, in the order of the source as far as a barrier orders them ---------------------------
+// Weights are read once: they pass by L1.
+template <int kBytes>
+__device__ void load_once(const uint8_t* from, uint32_t* to) {
+  static_assert(kBytes == 16 || kBytes == 8 || kBytes == 4 || kBytes == 2, "bytes of one load");
+  if constexpr (kBytes == 16) {
+    asm volatile("ld.global.nc.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
+                 : "l"(from));
+  } else if constexpr (kBytes == 8) {
+    asm volatile("ld.global.nc.L1::no_allocate.v2.u32 {%0, %1}, [%2];"
+                 : "=r"(to[0]), "=r"(to[1])
+                 : "l"(from));
+  } else if constexpr (kBytes == 4) {
+    asm volatile("ld.global.nc.L1::no_allocate.u32 %0, [%1];" : "=r"(to[0]) : "l"(from));
+  } else {
+    uint16_t both;
+    asm volatile("ld.global.nc.L1::no_allocate.u16 %0, [%1];" : "=h"(both) : "l"(from));
+    to[0] = both;
   }
 }
 
-// Returns when a warp's weights of block f have landed. phase: alternates from one use of the place
-// to the next.
-__device__ void wait(const Shared& shared, int f, int phase) {
-  asm volatile(
-      "{\n .reg .pred done;\n"
-      "again: mbarrier.try_wait.parity.shared::cta.b64 done, [%0], %1;\n"
-      " @!done bra again;\n}" ::"r"(shared_address(&shared.landed[f][threadIdx.x / 32])),
-      "r"(phase)
-      : "memory");
+__device__ uint4 load_unit(const uint8_t* from) {
+  uint32_t words[4];
+  load_once<16>(from, words);
+  return {words[0], words[1], words[2], words[3]};
 }
 
+// A lane's scales, in pieces of 16, 8, 4 and 2 bytes; those of a warp lie together.
+template <int kLeft>
+__device__ void load_scales(const uint8_t* from, uint32_t* to) {
+  constexpr int kNow = kLeft >= 16 ? 16 : kLeft >= 8 ? 8 : kLeft >= 4 ? 4 : 2;
+  load_once<kNow>(from + threadIdx.x % 32 * kNow, to);
+  if constexpr (kLeft > kNow) load_scales<kLeft - kNow>(from + 32 * kNow, to + kNow / 4);
+}
+
+__device__ uint4 load_activations(const uint4* from) {
+  uint4 v;
+  asm volatile("ld.global.nc.v4.u32 {%0, %1, %2, %3}, [%4];"
+               : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
+               : "l"(from));
+  return v;
+}
+
+// --- activations ---------------------------------------------------------------------------------
 __device__ uint32_t permute(uint32_t low, uint32_t high, uint32_t selector) {
   uint32_t bytes;
   asm("prmt.b32 %0, %1, %2, %3;" : "=r"(bytes) : "r"(low), "r"(high), "r"(selector));
   return bytes;
 }
 
-// Four bytes: twice the value of each of the low four codes that is positive, 0 for the others.
-// threadIdx.y is 0, which the compiler does not know: it would copy a constant for each look-up.
-__device__ uint32_t positive(uint32_t codes) {
-  return permute(0x03020100 + threadIdx.y, 0x0c080604, codes);
+__device__ float power_of_two(int n) { return __int_as_float((n + 127) << 23); }
+
+// Byte number `place` of each of 16 words, in their order.
+__device__ uint4 gather(const uint32_t (&from)[16], int place) {
+  uint32_t to[4];
+  const uint32_t pick = place | (4 + place) << 4;
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    const uint32_t* four = from + 4 * i;
+    to[i] = permute(permute(four[0], four[1], pick), permute(four[2], four[3], pick), 0x5410);
+  }
+  return {to[0], to[1], to[2], to[3]};
 }
 
-// Adds 8 positive codes of row r and 8 of row r + 8. A's registers: row r in places 4t ... 4t + 3,
-// row r + 8 there, then both in places 4t + 16 ... 4t + 19. B's two: these places of column n.
-__device__ void add_codes(int (&sum)[4], uint32_t here, uint32_t below, uint32_t b0, uint32_t b1) {
-  asm("mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
-      "{%8, %9}, {%0, %1, %2, %3};"
-      : "+r"(sum[0]), "+r"(sum[1]), "+r"(sum[2]), "+r"(sum[3])
-      : "r"(positive(here)), "r"(positive(below)), "r"(positive(here >> 16)),
-        "r"(positive(below >> 16)), "r"(b0), "r"(b1));
+// A lane's group of 16 becomes integers below 2^15, in the unit that grouped_order explains.
+__device__ void convert_group(uint4 left, uint4 right, int group, Activations& to) {
+  const uint32_t pairs[8] = {left.x, left.y, left.z, left.w, right.x, right.y, right.z, right.w};
+  float a[16], top = 0.0f;
+#pragma unroll
+  for (int k = 0; k < 16; ++k) {
+    a[k] = __uint_as_float(k % 2 == 0 ? pairs[k / 2] << 16 : pairs[k / 2] & 0xffff0000);
+    top = fmaxf(top, fabsf(a[k]));
+  }
+  const int exponent = max(static_cast<int>((__float_as_uint(top) + 0x10000) >> 23) - 127, -100);
+  // Next to 1.5 * 2^23 neighbours are 1 apart, so adding it rounds, and leaves the integer in the low
+  // bits. 128 more, and the second byte is the high one of 256 * high + low with low in -128 ... 127.
+  uint32_t whole[16];
+  uint32_t sum = 0;
+#pragma unroll
+  for (int k = 0; k < 16; ++k) {
+    whole[k] = __float_as_uint(fmaf(a[k], power_of_two(14 - exponent), 0x1.8p23f + 128.0f));
+    sum += whole[k];
+  }
+  constexpr uint32_t kLift = 0x80808080;  // of low by 128
+  const uint4 low = gather(whole, 0);
+  to.bytes[group][0] = gather(whole, 1);
+  to.bytes[group][1] = {low.x ^ kLift, low.y ^ kLift, low.z ^ kLift, low.w ^ kLift};
+  to.unit[group] = power_of_two(exponent - 15);  // half of it: the codes were doubled
+  if (PASSES == 1) to.offset[group] = -12 * static_cast<int>(sum - 16 * (0x4b400000u + 128));
 }
 
-// A lane's columns of B, two 16-byte words a step: activations as they are, and negated. Of column
-// n = lane / 4 only the places of group n / 2 are not zero, and only lane % 4 == n / 2 holds those.
+// Of column n = lane / 4 only the places of group n / 2 are not zero, and only lane % 4 == n / 2 holds
+// those. bytes: a lane's places of that column, for each step.
 struct Columns {
-  const uint4* first;
-  int stride;
-  const float* unit;
+  uint4 bytes[kSteps];
+  float unit[kSteps];
+  int offset[kSteps];
 };
 
 __device__ Columns find_columns(const Activations& a) {
   const int lane = threadIdx.x % 32, n = lane / 4, t = lane % 4;
-  const int group = threadIdx.x / 32 * kSteps * 4 + t;
-  const int stride = sizeof a.bytes[0] / sizeof(uint4) * 4;  // the four groups of a step
   const bool holds = t == n / 2;
-  return {holds ? a.bytes[group][n % 2] : a.zeros, holds ? stride : 0, a.unit + group};
-}
-
-// The groups of one step: exact sums, then one term for row r (.x) and one for row r + 8 (.y).
-__device__ float2 sum_step(uint4 codes, uint32_t scales, const Columns& columns, int step) {
-  constexpr uint32_t kSigns = 0x88888888;
-  const uint4 as_is = columns.first[step * columns.stride];
-  const uint4 negated = columns.first[step * columns.stride + 1];
-  const float unit = columns.unit[4 * step];
-  int sum[4] = {0, 0, 0, 0};  // high and low bytes of row r, then of row r + 8
-  add_codes(sum, codes.x, codes.z, as_is.x, as_is.y);
-  add_codes(sum, codes.y, codes.w, as_is.z, as_is.w);
-  add_codes(sum, codes.x ^ kSigns, codes.z ^ kSigns, negated.x, negated.y);
-  add_codes(sum, codes.y ^ kSigns, codes.w ^ kSigns, negated.z, negated.w);
-  const auto pair = static_cast<__nv_fp8x2_storage_t>(scales);
-  const float2 scale = __half22float2(__nv_cvt_fp8x2_to_halfraw2(pair, __NV_E4M3));
-  return {__fmul_rn(__int2float_rn(sum[0] * 256 + sum[1]), __fmul_rn(scale.x, unit)),
-          __fmul_rn(__int2float_rn(sum[2] * 256 + sum[3]), __fmul_rn(scale.y, unit))};
-}
-
-// A warp's part of 16 rows: over its steps. (.x of row r, .y of row r + 8.)
-__device__ float2 sum_chunk(const uint8_t* chunk, const Columns& columns) {
-  const int lane = threadIdx.x % 32;
-  const uint4 scales = *reinterpret_cast<const uint4*>(chunk + kCodes + lane * 16);
-  float2 sum = {0.0f, 0.0f};
+  const uint4* first = holds ? &a.bytes[t][n % 2] : &a.zeros;
+  Columns columns;
 #pragma unroll
   for (int s = 0; s < kSteps; ++s) {
-    const uint4 codes = *reinterpret_cast<const uint4*>(chunk + (s * 32 + lane) * 16);
-    const uint32_t pair = s < 2 ? scales.x : s < 4 ? scales.y : s < 6 ? scales.z : scales.w;
-    const float2 term = sum_step(codes, pair >> (16 * (s % 2)), columns, s);
-    sum = {__fadd_rn(sum.x, term.x), __fadd_rn(sum.y, term.y)};
+    columns.bytes[s] = first[holds ? 8 * s : 0];
+    columns.unit[s] = a.unit[4 * s + t];
+    columns.offset[s] = PASSES == 1 ? a.offset[4 * s + t] : 0;
   }
-  return sum;
+  return columns;
+}
+
+// --- weights -------------------------------------------------------------------------------------
+// Two tables of eight bytes, by index and by 7 - index. threadIdx.y is 0, which the compiler does not
+// know: it would copy a constant for each look-up, and turn bits over with a bit operation.
+struct Tables {
+  uint32_t plus[2], minus[2], minus_one;
+};
+
+__device__ Tables make_tables() {
+  const uint32_t none = threadIdx.y;
+  if (PASSES == 1) {
+    return {{0x0f0e0d0c + none, 0x18141210 + none}, {0x08060400 + none, 0x0c0b0a09 + none}, ~none};
+  }
+  return {{0x04030200 + none, 0x0d090705 + none}, {0xfcfaf8f4 + none, 0x00fffefd + none}, ~none};
+}
+
+__device__ uint32_t turn_over(uint32_t x, const Tables& tables) {
+  uint32_t y;
+  asm("mad.lo.u32 %0, %1, %2, %2;" : "=r"(y) : "r"(x), "r"(tables.minus_one));
+  return y;
+}
+
+// Four bytes for the low four codes.
+__device__ uint32_t plus(uint32_t codes, const Tables& tables) {
+  return permute(tables.plus[0], tables.plus[1], codes);
+}
+__device__ uint32_t minus(uint32_t codes, const Tables& tables) {
+  return permute(tables.minus[0], tables.minus[1], turn_over(codes, tables));
+}
+__device__ uint32_t both(uint32_t codes, const Tables& tables) {
+  return plus(codes, tables) | minus(codes, tables);
+}
+
+// A's registers: row r in places 4t ... 4t + 3, row r + 8 there, then both in places 4t + 16 ... 4t + 19.
+__device__ void multiply(int (&sum)[4], uint32_t a0, uint32_t a1, uint32_t a2, uint32_t a3, uint2 b) {
+  asm("mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
+      "{%8, %9}, {%0, %1, %2, %3};"
+      : "+r"(sum[0]), "+r"(sum[1]), "+r"(sum[2]), "+r"(sum[3])
+      : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b.x), "r"(b.y));
+}
+
+// Adds 8 codes of row r and 8 of row r + 8.
+__device__ void add_rows(int (&sum)[4], uint32_t here, uint32_t below, uint2 b, const Tables& tables) {
+  const uint32_t here2 = here >> 16, below2 = below >> 16;
+  if (PASSES == 1) {
+    multiply(sum, both(here, tables), both(below, tables), both(here2, tables), both(below2, tables), b);
+  } else {
+    multiply(sum, plus(here, tables), plus(below, tables), plus(here2, tables), plus(below2, tables), b);
+    multiply(sum, minus(here, tables), minus(below, tables), minus(here2, tables),
+             minus(below2, tables), b);
+  }
+}
+
+// Adds 8 codes of row r alone: the second pass takes the place of row r + 8.
+__device__ void add_row(int (&sum)[4], uint32_t codes, uint2 b, const Tables& tables) {
+  const uint32_t second = codes >> 16;
+  if (PASSES == 1) {
+    multiply(sum, both(codes, tables), 0, both(second, tables), 0, b);
+  } else {
+    multiply(sum, plus(codes, tables), minus(codes, tables), plus(second, tables),
+             minus(second, tables), b);
+  }
+}
+
+// sum + (256 * high + low + offset) * scale * unit, rounded twice: the unit is a power of two.
+__device__ float add_term(float sum, int high, int low, int offset, float scale, float unit) {
+  const int dot = PASSES == 1 ? high * 256 + offset + low : high * 256 + low;
+  return fmaf(__fmul_rn(__int2float_rn(dot), scale), unit, sum);
+}
+
+__device__ float2 decode_scales(uint32_t pair) {
+  const auto low = static_cast<__nv_fp8x2_storage_t>(pair);
+  return __half22float2(__half2(__nv_cvt_fp8x2_to_halfraw2(low, __NV_E4M3)));
+}
+
+// 16 rows of one step: the codes of row r, then of row r + 8.
+__device__ void add_block(float* sums, uint4 codes, float2 scale, const Columns& columns, int s,
+                          const Tables& tables) {
+  const uint4 b = columns.bytes[s];
+  int sum[4] = {0, 0, 0, 0};  // high and low bytes of row r, then of row r + 8
+  add_rows(sum, codes.x, codes.z, {b.x, b.y}, tables);
+  add_rows(sum, codes.y, codes.w, {b.z, b.w}, tables);
+  sums[0] = add_term(sums[0], sum[0], sum[1], columns.offset[s], scale.x, columns.unit[s]);
+  sums[1] = add_term(sums[1], sum[2], sum[3], columns.offset[s], scale.y, columns.unit[s]);
+}
+
+// 8 rows of one step.
+__device__ void add_half(float* sums, uint2 codes, float scale, const Columns& columns, int s,
+                         const Tables& tables) {
+  const uint4 b = columns.bytes[s];
+  int sum[4] = {0, 0, 0, 0};
+  add_row(sum, codes.x, {b.x, b.y}, tables);
+  add_row(sum, codes.y, {b.z, b.w}, tables);
+  sums[0] = add_term(sums[0], sum[0] + sum[2], sum[1] + sum[3], columns.offset[s], scale,
+                     columns.unit[s]);
 }
 
 // Over the four lanes of a row; each of them gets it.
@@ -187,156 +296,92 @@ __device__ float sum_lanes(float x) {
   return __fadd_rn(x, __shfl_xor_sync(0xffffffff, x, 2));
 }
 
-__device__ float power_of_two(int n) { return __int_as_float((n + 127) << 23); }
-
-// Byte number `place` of four integers, in their order.
-__device__ uint32_t gather(const int* from, int place) {
-  const uint32_t pick = place | (4 + place) << 4;
-  return permute(permute(from[0], from[1], pick), permute(from[2], from[3], pick), 0x5410);
-}
-
-// whole = 256 * high + low, both from -128 to 127.
-__device__ void store_bytes(const int (&whole)[8], uint2* high, uint2* low) {
-  int above[8];
-#pragma unroll
-  for (int k = 0; k < 8; ++k) above[k] = whole[k] + 128;
-  *high = {gather(above, 1), gather(above + 4, 1)};
-  *low = {gather(whole, 0), gather(whole + 4, 0)};
-}
-
-// Eight activations become integers below 2^15, in the unit that grouped_order explains. The other
-// half of their group is the neighbouring lane's.
-__device__ void convert_half(uint4 raw, int half, Activations& to) {
-  const uint32_t pairs[4] = {raw.x, raw.y, raw.z, raw.w};
-  float a[8], top = 0.0f;
-#pragma unroll
-  for (int k = 0; k < 8; ++k) {
-    a[k] = __uint_as_float(k % 2 == 0 ? pairs[k / 2] << 16 : pairs[k / 2] & 0xffff0000);
-    top = fmaxf(top, fabsf(a[k]));
-  }
-  top = fmaxf(top, __shfl_xor_sync(0xffffffff, top, 1));
-  const int exponent = max(static_cast<int>((__float_as_uint(top) + 0x10000) >> 23) - 127, -100);
-  int whole[8], negated[8];
-#pragma unroll
-  for (int k = 0; k < 8; ++k) {
-    whole[k] = __float2int_rn(a[k] * power_of_two(14 - exponent));
-    negated[k] = -whole[k];
-  }
-  const int group = half / 2, side = half % 2;
-  auto* at = reinterpret_cast<uint2 (*)[2][2]>(to.bytes[group]);  // [high, low] [sign] [side]
-  store_bytes(whole, &at[0][0][side], &at[1][0][side]);
-  store_bytes(negated, &at[0][1][side], &at[1][1][side]);
-  // Half of it: the codes were doubled.
-  if (side == 0) to.unit[group] = power_of_two(exponent - 15);
-}
-
-constexpr int kTurns = 2 * kGroups / kThreads;  // halves of groups that a thread converts
-static_assert(kTurns * kThreads == 2 * kGroups, "threads share the halves evenly");
-
-using Raw = uint4[kTurns];
-
-// Volatile: what is asked for first comes first, and the compiler keeps the order of such loads.
-__device__ void load_activations(const Problem& p, int item, Raw& raw) {
-  const auto* from = reinterpret_cast<const uint4*>(p.attn + static_cast<int64_t>(item) * kColumns);
-#pragma unroll
-  for (int turn = 0; turn < kTurns; ++turn) {
-    asm volatile("ld.global.nc.v4.u32 {%0, %1, %2, %3}, [%4];"
-                 : "=r"(raw[turn].x), "=r"(raw[turn].y), "=r"(raw[turn].z), "=r"(raw[turn].w)
-                 : "l"(from + turn * kThreads + threadIdx.x));
-  }
-}
-
-__device__ void convert_activations(const Raw& raw, Activations& to) {
-#pragma unroll
-  for (int turn = 0; turn < kTurns; ++turn) {
-    convert_half(raw[turn], turn * kThreads + threadIdx.x, to);
-  }
-}
-
-// One batch item: its activations times every block in flight.
-__device__ void project_item(const Problem& p, int item, int phase, const Blocks& own,
-                             Shared& shared) {
-  const Columns columns = find_columns(shared.activations);
+// A warp's part of the CTA's rows: sums of rows r, r + 8, ... r + 32.
+__device__ void sum_columns(const Problem& p, Activations& activations, float (&sums)[5]) {
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
-#pragma unroll 1
-  for (int f = 0; f < FLIGHT && own.has(f); ++f) {
-    wait(shared, f, phase);
-    const float2 both = sum_chunk(shared.weights[f][warp], columns);
-    const float2 sum = {sum_lanes(both.x), sum_lanes(both.y)};
-    if (lane % 4 == 0) {
-      shared.sums.warps[f * kRows + lane / 4][warp] = sum.x;
-      shared.sums.warps[f * kRows + lane / 4 + 8][warp] = sum.y;
+  const int group = lane < kGroups ? lane : kGroups - 1;  // lanes beyond repeat the last
+  const auto* attn = reinterpret_cast<const uint4*>(p.attn + blockIdx.y * kColumns) +
+                     (warp * kGroups + group) * 2;
+  const uint4 left = load_activations(attn), right = load_activations(attn + 1);
+  __syncwarp();
+  const int64_t owner = static_cast<int64_t>(blockIdx.x) * WARPS + warp;
+  uint32_t packed[(kScales + 3) / 4];
+  load_scales<kScales>(p.scales + owner * (32 * kScales), packed);
+  constexpr int kStride = NEIGHBOURS ? WARPS * 512 : 512;  // bytes from a unit to the warp's next
+  const uint8_t* codes = p.codes + static_cast<int64_t>(blockIdx.x) * (kUnits * WARPS * 512) +
+                         warp * (NEIGHBOURS ? 512 : kUnits * 512) + lane * 16;
+  uint4 ring[DEPTH];
+#pragma unroll
+  for (int u = 0; u < DEPTH; ++u) ring[u] = load_unit(codes + u * kStride);
+
+  convert_group(left, right, group, activations);
+  if (lane == 0) activations.zeros = {0, 0, 0, 0};
+  __syncwarp();
+  const Columns columns = find_columns(activations);
+  const Tables tables = make_tables();
+#pragma unroll
+  for (int u = 0; u < kUnits; ++u) {
+    const uint4 unit = ring[u % DEPTH];
+    const float2 scale = decode_scales(packed[u / 2] >> (16 * (u % 2)));
+    if (u < 2 * kSteps) {
+      add_block(sums + 2 * (u / kSteps), unit, scale, columns, u % kSteps, tables);
+    } else {
+      const int s = 2 * (u - 2 * kSteps);
+      add_half(sums + 4, {unit.x, unit.y}, scale.x, columns, s, tables);
+      add_half(sums + 4, {unit.z, unit.w}, scale.y, columns, s + 1, tables);
     }
+    if (u + DEPTH < kUnits) ring[u % DEPTH] = load_unit(codes + (u + DEPTH) * kStride);
+  }
+}
+
+// blockIdx.x: 40 rows; blockIdx.y: an item.
+__global__ void __launch_bounds__(kThreads, 1) wo_stream_kernel(const Problem p) {
+  __shared__ Shared shared;
+  const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+  float sums[5] = {0.0f, 0.0f, 0.0f, 0.0f, 0.0f};
+  sum_columns(p, shared.activations[warp], sums);
+#pragma unroll
+  for (int i = 0; i < 5; ++i) {
+    const float sum = sum_lanes(sums[i]);
+    if (lane % 4 == 0) shared.sums[8 * i + lane / 4][warp] = sum;
   }
   __syncthreads();
-  const int row = threadIdx.x, f = row / kRows;
-  if (row >= FLIGHT * kRows || !own.has(f)) return;
-  float total = shared.sums.warps[row][0];
+  const int row = blockIdx.x * kRows + threadIdx.x;
+  if (threadIdx.x >= kRows || row >= p.rows) return;
+  float total = shared.sums[threadIdx.x][0];
 #pragma unroll
-  for (int other = 1; other < kWarps; ++other) {
-    total = __fadd_rn(total, shared.sums.warps[row][other]);
+  for (int other = 1; other < WARPS; ++other) {
+    total = __fadd_rn(total, shared.sums[threadIdx.x][other]);
   }
-  const int64_t block = static_cast<int64_t>(item) * p.blocks + own.first + f * own.stride;
-  p.out[block * kRows + row % kRows] = __fmul_rn(total, p.global_scale);
+  p.out[static_cast<int64_t>(blockIdx.y) * p.rows + row] = __fmul_rn(total, p.global_scale);
 }
 
-// One CTA fills a multiprocessor: its shared memory holds the weights under way.
-__global__ void __launch_bounds__(kThreads, 1) wo_stream_kernel(const Problem p) {
-  extern __shared__ __align__(128) uint8_t raw[];
-  Shared& shared = *reinterpret_cast<Shared*>(raw);
-  Blocks own = {static_cast<int>(blockIdx.x), static_cast<int>(gridDim.x), p.blocks};
-  const bool asks = threadIdx.x % 32 == 0;
-  Raw activations;
-  load_activations(p, 0, activations);  // before the weights: first come, first served
-  if (asks) {
-    for (int f = 0; f < FLIGHT; ++f) {
-      asm volatile("mbarrier.init.shared.b64 [%0], 1;" ::"r"(
-          shared_address(&shared.landed[f][threadIdx.x / 32])));
-    }
-    asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
-    ask(p, own, shared);
+void Wo(TensorView attn, TensorView codes, TensorView lane_scales, double global_scale,
+        TensorView out) {
+  // The grid's second axis counts items; it ends at 65535.
+  if (out.ndim() != 2 || out.size(0) > 65535 || out.size(1) > INT32_MAX - kRows) {
+    TVM_FFI_THROW(ValueError) << "out has shape " << out.shape() << "; it must be [items, rows], "
+                              << "at most 65535 items";
   }
-  if (threadIdx.x < 2) shared.activations.zeros[threadIdx.x] = {0, 0, 0, 0};
-  for (int phase = 0;; phase ^= 1) {
-    for (int item = 0; item < p.items; ++item) {
-      convert_activations(activations, shared.activations);
-      __syncthreads();
-      const bool more = item + 1 < p.items || own.has(FLIGHT);
-      if (more) load_activations(p, item + 1 < p.items ? item + 1 : 0, activations);
-      project_item(p, item, phase, own, shared);
-      // The next item's activations, sums and weights overwrite what is read here.
-      if (more) __syncthreads();
-    }
-    own.first += FLIGHT * own.stride;
-    if (!own.has(0)) return;
-    if (asks) ask(p, own, shared);
-  }
-}
-
-void Wo(TensorView attn, TensorView tiles, double global_scale, TensorView out) {
-  if (out.ndim() != 2 || out.size(1) % kRows != 0 || out.size(1) > INT32_MAX) {
-    TVM_FFI_THROW(ValueError) << "out has shape " << out.shape() << "; its rows come in blocks of "
-                              << kRows;
-  }
-  const int64_t items = out.size(0), rows = out.size(1);
+  const int64_t items = out.size(0), rows = out.size(1), ctas = (rows + kRows - 1) / kRows;
   const DLDevice device = out.device();
   check(attn, "attn", kBfloat16, {items, kColumns}, device);
-  check(tiles, "tiles", kUint8, {rows / kRows, kWarps, kChunk}, device);
+  const int64_t outer = NEIGHBOURS ? kUnits : WARPS, inner = NEIGHBOURS ? WARPS : kUnits;
+  check(codes, "codes", kUint8, {ctas, outer, inner, 512}, device);
+  check(lane_scales, "lane_scales", kUint8, {ctas, WARPS, 32 * kScales}, device);
   check(out, "out", kFloat32, {items, rows}, device);
 
-  const Problem p{data<__nv_bfloat16>(attn), data<uint8_t>(tiles), static_cast<float>(global_scale),
-                  static_cast<int>(items), static_cast<int>(rows / kRows), data<float>(out)};
+  const Problem p{data<__nv_bfloat16>(attn),
+                  data<uint8_t>(codes),
+                  data<uint8_t>(lane_scales),
+                  static_cast<float>(global_scale),
+                  static_cast<int>(rows),
+                  data<float>(out)};
   tvm::ffi::CUDADeviceGuard guard(device.device_id);
-  int multiprocessors = 0;
-  cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device.device_id);
-  const int ctas = std::min(p.blocks, multiprocessors);
   auto stream = static_cast<cudaStream_t>(TVMFFIEnvGetStream(device.device_type, device.device_id));
-  cudaError_t error = cudaFuncSetAttribute(
-      wo_stream_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, sizeof(Shared));
-  if (error == cudaSuccess) {
-    wo_stream_kernel<<<ctas, kThreads, sizeof(Shared), stream>>>(p);
-    error = cudaGetLastError();
-  }
+  const dim3 grid(static_cast<unsigned>(ctas), static_cast<unsigned>(items));
+  wo_stream_kernel<<<grid, kThreads, 0, stream>>>(p);
+  const cudaError_t error = cudaGetLastError();
   if (error != cudaSuccess) {
     TVM_FFI_THROW(RuntimeError) << "wo did not launch: " << cudaGetErrorString(error);
   }

@@ -142,9 +142,10 @@ def test_a_split_that_cuts_groups_is_refused():
         call(REFERENCE.split_order, case(1), SPLIT=64)
 
 
-def test_grouped_order_is_the_plain_loop():
+@pytest.mark.parametrize("warps", [12, 24])
+def test_grouped_order_is_the_plain_loop(warps: int):
     inputs, m = case(1, EVERY), 45
-    out = call(REFERENCE.grouped_order, inputs)
+    out = call(REFERENCE.grouped_order, inputs, WARPS=warps)
     w, scales = inputs["w"].numpy(), inputs["scales"].numpy()
     attn = inputs["attn"].double().numpy()[0]
 
@@ -159,11 +160,11 @@ def test_grouped_order_is_the_plain_loop():
         scale = np.float32(e4m3(scale_byte(scales, m, group)) * 2.0 ** (exponent - 15))
         return np.float32(dot) * scale
 
-    total = None
-    for warp in range(12):
+    total, steps = None, 96 // warps
+    for warp in range(warps):
         lanes = [np.float32(0)] * 4
-        for step in range(8):
-            lanes = [lanes[t] + term((8 * warp + step) * 4 + t) for t in range(4)]
+        for step in range(steps):
+            lanes = [lanes[t] + term((steps * warp + step) * 4 + t) for t in range(4)]
         own = (lanes[0] + lanes[1]) + (lanes[2] + lanes[3])
         total = own if total is None else total + own
     assert total is not None
@@ -175,7 +176,7 @@ def test_orders_differ_and_stay_near_the_truth(scales: Integers):
     inputs = case(2, scales)
     outs = [call(REFERENCE.chained, inputs)]
     outs += [call(REFERENCE.split_order, inputs, SPLIT=s) for s in (1, 2, 4, 8)]
-    outs += [call(REFERENCE.grouped_order, inputs)]
+    outs += [call(REFERENCE.grouped_order, inputs, WARPS=warps) for warps in (12, 16, 24)]
     for index, out in enumerate(outs):
         assert out.dtype == torch.float32
         assert not any(torch.equal(out, other) for other in outs[:index])
@@ -194,35 +195,42 @@ def test_activations_become_integers_of_15_bits():
     assert whole.count_nonzero() == 0 and torch.isfinite(unit).all()
 
 
-def look_up(codes: np.ndarray) -> np.ndarray:
-    """Return what PRMT finds for 4-bit codes: 0 where bit 3 asks for a table byte's sign bit."""
-    return np.where(codes & 8, 0, np.array([0, 1, 2, 3, 4, 6, 8, 12])[codes & 7])
+def look_up(table: list[int], codes: np.ndarray) -> np.ndarray:
+    """Return what PRMT finds for 4-bit codes: a table's byte; where bit 3 is set, its sign."""
+    found = np.array(table)[codes & 7]
+    return np.where(codes & 8, np.where(found < 0, -1, 0), found)
 
 
-def multiply_tiles(codes: np.ndarray, high_low: np.ndarray) -> np.ndarray:
-    """Model one step of a warp of wo.cu: [32 lanes, 16 bytes], [group, high or low, 16] -> [32, 4].
+def decode(codes: np.ndarray, passes: int) -> list[np.ndarray]:
+    """Return wo.cu's factors: they add up to twice the weights, or to that plus 12."""
+    if passes == 2:
+        plus, minus = [0, 2, 3, 4, 5, 7, 9, 13], [-12, -8, -6, -4, -3, -2, -1, 0]
+        return [look_up(plus, codes), look_up(minus, ~codes & 15)]
+    plus, minus = [12, 13, 14, 15, 16, 18, 20, 24], [0, 4, 6, 8, 9, 10, 11, 12]
+    return [look_up(plus, codes) | look_up(minus, ~codes & 15)]
 
-    Fragments of m16n8k32 as the PTX manual lays them out. high_low holds 256 high + low = whole.
-    """
-    nibbles = np.stack([codes & 15, codes >> 4], axis=2).reshape(32, 2, 16)  # rows r and r + 8
-    result = np.zeros((16, 8), dtype=np.int64)
-    for half in range(2):
-        for sign in (1, -1):
-            a = np.zeros((16, 32), dtype=np.int64)
-            b = np.zeros((32, 8), dtype=np.int64)
-            for lane in range(32):
-                r, t = lane // 4, lane % 4
-                for place in range(8):
-                    k = 4 * t + place % 4 + 16 * (place // 4)
-                    for row in range(2):
-                        code = int(nibbles[lane, row, 8 * half + place]) ^ (0 if sign > 0 else 8)
-                        a[r + 8 * row, k] = look_up(np.array(code))
-                    # The same lane holds column n = lane // 4 of B, of which group n // 2 counts.
-                    if t == r // 2:
-                        b[k, r] = split_bytes(sign * high_low[t])[r % 2][8 * half + place]
-            result += a @ b
-    lanes = [(lane // 4, 2 * (lane % 4)) for lane in range(32)]
-    return np.array([[*result[r, c : c + 2], *result[r + 8, c : c + 2]] for r, c in lanes])
+
+@pytest.mark.parametrize("passes", [1, 2])
+def test_tables_find_every_weight_in_bytes(passes: int):
+    factors = decode(np.arange(16), passes)
+    assert all(each.min() >= -128 and each.max() <= 127 for each in factors)
+    doubled = [2 * value for value in FP4]
+    expected = np.array(doubled + [-value for value in doubled]) + (12 if passes == 1 else 0)
+    assert np.array_equal(sum(factors), expected)
+
+
+def test_the_tables_are_those_of_the_kernel():
+    text = (FOLDER / "wo.cu").read_text()
+    for passes in (1, 2):
+        for table in (decode_table(passes, 0), decode_table(passes, 15)):
+            low, high = (int.from_bytes(bytes(table[i : i + 4]), "little") for i in (0, 4))
+            assert f"{{0x{low:08x} + none, 0x{high:08x} + none}}" in text
+
+
+def decode_table(passes: int, turned: int) -> list[int]:
+    """Return the eight bytes of one table: what is found where bit 3 of the looked-up code is 0."""
+    factors = decode(np.arange(16) if turned == 0 else 15 - np.arange(16), passes)
+    return [int(value) & 255 for value in factors[-1 if turned else 0][:8]]
 
 
 def split_bytes(whole: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -233,26 +241,92 @@ def split_bytes(whole: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return high, low
 
 
-def test_each_lane_gets_the_sums_of_its_own_weights():
+def multiply(a: dict[tuple[int, int], np.ndarray], whole: np.ndarray, half: int) -> np.ndarray:
+    """Model one m16n8k32 product: a lane's 8 bytes in each of its rows, its group's activations.
+
+    Fragments as the PTX manual lays them out. Returns [16 rows, 8 columns].
+    """
+    left, right = np.zeros((16, 32), dtype=np.int64), np.zeros((32, 8), dtype=np.int64)
+    for lane in range(32):
+        r, t = lane // 4, lane % 4
+        places = [4 * t + i % 4 + 16 * (i // 4) for i in range(8)]
+        for side in range(2):
+            left[r + 8 * side, places] = a.get((lane, side), 0)
+        # The same lane holds column n = lane // 4 of B, of which group n // 2 counts.
+        if t == r // 2:
+            right[places, r] = split_bytes(whole[t])[r % 2][8 * half : 8 * half + 8]
+    return left @ right
+
+
+def dots(sums: np.ndarray, lane: int) -> list[int]:
+    """Return 256 * high + low of both of a lane's rows."""
+    r, t = lane // 4, lane % 4
+    return [256 * int(sums[row, 2 * t]) + int(sums[row, 2 * t + 1]) for row in (r, r + 8)]
+
+
+def nibbles(codes: np.ndarray) -> np.ndarray:
+    return np.stack([codes & 15, codes >> 4], axis=-1).reshape(*codes.shape[:-1], -1)
+
+
+@pytest.mark.parametrize("passes", [1, 2])
+@pytest.mark.parametrize(("warps", "neighbours"), [(12, 1), (16, 0), (24, 1)])
+def test_each_lane_gets_the_sums_of_its_own_weights(warps: int, neighbours: int, passes: int):
     """The layout of `streamed`, the fragments and the look-ups give grouped_order's integers."""
-    inputs = case(1)
-    tiles = PREPARE.streamed(inputs["w"], inputs["scales"])["tiles"].numpy()
-    assert tiles.shape == (8, 12, 4608)
+    inputs, steps = case(1), 96 // warps
+    given = PREPARE.streamed(inputs["w"], inputs["scales"], warps, neighbours)
+    codes, lane_scales = given["codes"].numpy(), given["lane_scales"].numpy()
+    assert lane_scales.shape == (4, warps, 160 * steps)  # 128 rows in shares of 40
     whole, _ = REFERENCE._integers(inputs["attn"].float().view(1, -1, 16))
     whole = whole[0].numpy().astype(np.int64)
-    w, scales = inputs["w"].numpy(), inputs["scales"].numpy()
-    for block, warp, step in [(0, 0, 0), (5, 11, 7), (7, 3, 2)]:
-        piece = tiles[block, warp]
-        codes = piece[512 * step : 512 * step + 512].reshape(32, 16)
-        lane_scales = piece[4096:].reshape(32, 8, 2)[:, step]
-        first = (8 * warp + step) * 4
-        sums = multiply_tiles(codes, whole[first : first + 4])
-        for lane in range(32):
+    for cta, warp, step in [(0, 0, 0), (2, warps - 1, steps - 1), (1, 7, 1)]:
+        own = codes[cta, :, warp] if neighbours else codes[cta, warp]
+        own = nibbles(own.reshape(-1, 32, 16)).reshape(-1, 32, 2, 16)  # unit, lane, row or step
+        groups = (steps * warp + step) * 4 + np.arange(4)
+        scales = own_scales(lane_scales[cta, warp], steps)
+        for block in range(3):
+            alone = block == 2
+            unit = 2 * steps + step // 2 if alone else block * steps + step
+            total = np.zeros((16, 8), dtype=np.int64)
             for half in range(2):
-                m, g = 16 * block + lane // 4 + 8 * half, first + lane % 4
-                expected = sum(2 * fp4(w, m, 16 * g + i) * whole[g, i] for i in range(16))
-                assert 256 * sums[lane, 2 * half] + sums[lane, 2 * half + 1] == expected
-                assert lane_scales[lane, half] == scale_byte(scales, m, g)
+                part = own[unit][:, :, 8 * half : 8 * half + 8]
+                for a in operands(part, alone, step % 2, passes):
+                    total += multiply(a, whole[groups], half)
+            for lane in range(32):
+                g = groups[lane % 4]
+                lift = 12 * whole[g].sum() if passes == 1 else 0
+                found = [sum(dots(total, lane))] if alone else dots(total, lane)
+                for side, dot in enumerate(found):
+                    m = 40 * cta + 16 * block + 8 * side + lane // 4
+                    assert dot - lift == exact_dot(inputs["w"].numpy(), m, g, whole[g])
+                    byte = 4 * steps + step if alone else 2 * unit + side
+                    assert scales[lane, byte] == scale_byte(inputs["scales"].numpy(), m, g)
+
+
+def exact_dot(w: np.ndarray, m: int, g: int, whole: np.ndarray) -> int:
+    return int(sum(2 * fp4(w, m, 16 * g + i) * whole[i] for i in range(16)))
+
+
+def operands(part: np.ndarray, alone: bool, step: int, passes: int):
+    """Yield A of each product: [lane, row or step, 8] codes; alone: 8 rows, one of two steps."""
+    lanes = range(32)
+    if not alone:
+        for factor in decode(part, passes):
+            yield {(lane, side): factor[lane, side] for lane in lanes for side in range(2)}
+        return
+    # One product: the second pass takes the place of the rows that are not there.
+    factors = decode(part[:, step], passes)
+    yield {(lane, side): each[lane] for lane in lanes for side, each in enumerate(factors)}
+
+
+def own_scales(pieces: np.ndarray, steps: int) -> np.ndarray:
+    """Return [lane, 5 * steps]: pieces of 16, 8, 4 and 2 bytes, each for all lanes."""
+    found, left = [], 5 * steps
+    while left:
+        size = next(size for size in (16, 8, 4, 2) if size <= left)
+        piece, pieces = np.split(pieces, [32 * size])
+        found.append(piece.reshape(32, size))
+        left -= size
+    return np.concatenate(found, axis=1)
 
 
 def test_the_torch_baseline_is_right():
@@ -304,7 +378,7 @@ def test_cpu_equals_split_order_bit_for_bit(split: int, tmp_path: Path):
         entry(inputs["attn"].float(), inputs["w"], inputs["scales"], GLOBAL_SCALE, out)
 
 
-@pytest.mark.parametrize("name", ["coop64-split1", "stream-flight3", "stream-flight1"])
+@pytest.mark.parametrize("name", ["coop64-split1", "stream", "stream-passes1"])
 def test_cuda_compiles_for_hopper_and_spills_nothing(name: str, tmp_path: Path):
     if shutil.which("nvcc") is None:
         pytest.skip("nvcc is not installed")
@@ -312,9 +386,9 @@ def test_cuda_compiles_for_hopper_and_spills_nothing(name: str, tmp_path: Path):
     assert spilled == 0
     if name.startswith("stream"):
         shown = disassemble(library)
-        first = {what: first_line(what, shown) for what in ("LDG.E.128", "UBLKCP", "IMMA")}
+        first = {what: first_line(what, shown) for what in ("LDG.E.128", "LDG.E.NA.128", "IMMA")}
         # Activations are asked for before the weights, both before anything is multiplied.
-        assert first["LDG.E.128"] < first["UBLKCP"] < first["IMMA"]
+        assert first["LDG.E.128"] < first["LDG.E.NA.128"] < first["IMMA"]
 
 
 def first_line(what: str, lines: list[str]) -> int:
