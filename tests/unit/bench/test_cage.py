@@ -1,14 +1,17 @@
 """A confined process, and one whose functions were replaced, each in a process of its own."""
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
 from roofmark.bench.cage import Cage, in_words, landlock_version, offered
+from roofmark.bench.descendants import end_tree
 from roofmark.bench.pausing import children_of, cpu_seconds_below, pause_below, resume_below
 from roofmark.bench.sealed import create_memory
 
@@ -173,22 +176,36 @@ while True:
 """
 
 
-def test_a_chain_of_processes_is_stopped_and_its_time_counted() -> None:
+@pytest.fixture
+def chain() -> Generator[subprocess.Popen[bytes]]:
     # As a keeper does, the first process adopts what its descendants leave behind.
     adopt = "import ctypes; ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)\n"
-    chain = subprocess.Popen([sys.executable, "-S", "-c", adopt + _CHAIN])
-    try:
-        while cpu_seconds_below(chain.pid) < 0.1:
-            pass
-        # No link of it lives for so long that its own time could be seen.
-        assert pause_below(chain.pid)
-        left = children_of(chain.pid)
-        os.sched_yield()
-        assert children_of(chain.pid) == left
-    finally:
-        for pid in (chain.pid, *children_of(chain.pid)):
-            os.kill(pid, 9)
-        chain.wait()
+    first = subprocess.Popen([sys.executable, "-S", "-c", adopt + _CHAIN], start_new_session=True)
+    while cpu_seconds_below(first.pid) < 0.1:
+        pass
+    yield first
+    end_tree(first.pid, "no mark")
+    first.wait()
+
+
+def test_a_chain_of_processes_is_stopped_and_its_time_counted(
+    chain: subprocess.Popen[bytes],
+) -> None:
+    # No link of it lives for so long that its own time could be seen.
+    assert pause_below(chain.pid)
+    left = children_of(chain.pid)
+    os.sched_yield()
+    assert children_of(chain.pid) == left
+
+
+def test_a_chain_of_processes_is_ended(chain: subprocess.Popen[bytes]) -> None:
+    end_tree(chain.pid, "no mark")
+    chain.wait()
+    sessions: set[str] = set()
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            sessions.add(path.read_text().rpartition(")")[2].split()[3])
+    assert str(chain.pid) not in sessions
 
 
 def test_memory_that_all_share_cannot_be_cut_short() -> None:
