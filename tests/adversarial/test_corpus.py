@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from trial import CORPUS, Candidate, one_for_each_refusal, read_corpus, try_candidates
+from trial import CORPUS, Candidate, one_for_each_rule, read_corpus, try_candidates
 
 from roofmark.analysis.rules import all_rules
 
@@ -15,31 +15,30 @@ from roofmark.analysis.rules import all_rules
 # beside honest ones, who must not suffer from it.
 _SABOTAGE = "RM512"
 _HONEST = ("workspace", "in_place", "threads")
-# A lie about time has to be seen in two process sets.
-_OF_TIME = "RM508"
 
 
-def _groups() -> dict[str, tuple[list[Candidate], int]]:
-    """Name -> candidates that are tried side by side, and in how many process sets."""
-    cheats = one_for_each_refusal(read_corpus("cheats"))
+def _groups() -> dict[str, list[Candidate]]:
+    """Name -> candidates that are tried side by side."""
+    cheats = one_for_each_rule(read_corpus("cheats"))
     saboteurs = [each for each in cheats if _SABOTAGE in each.also]
-    of_time = [each for each in cheats if _OF_TIME in each.refused]
-    others = [each for each in cheats if each not in saboteurs and each not in of_time]
     honest = [each for each in read_corpus("honest") if each.name in _HONEST]
-    return {"time": (of_time, 2), "work": (others, 1), "sabotage": (saboteurs + honest, 1)}
+    return {
+        "cheats": [each for each in cheats if each not in saboteurs],
+        "sabotage": saboteurs + honest,
+    }
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["time", "work", "sabotage"])
+@pytest.mark.parametrize("name", ["cheats", "sabotage"])
 def test_cheats_lose_and_honest_ones_are_not_accused(name: str, tmp_path: Path) -> None:
-    candidates, processes = _groups()[name]
-    results = try_candidates(candidates, tmp_path, processes=processes)
+    candidates = _groups()[name]
+    results = try_candidates(candidates, tmp_path)
     assert len(results) == len(candidates) >= 4
     assert {r.candidate.name: r.said for r in results if not r.right} == {}
 
 
 def test_every_rule_that_refuses_a_cheat_is_tried() -> None:
-    tried = [each for candidates, _ in _groups().values() for each in candidates]
+    tried = [each for candidates in _groups().values() for each in candidates]
     named = {code for each in read_corpus("cheats") for code in (*each.refused, *each.also)}
     assert {code for each in tried for code in (*each.refused, *each.also)} == named
     assert len(named) >= 10 and {*_HONEST} <= {each.name for each in tried}

@@ -115,16 +115,20 @@ def read_corpus(folder: Literal["cheats", "honest"], device: Device = "cpu") -> 
     return [found for path in paths if device in (found := _read(path)).devices]
 
 
-def one_for_each_refusal(candidates: Iterable[Candidate]) -> list[Candidate]:
-    """Return the first candidate of each set of codes, so every rule that refuses one is tried.
+def one_for_each_rule(candidates: Iterable[Candidate]) -> list[Candidate]:
+    """Return, for each rule, the first candidate that it has to refuse, or at least may.
 
     Compiled ones are left out: to build one takes longer than to try five others.
     """
-    found: dict[tuple[tuple[str, ...], ...], Candidate] = {}
-    for each in candidates:
-        if not each.compiled:
-            found.setdefault((each.refused, each.also), each)
-    return list(found.values())
+    plain = [each for each in candidates if not each.compiled]
+    found: list[Candidate] = []
+    for code in sorted({code for each in plain for code in (*each.also, *each.refused)}):
+        surely = [each for each in plain if code in each.also or each.refused == (code,)]
+        likely = [each for each in plain if code in each.refused]
+        best = (surely or likely)[0]
+        if not any(code in each.also or each.refused == (code,) for each in found):
+            found.append(best)
+    return list(dict.fromkeys(found))
 
 
 def try_candidates(

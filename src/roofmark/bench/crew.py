@@ -37,16 +37,12 @@ from roofmark.bench.messages import (
     Verify,
 )
 from roofmark.bench.orders import KEEP_MEMORY, SLEEP, Order, Post, cage_of
-from roofmark.bench.process import Child, ChildFailed, ReplyFailed
+from roofmark.bench.process import Child, ChildFailed, ReplyFailed, cores_busy
 from roofmark.bench.sealed import create_memory
-from roofmark.bench.seam import Failure, Taken, reference_failed
-from roofmark.bench.waiting import busy_between, held_between, look_at
+from roofmark.bench.seam import Failure, reference_failed
+from roofmark.bench.waiting import BatchWatch, Taken
 from roofmark.records import Missing
 
-# Chosen: runtimes of threads spin for up to 0.2 s when their work is done; then honest ones sleep.
-_REST_SECONDS = 0.4
-# Chosen: twenty ticks of the clock that counts CPU time.
-_LOOK_SECONDS = 0.2
 Answer = Loaded | IsBound | Prepared | Timed | Poised | Gone | Failure
 
 _REPLIES = {
@@ -182,8 +178,7 @@ class ProcessCrew:
         started, and it stops when the outputs are copied away.
         """
         memory = self._batch_memory
-        before = look_at(self._in_batch(name))
-        start = time.perf_counter()
+        watch = BatchWatch(lambda: self._in_batch(name))
         if memory < 0:
             self._ask_referee(Stage(cache=request.cache), "stage")
         failure = self._send(name, request, stage="batch", descriptor=memory)
@@ -193,14 +188,12 @@ class ProcessCrew:
             self._ask_referee(Keep(), "keep")
         elif not failure:
             self._halt(name)
-        elapsed = time.perf_counter() - start
+        watch.stop()
         if not isinstance(reply, ChildFailed | ReplyFailed):
             reply = self._pause(name, stage="batch") or reply
         if isinstance(reply, ChildFailed | ReplyFailed):
             return reply
-        after = look_at(self._in_batch(name))
-        busy = busy_between(before, after) if self._order.device == "cpu" else 0.0
-        return Taken(elapsed, busy, held_between(before, after))
+        return watch.taken(cpu=self._order.device == "cpu")
 
     def spent(self) -> Spent | Missing:
         """Return what the workers' cores have spent so far, and what of it we did."""
@@ -210,15 +203,7 @@ class ProcessCrew:
 
     def cores_busy(self) -> dict[str, float]:
         """Return how many cores each worker keeps busy unasked; looks once, later answers so."""
-        if not self._busy:
-            for child in self._workers.values():
-                child.resume()
-            time.sleep(_REST_SECONDS)
-            before = {name: child.cpu_seconds() for name, child in self._workers.items()}
-            time.sleep(_LOOK_SECONDS)
-            for name, child in self._workers.items():
-                self._busy[name] = (child.cpu_seconds() - before[name]) / _LOOK_SECONDS
-                child.pause()
+        self._busy = self._busy or cores_busy(self._workers)
         return self._busy
 
     def spoiled(self, slot: int) -> bool:

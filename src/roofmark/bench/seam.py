@@ -5,7 +5,6 @@ tests can put one in place that never starts a process.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Protocol as Interface
 
 from roofmark.bench.bystanders import Spent
@@ -20,23 +19,11 @@ from roofmark.bench.messages import (
     Verified,
 )
 from roofmark.bench.process import ChildFailed, ReplyFailed
+from roofmark.bench.waiting import Taken
 from roofmark.errors import Problem, StudyError
 from roofmark.records import Missing
-from roofmark.units import Seconds
 
 Failure = ChildFailed | ReplyFailed
-
-
-@dataclass(frozen=True)
-class Taken:
-    """What a batch took: seconds by our own clock; CPU time, and how long others held it up.
-
-    busy: 0 where it is not known, and on a GPU, where a host only waits.
-    """
-
-    seconds: Seconds
-    busy: Seconds
-    held: Seconds | Missing
 
 
 class Crew(Interface):

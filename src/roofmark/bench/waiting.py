@@ -13,7 +13,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,21 +38,67 @@ class Thread:
 class Look:
     """What is known of some processes at one moment.
 
-    threads: by process and thread. ours: the thread that looks, whose waits make a batch longer as
-    well. processes: CPU time, ended threads included. forks: of the whole machine; 0 if not told.
+    threads: by process and thread. processes: CPU time, ended threads included. forks: of the whole
+    machine; 0 if not told.
     """
 
     threads: dict[tuple[int, int], Thread]
-    ours: Thread | None
     processes: dict[int, Seconds]
     forks: int
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What a batch took: seconds by our own clock; CPU time, and for how long its threads waited.
+
+    busy: 0 where it is not known, and on a GPU, where a host only waits.
+    """
+
+    seconds: Seconds
+    busy: Seconds
+    held: Seconds | Missing
+
+
+class BatchWatch:
+    """The clock around one batch, and what its processes did meanwhile."""
+
+    def __init__(self, processes: Callable[[], Iterable[int]]) -> None:
+        """Look at the processes that the batch waits for, then start the clock."""
+        self._processes = processes
+        self._before, self._ours = look_at(processes()), waited_here()
+        self._start = time.perf_counter()
+
+    def stop(self) -> None:
+        """Stop the clock."""
+        self._seconds = time.perf_counter() - self._start
+        self._also = waited_here()
+
+    def taken(self, *, cpu: bool) -> Taken:
+        """Look again, at processes that stand still. cpu: their CPU time tells something."""
+        after = look_at(self._processes())
+        held, ours = held_between(self._before, after), self._ours
+        if isinstance(ours, Missing) or isinstance(self._also, Missing):
+            held = Missing(reason="the kernel does not tell how long threads wait")
+        elif not isinstance(held, Missing):
+            # The thread that holds the clock may have come late to stop it.
+            held += self._also - ours
+        return Taken(self._seconds, busy_between(self._before, after) if cpu else 0.0, held)
 
 
 def look_at(pids: Iterable[int], *, threads: bool = True) -> Look:
     """Look at processes, and at all their threads."""
     found = {pid: seconds for pid in pids if (seconds := _process_seconds(pid)) is not None}
-    ours = _thread(f"/proc/self/task/{threading.get_native_id()}/schedstat")
-    return Look(_threads(found) if threads else {}, ours, found, _forks())
+    return Look(_threads(found) if threads else {}, found, _forks())
+
+
+def waited_here() -> Seconds | Missing:
+    """Return how long the calling thread has waited for a core since it began."""
+    thread = _thread(f"/proc/self/task/{threading.get_native_id()}/schedstat")
+    return (
+        thread.waited
+        if thread
+        else Missing(reason="the kernel does not tell how long threads wait")
+    )
 
 
 def _threads(pids: Iterable[int]) -> dict[tuple[int, int], Thread]:
@@ -77,13 +123,11 @@ def busy_between(before: Look, after: Look) -> Seconds:
 
 
 def held_between(before: Look, after: Look) -> Seconds | Missing:
-    """Return how long threads waited for a core between two looks, ours included."""
-    if before.ours is None or after.ours is None:
-        return Missing(reason="the kernel does not tell how long threads wait")
+    """Return how long threads waited for a core between two looks."""
     if before.processes.keys() - after.processes:
         return Missing(reason="a process ended, and its waits with it")
     nothing = Thread(0.0, 0.0)
-    seen, waited = dict.fromkeys(after.processes, 0.0), after.ours.waited - before.ours.waited
+    seen, waited = dict.fromkeys(after.processes, 0.0), 0.0
     for key, now in after.threads.items():
         then = before.threads.get(key, nothing)
         seen[key[0]] += now.ran - then.ran

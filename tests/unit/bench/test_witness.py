@@ -11,7 +11,8 @@ from roofmark.bench.ledger import Ledger
 from roofmark.bench.measure import Task
 from roofmark.bench.messages import Draw, Go, OutputError, Poised, Verified
 from roofmark.bench.process import ChildFailed
-from roofmark.bench.seam import Failure, Taken
+from roofmark.bench.seam import Failure
+from roofmark.bench.waiting import Taken
 from roofmark.bench.witness import note_restless, take_batches
 from roofmark.evidence import Bystanders, Crashed, Incorrect, Passed, Sign, Visit
 from roofmark.study import Protocol, Tier, Workload

@@ -2,7 +2,7 @@
 // time is nobody's by then. The clock that the samples come from is at half speed (`detour`).
 //
 // class: 57 work by processes that have ended
-// refused: RM508
+// refused: RM508 RM510
 // device: cpu
 #include <sched.h>
 #include <signal.h>
