@@ -76,9 +76,10 @@ def ask_leg(
                 options = dataclasses.replace(options, device=device)
                 answers = ask_engine(solution, folder, study.protocol, prompts, options)
         except LegFailed as failure:
-            log = getattr(failure.outcome, "log", "")[-500:]
+            log = getattr(failure.outcome, "log", "")
             mend = "Mend the leg; `roofmark run` keeps its whole log."
-            fact = f"{name}: {failure}: {log}"
+            # A traceback ends with the reason; what a server said before it died does not.
+            fact = f"{name}: {failure}" + ("" if str(failure) in log else f": {log[-500:]}")
             raise BenchError(problem("RM139", fact, study.definition.name, mend)) from failure
     for (identity, question, expected), answer in zip(questions, answers, strict=True):
         row = {"leg": name, "id": identity, "question": question, "expected": expected}

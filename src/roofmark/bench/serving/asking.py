@@ -24,7 +24,7 @@ from roofmark.study import Device, Protocol, Solution
 
 Row = dict[str, object]
 _LATE = "timed out: "
-# Chosen: an engine that died of three questions dies of questions.
+# Chosen: an engine that died of three questions in a row dies of questions.
 _MOST_DEATHS = 3
 
 
@@ -67,10 +67,10 @@ def ask_engine(
             if left <= 0:
                 rows.append(_unasked(f"{_LATE}not asked: {options.limit:g} s were over"))
             elif deaths == _MOST_DEATHS:
-                rows.append(_unasked(f"not asked: the engine died {deaths} times"))
+                rows.append(_unasked(f"not asked: the engine died {deaths} times in a row"))
             else:
                 rows.append(_ask(handle, prompt, options.tokens, min(left, protocol.call_limit)))
-                deaths += not handle.alive
+                deaths = 0 if handle.alive else deaths + 1
     finally:
         handle.stop()
     return rows
