@@ -152,7 +152,7 @@ ERRORS: dict[str, Code] = {
     ),
     "RM139": Code(
         "a leg could not be asked",
-        "Questions need a server that answers; without one there are no answers to compare.",
+        "Questions need a leg that answers; without one there is nothing to compare.",
     ),
     "RM330": Code(
         "the baseline is not there",

@@ -25,6 +25,7 @@ from roofmark.bench.serving.handle import (
 )
 from roofmark.bench.serving.messages import (
     AskEngine,
+    AskText,
     EngineAnswered,
     EngineLogits,
     EngineProfiled,
@@ -32,6 +33,7 @@ from roofmark.bench.serving.messages import (
     EngineRequest,
     EngineStarted,
     EngineTimes,
+    EngineWrote,
     ForceEngine,
     ProfileEngine,
     StartEngine,
@@ -128,6 +130,14 @@ class EngineHandle:
         answered = self._ask(request, EngineAnswered, "smoke", self._protocol.call_limit)
         answer = answered.answers[0].tokens
         return SmokeAnswer(answer=answer, passed=_contains(answer, smoke.expect))
+
+    def write(self, prompt: str, *, tokens: int, limit: float) -> EngineWrote:
+        """Return the answer to a question in words; the engine needs a tokenizer.
+
+        limit: seconds; a worker that says nothing for `call_limit` longer is ended.
+        """
+        request = AskText(prompt=prompt, tokens=tokens, limit=limit)
+        return self._ask(request, EngineWrote, "question", limit + self._protocol.call_limit)
 
     def profile(self, load: Load, questions: Questions, tokens: int) -> LegProfile | Missing:
         """Decode under the profiler."""
