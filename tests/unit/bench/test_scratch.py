@@ -29,7 +29,7 @@ def _nest(folder: Path, depth: int) -> None:
 
 def test_what_is_nested_without_end_goes(place: Path) -> None:
     with open_scratch() as scratch:
-        _nest(scratch, 3000)
+        _nest(scratch, 1100)
         (scratch / "closed").mkdir(mode=0)
         (scratch / "link").symlink_to(place)
     assert list(place.iterdir()) == []
@@ -38,7 +38,7 @@ def test_what_is_nested_without_end_goes(place: Path) -> None:
 def test_what_a_killed_run_left_goes_with_the_next(place: Path) -> None:
     left = place / "roofmark-run-killed"
     left.mkdir()
-    _nest(left, 1500)
+    _nest(left, 1100)
     os.utime(left, (0, 0))
     with open_scratch() as scratch:
         assert list(place.iterdir()) == [scratch]
