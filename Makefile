@@ -6,6 +6,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.roofmark-ready
+# JOBS: how many tests run side by side, of those that measure nothing and start little.
+JOBS ?= 2
+QUIET := tests/unit tests/project tests/statistics
 # Chosen: one torch for everybody, installed first, so that no resolver picks another for its sake.
 TORCH ?= torch==2.13.0
 
@@ -29,7 +32,10 @@ demo: setup ## Measure a small study on this machine, and report it
 	$(BIN)/roofmark demo out/demo --force
 
 test: setup ## Run every test that needs no GPU; skipped tests are listed
-	$(BIN)/python -m pytest -m "not gpu" -rs
+	failed=0; \
+	$(BIN)/python -m pytest -m "not gpu" -rs -n $(JOBS) --dist loadfile $(QUIET) || failed=1; \
+	$(BIN)/python -m pytest -m "not gpu" -rs $(foreach each,$(QUIET),--ignore=$(each)) || failed=1; \
+	exit $$failed
 
 corpus: setup ## Try every cheat and every honest candidate on this CPU
 	$(BIN)/python benchmarks/integrity.py --processes 2

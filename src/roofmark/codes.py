@@ -219,10 +219,7 @@ ERRORS: dict[str, Code] = {
         "a run was resumed on another machine",
         "Samples of two machines in one bundle cannot be told apart.",
     ),
-    "RM411": Code(
-        "an interrupted run is in this folder",
-        "Its finished traces would be lost.",
-    ),
+    "RM411": Code("an interrupted run is in this folder", "Its finished traces would be lost."),
     "RM412": Code(
         "there is nothing to resume",
         "The folder holds no interrupted run: none began there, or it was sealed.",

@@ -101,7 +101,7 @@ def _kill_in_the_middle(folder: Path) -> None:
              "--iterations", "20", "--device", "cpu", "--margin", "0.1", "--commit"]  # fmt: skip
     process = subprocess.Popen(words, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     begun = folder / "loop/tries/0006/first/traces/n16384/candidate.jsonl"
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 240
     while not begun.exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
     os.kill(process.pid, signal.SIGKILL)

@@ -38,13 +38,14 @@ from roofmark.analysis.promotion import (
 from roofmark.analysis.stats import sig
 from roofmark.analysis.verdict import Finding, Overall, Verdict
 from roofmark.bundle import MANIFEST, Bundle, open_bundle
-from roofmark.evidence import BuildFailed, Crashed, Incorrect, TimedOut
+from roofmark.bundle_files import read_plain
+from roofmark.evidence import BuildFailed, Crashed, Incorrect, Run, TimedOut
 from roofmark.loading import LoadedStudy
 from roofmark.looping.files import put
 from roofmark.looping.state import seconds_of
 from roofmark.looping.tries import Ending, Measured, Version
 from roofmark.options import Progress, RunOptions
-from roofmark.records import Missing, encode_pretty
+from roofmark.records import Missing, decode, encode_pretty
 from roofmark.study import Solution, Study
 
 INCUMBENT, CANDIDATE = "incumbent", "candidate"
@@ -151,7 +152,10 @@ def measure(
     if (output / MANIFEST).exists():
         return open_bundle(output)
     if (output / "study.json").exists():
-        return api.resume(output, progress=say, until=until)
+        # A fleet may be elsewhere by now; what one machine began, one machine goes on with.
+        begun = decode(read_plain(output / "run.json"), Run, where=output / "run.json")
+        fleet = options.fleet if begun.fleet else ""
+        return api.resume(output, fleet=fleet, progress=say, until=until)
     return api.run(study, output, options=options, progress=say, until=until)
 
 

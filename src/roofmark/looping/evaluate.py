@@ -198,7 +198,8 @@ def _duel(
     """Run the candidate against its incumbent into the try's bundle `what`."""
     plan, confirm, earlier = state.plan, what == "confirmation", state.journal.noise
     versions = (state.version(candidate.against), candidate.version)
-    options = RunOptions(device=start.run.device, confirm=confirm, fleet=start.run.fleet)
+    fleet = state.fleet or start.run.fleet
+    options = RunOptions(device=start.run.device, confirm=confirm, fleet=fleet)
     loaded = state.loaded if confirm else _without_controls(state.loaded)
     with open_scratch() as scratch:
         study = write_duel(

@@ -23,6 +23,7 @@ from roofmark.records import decode
 class State:
     """One loop, as far as it is.
 
+    fleet: where runs are measured, as asked of this session; "" where the loop began.
     files, params: what a candidate may change. study_text: the loop's own study.py, in which the
     params stand; nothing where there are none.
     """
@@ -34,6 +35,7 @@ class State:
     files: tuple[str, ...]
     params: tuple[str, ...]
     study_text: str
+    fleet: str = ""
 
     def place(self, number: int) -> Path:
         """Return the folder of a try."""
@@ -71,7 +73,7 @@ class State:
         return version.files | {self.plan.file: text}
 
 
-def open_state(folder: Path, loaded: LoadedStudy, plan: LoopPlan) -> State:
+def open_state(folder: Path, loaded: LoadedStudy, plan: LoopPlan, *, fleet: str = "") -> State:
     """Return the state of the loop in a folder. Raises: StudyError RM135, BundleError RM402."""
     text = _read(folder / "study" / plan.file)
     said = loaded.study.solution(plan.solution).params
@@ -84,6 +86,7 @@ def open_state(folder: Path, loaded: LoadedStudy, plan: LoopPlan) -> State:
         files=changeable_files(loaded, plan.solution),
         params=tuple(name for name, value in said.items() if literal.get(name) == value),
         study_text=text,
+        fleet=fleet,
     )
 
 

