@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Mapping
 from pathlib import Path
 
 from roofmark.bench.channel import (
@@ -41,6 +42,10 @@ from roofmark.bench.pausing import (
 _KEEP_BYTES = 16_000
 # Chosen: a runaway allocation gains about 0.5 GB between two looks, far below the limit itself.
 _LOOK_SECONDS = 0.1
+# Chosen: runtimes of threads spin for up to 0.2 s when their work is done; then honest ones sleep.
+_REST_SECONDS = 0.4
+# Chosen: twenty ticks of the clock that counts CPU time.
+_IDLE_SECONDS = 0.2
 # Chosen: a dozen children that import torch at once from a cold disk take a minute; what takes
 # three is stuck. It is our own code that takes this time, so no limit of the protocol counts it.
 START_SECONDS = 180.0
@@ -255,6 +260,20 @@ class Child:
         # A process that it forked may still hold the channel; there will be no more replies.
         with contextlib.suppress(OSError):
             self._link.shutdown(socket.SHUT_RDWR)
+
+
+def cores_busy(children: Mapping[str, Child]) -> dict[str, float]:
+    """Let all go on unasked, and return how many cores each keeps busy; they end stopped."""
+    for child in children.values():
+        child.resume()
+    time.sleep(_REST_SECONDS)
+    before = {name: child.cpu_seconds() for name, child in children.items()}
+    time.sleep(_IDLE_SECONDS)
+    found: dict[str, float] = {}
+    for name, child in children.items():
+        found[name] = (child.cpu_seconds() - before[name]) / _IDLE_SECONDS
+        child.pause()
+    return found
 
 
 def _start(
