@@ -197,8 +197,8 @@ class ProcessCrew:
 
     def spent(self) -> Spent | Missing:
         """Return what the workers' cores have spent so far, and what of it we did."""
-        children = (self._referee, *self._workers.values())
-        own = (os.getpid(), *(pid for child in children for pid in child.processes()))
+        own = {name: child.cpu_seconds() for name, child in self._workers.items()}
+        own |= {"~run": time.process_time(), "~referee": self._referee.cpu_seconds()}
         return read_spent(self._order.cores, own)
 
     def cores_busy(self) -> dict[str, float]:

@@ -44,7 +44,7 @@ class Crew:
 
     def spent(self) -> Spent:
         self.looked += 1
-        return Spent(self.looked, 2.0 * self.looked, 0.5 * self.looked, {7: 1.5 * self.looked})
+        return Spent(self.looked, 2.0 * self.looked, 0.5 * self.looked, {"b": 1.5 * self.looked})
 
     def verify(self, name: str, slots: Iterable[int], *, own: int = -1) -> Verified:
         self.owners.append(own)
