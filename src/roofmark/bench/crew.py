@@ -4,7 +4,6 @@ In: what to run. Out: replies, as seam.py declares them. Whoever is not asked an
 """
 
 import contextlib
-import math
 import os
 import time
 from collections.abc import Iterable, Mapping
@@ -35,6 +34,7 @@ from roofmark.bench.messages import (
     Timed,
     Verified,
     Verify,
+    oddity,
 )
 from roofmark.bench.orders import KEEP_MEMORY, SLEEP, Order, Post, cage_of
 from roofmark.bench.process import Child, ChildFailed, ReplyFailed, cores_busy
@@ -152,9 +152,9 @@ class ProcessCrew:
         if isinstance(reply, ChildFailed | ReplyFailed):
             return reply
         timed = cast(Timed, reply)
-        if not all(0 <= sample < math.inf for sample in timed.samples):
+        if why := oddity(timed, request.calls):
             self.dismiss(name)
-            return ChildFailed("time", "answered with times that no clock shows", "")
+            return ChildFailed("time", why, "")
         return timed, elapsed
 
     def poise(self, name: str, request: Go) -> Poised | Failure:

@@ -36,6 +36,10 @@ from roofmark.study import Protocol, Tier
 
 Reading = GpuReading | CpuReading
 
+# Chosen: the upper end of a ratio in a record; what is further off than this is no more wrong, and
+# a trace that holds more could not be read again.
+_LARGEST = 1e30
+
 
 @dataclass
 class Ledger:
@@ -152,7 +156,7 @@ def failed_outcome(failure: Failure, build: str, *, checks: tuple[Check, ...] = 
 def _error(worst: OutputError) -> Deviation | NonFinite:
     if worst.nonfinite:
         return NonFinite(elements=worst.nonfinite)
-    return Deviation(rms=worst.rms, peak=worst.peak)
+    return Deviation(rms=min(worst.rms, _LARGEST), peak=min(worst.peak, _LARGEST))
 
 
 def _worse(before: OutputError | None, now: OutputError) -> OutputError:
