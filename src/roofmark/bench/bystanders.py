@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from roofmark.bench.host import Host
-from roofmark.evidence import Bystanders
+from roofmark.bystanders import Bystanders
 from roofmark.records import Missing
 from roofmark.units import Seconds
 

@@ -9,13 +9,12 @@ from dataclasses import dataclass, field
 from roofmark.bench.messages import OutputError, Verified
 from roofmark.bench.process import ChildFailed
 from roofmark.bench.seam import Failure
+from roofmark.bystanders import NO_BYSTANDERS, Bystanders
 from roofmark.evidence import (
-    NO_BYSTANDERS,
     NO_MEMORY,
     Batch,
     Build,
     BuildFailed,
-    Bystanders,
     Check,
     CpuReading,
     Crashed,

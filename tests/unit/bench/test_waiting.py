@@ -13,7 +13,7 @@ import pytest
 
 from roofmark.bench.bystanders import Spent, parse_cores, read_spent, spent_between
 from roofmark.bench.waiting import Look, Thread, busy_between, held_between, look_at, waited_here
-from roofmark.evidence import Bystanders
+from roofmark.bystanders import Bystanders
 from roofmark.records import Missing
 
 CORE = min(os.sched_getaffinity(0))

@@ -14,9 +14,9 @@ from roofmark.bench.process import ChildFailed
 from roofmark.bench.seam import Failure
 from roofmark.bench.waiting import Taken
 from roofmark.bench.witness import note_restless, take_batches
+from roofmark.bystanders import Bystanders
 from roofmark.evidence import (
     NO_MEMORY,
-    Bystanders,
     Check,
     Crashed,
     Discard,
