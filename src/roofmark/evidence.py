@@ -6,6 +6,7 @@ No averages: every sample stands here in the order in which it was taken.
 
 from typing import Literal
 
+from roofmark.bystanders import NO_BYSTANDERS, Bystanders
 from roofmark.records import Missing, Record
 from roofmark.study import CacheState, Device, Language, Tier
 from roofmark.units import (
@@ -217,17 +218,6 @@ class Batch(Record, array_like=True):
     held: Seconds | Missing = Missing(reason="it was not looked at")
 
 
-class Bystanders(Record, tag="bystanders"):
-    """What others did to the workers' cores while batches were timed.
-
-    cores: how many of them programs outside of the run kept busy. stolen: how many a hypervisor
-    took away. Both over the whole series of batches, of all solutions.
-    """
-
-    cores: Ratio
-    stolen: Ratio
-
-
 class Sign(Record, array_like=True):
     """Something about a solution that an honest one does not show.
 
@@ -294,10 +284,6 @@ class Memory(Record):
 _UNSEEN = Missing(reason="memory was not observed when this was measured")
 NO_MEMORY = Memory(host=_UNSEEN, allocator=_UNSEEN, driver=_UNSEEN)
 """What bundles of format 1 tell of memory."""
-
-
-NO_BYSTANDERS = Missing(reason="nobody looked at what others did")
-"""What older bundles tell of bystanders, and a run that took no batch."""
 
 
 # --- the outcome ---------------------------------------------------------------------------------

@@ -1,20 +1,19 @@
 """What programs outside of this run did to the host while batches were timed.
 
-In: the cores of the workers, the processes of the run. Out: `Bystanders`, or Missing with the
-reason. /proc/stat counts everybody's time in ticks, so it tells little of one batch and enough of a
-whole series of them; our own time is taken off, so nothing that a candidate does makes the host
-look busy. The load average would not do: it remembers a minute, in which a run starts its own
-processes side by side.
+In: the cores of the workers, CPU time of the run's own processes. Out: `Bystanders`, or Missing
+with the reason. /proc/stat counts everybody's time in ticks, so it tells little of one batch and
+enough of a whole series; our own time is taken off, that of processes which ended included, so
+nothing that a candidate does makes the host look busy. The load average would not do: it remembers
+a minute, in which a run starts its own processes side by side.
 """
 
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from roofmark.bench.host import Host
-from roofmark.bench.waiting import look_at
-from roofmark.evidence import Bystanders
+from roofmark.bystanders import Bystanders
 from roofmark.records import Missing
 from roofmark.units import Seconds
 
@@ -26,18 +25,18 @@ _CORE = re.compile(r"^cpu(\d+) ((?:\d+ ?)+)$", re.M)
 
 @dataclass(frozen=True)
 class Spent:
-    """CPU time until one moment: everybody's, what was stolen, that of each of our processes."""
+    """CPU time until one moment: everybody's, what was stolen, and of each part of the run."""
 
     at: Seconds
     all: Seconds
     stolen: Seconds
-    own: dict[int, Seconds]
+    own: Mapping[str, Seconds]
 
 
 def read_spent(
-    cores: Sequence[int], own: Iterable[int], *, host: Host | None = None
+    cores: Sequence[int], own: Mapping[str, Seconds], *, host: Host | None = None
 ) -> Spent | Missing:
-    """Return what was spent on these cores so far. own: every process of this run."""
+    """Return what was spent on these cores so far. own: CPU time of each part of this run."""
     text = (host or Host()).read("proc/stat")
     if isinstance(text, Missing):
         return text
@@ -45,9 +44,7 @@ def read_spent(
     if isinstance(ticks, Missing):
         return ticks
     busy, stolen = ticks
-    return Spent(
-        time.monotonic(), busy / _HERTZ, stolen / _HERTZ, look_at(own, threads=False).processes
-    )
+    return Spent(time.monotonic(), busy / _HERTZ, stolen / _HERTZ, own)
 
 
 def parse_cores(stat: str, cores: Sequence[int]) -> tuple[int, int] | Missing:
@@ -71,8 +68,8 @@ def spent_between(before: Spent | Missing, after: Spent | Missing) -> Bystanders
     span = after.at - before.at
     if span < _LEAST_SECONDS:
         return Missing(reason="batches took no longer than a few ticks of the host's clock")
-    # What ended meanwhile counts as somebody else's: it is no longer there to be asked.
-    own = sum(now - before.own.get(pid, 0.0) for pid, now in after.own.items())
+    # A worker that was ended meanwhile counts as somebody else: it is not there to be asked.
+    own = sum(max(0.0, now - before.own.get(name, 0.0)) for name, now in after.own.items())
     others = max(0.0, after.all - before.all - own) / span
     return Bystanders(
         cores=round(others, 4), stolen=round(max(0.0, after.stolen - before.stolen) / span, 4)

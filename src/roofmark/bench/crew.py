@@ -4,7 +4,6 @@ In: what to run. Out: replies, as seam.py declares them. Whoever is not asked an
 """
 
 import contextlib
-import math
 import os
 import time
 from collections.abc import Iterable, Mapping
@@ -35,6 +34,7 @@ from roofmark.bench.messages import (
     Timed,
     Verified,
     Verify,
+    oddity,
 )
 from roofmark.bench.orders import KEEP_MEMORY, SLEEP, Order, Post, cage_of
 from roofmark.bench.process import Child, ChildFailed, ReplyFailed, cores_busy
@@ -152,9 +152,9 @@ class ProcessCrew:
         if isinstance(reply, ChildFailed | ReplyFailed):
             return reply
         timed = cast(Timed, reply)
-        if not all(0 <= sample < math.inf for sample in timed.samples):
+        if why := oddity(timed, request.calls):
             self.dismiss(name)
-            return ChildFailed("time", "answered with times that no clock shows", "")
+            return ChildFailed("time", why, "")
         return timed, elapsed
 
     def poise(self, name: str, request: Go) -> Poised | Failure:
@@ -197,8 +197,8 @@ class ProcessCrew:
 
     def spent(self) -> Spent | Missing:
         """Return what the workers' cores have spent so far, and what of it we did."""
-        children = (self._referee, *self._workers.values())
-        own = (os.getpid(), *(pid for child in children for pid in child.processes()))
+        own = {name: child.cpu_seconds() for name, child in self._workers.items()}
+        own |= {"~run": time.process_time(), "~referee": self._referee.cpu_seconds()}
         return read_spent(self._order.cores, own)
 
     def cores_busy(self) -> dict[str, float]:

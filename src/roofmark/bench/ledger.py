@@ -9,13 +9,12 @@ from dataclasses import dataclass, field
 from roofmark.bench.messages import OutputError, Verified
 from roofmark.bench.process import ChildFailed
 from roofmark.bench.seam import Failure
+from roofmark.bystanders import NO_BYSTANDERS, Bystanders
 from roofmark.evidence import (
-    NO_BYSTANDERS,
     NO_MEMORY,
     Batch,
     Build,
     BuildFailed,
-    Bystanders,
     Check,
     CpuReading,
     Crashed,
@@ -35,6 +34,10 @@ from roofmark.records import Missing
 from roofmark.study import Protocol, Tier
 
 Reading = GpuReading | CpuReading
+
+# Chosen: the upper end of a ratio in a record; what is further off than this is no more wrong, and
+# a trace that holds more could not be read again.
+_LARGEST = 1e30
 
 
 @dataclass
@@ -152,7 +155,7 @@ def failed_outcome(failure: Failure, build: str, *, checks: tuple[Check, ...] = 
 def _error(worst: OutputError) -> Deviation | NonFinite:
     if worst.nonfinite:
         return NonFinite(elements=worst.nonfinite)
-    return Deviation(rms=worst.rms, peak=worst.peak)
+    return Deviation(rms=min(worst.rms, _LARGEST), peak=min(worst.peak, _LARGEST))
 
 
 def _worse(before: OutputError | None, now: OutputError) -> OutputError:

@@ -85,10 +85,10 @@ class BatchWatch:
         return Taken(self._seconds, busy_between(self._before, after) if cpu else 0.0, held)
 
 
-def look_at(pids: Iterable[int], *, threads: bool = True) -> Look:
+def look_at(pids: Iterable[int]) -> Look:
     """Look at processes, and at all their threads."""
     found = {pid: seconds for pid in pids if (seconds := _process_seconds(pid)) is not None}
-    return Look(_threads(found) if threads else {}, found, _forks())
+    return Look(_threads(found), found, _forks())
 
 
 def waited_here() -> Seconds | Missing:

@@ -5,7 +5,8 @@ from msgspec.structs import replace
 from sample import make_passed, make_run, make_study, make_trace, role_of
 from test_rules import finding, judge
 
-from roofmark.evidence import NO_BYSTANDERS, Batch, Bystanders, CpuReading, Incorrect, Sign
+from roofmark.bystanders import NO_BYSTANDERS, Bystanders
+from roofmark.evidence import Batch, CpuReading, Incorrect, Sign
 from roofmark.outer_clock import look_from_outside
 from roofmark.records import Missing
 

@@ -9,12 +9,23 @@ import pytest
 from roofmark.bench.bystanders import Spent
 from roofmark.bench.ledger import Ledger
 from roofmark.bench.measure import Task
-from roofmark.bench.messages import Draw, Go, OutputError, Poised, Verified
+from roofmark.bench.messages import Draw, Go, OutputError, Poised, Timed, Verified, oddity
 from roofmark.bench.process import ChildFailed
 from roofmark.bench.seam import Failure
 from roofmark.bench.waiting import Taken
 from roofmark.bench.witness import note_restless, take_batches
-from roofmark.evidence import Bystanders, Crashed, Incorrect, Passed, Sign, Visit
+from roofmark.bystanders import Bystanders
+from roofmark.evidence import (
+    NO_MEMORY,
+    Check,
+    Crashed,
+    Discard,
+    Incorrect,
+    Passed,
+    Sign,
+    Visit,
+)
+from roofmark.records import decode, encode
 from roofmark.study import Protocol, Tier, Workload
 
 CALLS = 4
@@ -44,7 +55,7 @@ class Crew:
 
     def spent(self) -> Spent:
         self.looked += 1
-        return Spent(self.looked, 2.0 * self.looked, 0.5 * self.looked, {7: 1.5 * self.looked})
+        return Spent(self.looked, 2.0 * self.looked, 0.5 * self.looked, {"b": 1.5 * self.looked})
 
     def verify(self, name: str, slots: Iterable[int], *, own: int = -1) -> Verified:
         self.owners.append(own)
@@ -145,3 +156,30 @@ def test_who_works_unasked_is_noted(name: str, signs: int) -> None:
     ledger = Ledger()
     note_restless(Crew([]), {name: ledger})  # pyright: ignore[reportArgumentType]
     assert [type(each) for each in ledger.signs] == [Sign] * signs
+
+
+def test_an_error_beyond_what_a_record_holds_is_written_so_that_it_can_be_read() -> None:
+    ledger = Ledger()
+    error = OutputError(output="y", rms=1e38, peak=3e38, nonfinite=0, passed=False)
+    ledger.take(Verified(errors=(error,), changed=()), 1, timed=False)
+    outcome = ledger.outcome(PROTOCOL, "d")
+    assert isinstance(outcome, Incorrect)
+    assert decode(encode(outcome.checks[0]), Check, where="here") == outcome.checks[0]
+
+
+@pytest.mark.parametrize(
+    ("more", "word"),
+    [
+        ({}, ""),
+        ({"samples": (1e-3, float("nan"))}, "no clock"),
+        ({"samples": (-1e-3,)}, "no clock"),
+        ({"samples": (1e-3,) * (CALLS + 1)}, "more than"),
+        ({"clock": "x" * 100_000}, "more than"),
+        ({"discarded": (Discard(sample=0, reason="x" * 100_000),)}, "more than"),
+        ({"discarded": (Discard(sample=0, reason="x"),) * (CALLS + 1)}, "more than"),
+    ],
+)
+def test_what_no_visit_holds_is_refused(more: dict[str, Any], word: str) -> None:
+    plain = {"samples": (1e-3,) * CALLS, "calls": 1, "clock": "c", "discarded": ()}
+    found = oddity(Timed(memory=NO_MEMORY, **(plain | more)), CALLS)
+    assert word in found and bool(found) == bool(word)

@@ -16,7 +16,7 @@ namespace {
 constexpr int kStack = 1 << 16;
 char stacks[2][kStack];
 // The chain ends by itself, whatever becomes of the bench.
-constexpr long long kSeconds = 30;
+constexpr long long kSeconds = 10;
 long long end = 0;
 
 long long Seconds() {
@@ -27,7 +27,7 @@ long long Seconds() {
 
 int Link(void* number) {
   const long n = reinterpret_cast<long>(number);
-  for (volatile int i = 0; i < 20000; ++i) {
+  for (volatile int i = 0; i < 2000000; ++i) {
   }
   if (Seconds() < end) {
     clone(Link, stacks[n % 2] + kStack, CLONE_VM, reinterpret_cast<void*>(n + 1));
