@@ -34,8 +34,9 @@ if TYPE_CHECKING:
 
 # Chosen: a host that is busy makes a batch longer and never shorter, so a few tries clear an honest
 # solution; one whose samples lie disagrees every time. On a host where the baseline disagrees as
-# well nothing could be told, so there is more patience.
-_TRIES, _MOST_TRIES = 12, 24
+# well nothing could be told, so there is more patience. The baseline and its twin are there to tell
+# what the host does to batches; while nobody else waits for that, a few of theirs are enough.
+_TRIES, _MOST_TRIES, _ALONE_TRIES = 12, 24, 4
 # Chosen: less than half of what is judged (RM508), so that what may be accused is looked at again.
 _AGREES, _AGREES_SLACK = 1.1, 0.5
 # Chosen: ten times what an empty batch on a GPU varies by, so that half of it cannot hide there.
@@ -62,8 +63,10 @@ def _repeat(crew: Crew, task: "Task", ledgers: Mapping[str, Ledger], waiting: li
     tier = deciding_tier(task.protocol, task.device)
     trusted = {task.baseline, twin_of(task.baseline)}
     for number in range(_MOST_TRIES):
-        patient = number < _TRIES or trusted & set(waiting)
-        if not waiting or not patient or time.monotonic() > task.limit:
+        tries = _MOST_TRIES if trusted & set(waiting) else _TRIES
+        if number >= (tries if set(waiting) - trusted else _ALONE_TRIES):
+            return
+        if not waiting or time.monotonic() > task.limit:
             return
         _draw(crew, task, number)
         waiting = [name for name in waiting if _take_batch(crew, task, name, ledgers[name])]

@@ -76,8 +76,8 @@ def _take(
     ledger.enter(tier, visit, "fake", None)
     task = Task(
         workload=Workload(axes={"n": 8}), axes={"n": 8}, names=("other", "b"),
-        baseline="other", seed="s", limit=time.monotonic() + limit,
-        **({"slots": CALLS, "protocol": PROTOCOL, "device": "cpu"} | asked),
+        seed="s", limit=time.monotonic() + limit,
+        **({"slots": CALLS, "protocol": PROTOCOL, "device": "cpu", "baseline": "other"} | asked),
     )  # fmt: skip
     take_batches(crew, task, {"b": ledger})  # pyright: ignore[reportArgumentType]
     return ledger
@@ -111,6 +111,10 @@ def test_noise_is_given_time_to_pass() -> None:
 
 def test_what_never_agrees_is_not_asked_for_ever() -> None:
     assert len(_batches(_take(Crew([9e-3] * 99)))) == 12
+
+
+def test_a_baseline_for_whom_nobody_waits_is_asked_a_few_times() -> None:
+    assert len(_batches(_take(Crew([9e-3] * 99), baseline="b"))) == 4
 
 
 def test_a_batch_that_is_wrong_is_wrong() -> None:
