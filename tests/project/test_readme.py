@@ -12,7 +12,8 @@ import roofmark as rm
 
 ROOT = Path(__file__).resolve().parents[2]
 NOISY = "2026-11-21-gdn-decode-cpu"  # a shared virtual machine with two cores
-ENGINES = "2026-11-30-decode-engine-8b-h200"  # two process sets: no verdict, and tables
+ENGINES = "2026-11-30-decode-engine-8b-h200"  # three process sets of four: no verdict, and tables
+ENGINES_KERNEL = "2026-11-30-decode-engine-8b-kernel-h200"  # three sets, on a host too busy (RM517)
 # The confirmation of a loop: what its candidate does not touch stays undecided at 99 % within 1 %.
 LAUNCH = "2026-11-30-gdn-decode-launch-h200"
 # Where a host's own time is measured, a shared host shows; what it decides is far beyond that.
@@ -78,7 +79,7 @@ def test_every_bundle_of_the_evidence_is_intact_and_decided():
     for bundle in sorted((ROOT / "evidence").glob("*/")):
         assert rm.verify(bundle) == []
         verdict = judged(bundle)
-        if bundle.name in (NOISY, ENGINES):
+        if bundle.name in (NOISY, ENGINES, ENGINES_KERNEL):
             continue
         twins = [c.decision for c in verdict.cells if c.solution.endswith("~twin")]
         if bundle.name == LAUNCH:
@@ -117,10 +118,12 @@ def test_a_graph_leaves_one_launch_to_a_token():
     launched = {
         name: (p.launches / p.tokens, p.graph_launches / p.tokens) for name, p in tables.items()
     }
-    assert launched == {"static": (1654, 0), "graphs": (1, 1)}
-    for profile in tables.values():
+    replayed = ("graphs", "graphs-rms", "graphs-slowed")
+    assert launched == {"static": (1654, 0)} | dict.fromkeys(replayed, (1, 1))
+    for name, profile in tables.items():
         rows = rows_of(profile, main_kind(profile)).rows
-        assert sum(row.calls for row in rows) == 1654 * profile.tokens
+        kernels = 1199 if name in ("graphs-rms", "graphs-slowed") else 1654
+        assert sum(row.calls for row in rows) == kernels * profile.tokens
 
 
 def test_a_noisy_machine_decides_what_is_large_and_nothing_else():
