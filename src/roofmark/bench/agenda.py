@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from roofmark.evidence import BuildFailed, Crashed, Passed, TimedOut, Trace
 from roofmark.study import Device, Study, Workload
 
+# Chosen: what the fewest sets did not decide, one more rarely does.
+_LATE_SETS = 2
 Undecided = Callable[[Study, Device, list[Trace]], set[str]]
 
 
@@ -56,6 +58,12 @@ class Agenda:
             wanted |= late & self.undecided(self.study, self.device, self.traces)
         lost = {w.id for w in self.workloads if self.gave_up(w.id, self.study.baseline)}
         return [w for w in self.workloads if w.id in wanted - lost]
+
+    def sets_ahead(self) -> int:
+        """Return how many process sets are likely to follow, so that they can be got ready."""
+        fewest, most = self.study.protocol.processes
+        done = min(self.counts().values(), default=0)
+        return max(fewest - done, min(most - done, _LATE_SETS), 1)
 
     def gave_up(self, workload: str, name: str) -> bool:
         """Whether more tries are pointless: wrong or unbuildable once, dead or late twice."""

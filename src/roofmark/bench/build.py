@@ -22,10 +22,14 @@ whole C++ solution, `scale.cpp::scale` (for CUDA take the stream from
 
 import hashlib
 import platform
+import re
 import shlex
 import shutil
 from importlib import metadata
-from pathlib import Path
+from itertools import takewhile
+from pathlib import Path, PurePosixPath
+
+from msgspec.structs import replace
 
 from roofmark.bench.compiler import (
     DEPENDENCIES,
@@ -49,6 +53,8 @@ from roofmark.study import Solution
 
 __all__ = ["BuildError", "build_library", "build_python", "source_digest"]
 
+# A flag that names a folder relative to that in which the compiler works.
+_FOLDER = re.compile(r"-(?:I|isystem|iquote)=?([^=/].*)")
 # Flags whose files stand in no depfile (linker inputs, profiles): such builds are never stored.
 _UNTRACKED = ("-l", "-L", "-Wl", "-Xlinker", "-fprofile", "-fauto-profile", "-T", "--library")
 
@@ -72,13 +78,14 @@ def build_library(
     """
     _check_files(solution, folder)
     compiler = find_compiler(solution)
-    command = compile_command(solution, compiler, capability=capability)
+    home, at_home = _go_home(solution, folder)
+    command = compile_command(at_home, compiler, capability=capability)
 
     def compile_now() -> tuple[StoredBuild, bytes]:
-        return _compile(command, compiler, folder, limit)
+        return _compile(command, compiler, home, limit)
 
     if _storable(solution):
-        key = _key(solution, compiler, command, folder)
+        key = _key(solution, compiler, command, home)
         made, data, _ = stored_build(cache, key, compile_now, limit=limit)
     else:
         made, data = compile_now()
@@ -110,6 +117,24 @@ def build_python(solution: Solution, folder: Path) -> Build:
 def source_digest(solution: Solution, folder: Path) -> str:
     """Return the sha256 over name and bytes of every source file, each with its length."""
     return _digest_files(folder, sorted(solution.files))
+
+
+def _go_home(solution: Solution, folder: Path) -> tuple[Path, Solution]:
+    """Return the folder to compile in, and the solution as named from there.
+
+    It is the deepest that holds all files and in which the flags' own folders are found. So the
+    cache knows the same sources again wherever a loop or a gate has put them, and they make the
+    same binary: nvcc mangles the path that it is given into what it emits.
+    """
+    parents = [PurePosixPath(name).parent.parts for name in solution.files]
+    levels = zip(*parents, strict=False)
+    shared = [same[0] for same in takewhile(lambda level: len(set(level)) == 1, levels)]
+    named = [m[1] for m in map(_FOLDER.fullmatch, solution.flags) if m]
+    while shared and not all(folder.joinpath(*shared, each).exists() for each in named):
+        shared.pop()
+    cut = len("".join(f"{part}/" for part in shared))
+    sources = tuple(source[cut:] for source in solution.sources)
+    return folder.joinpath(*shared), replace(solution, entry=solution.entry[cut:], sources=sources)
 
 
 def _digest_files(folder: Path, names: list[str]) -> str:

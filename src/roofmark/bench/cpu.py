@@ -90,6 +90,15 @@ def read_last_level_cache(host: Host) -> int | Missing:
     return best[1] if best[1] else Missing(reason=f"/{folder} describes no data cache")
 
 
+def read_available_memory(host: Host) -> int | Missing:
+    """Return the bytes that new processes could take without swapping."""
+    text = host.read("proc/meminfo")
+    if isinstance(text, Missing):
+        return text
+    match = re.search(r"^MemAvailable:\s*(\d+) kB", text, re.M)
+    return int(match[1]) * 1024 if match else Missing(reason="/proc/meminfo names no MemAvailable")
+
+
 def read_governor(host: Host) -> str | Missing:
     """Return the frequency governor of the first core in use."""
     core = min(os.sched_getaffinity(0))

@@ -3,10 +3,11 @@
 In: what to run. Out: replies, as seam.py declares them. Whoever is not asked anything is stopped.
 """
 
+import contextlib
 import math
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import cast
 
@@ -66,7 +67,7 @@ class ProcessCrew:
     """A crew of real processes on this machine."""
 
     def __init__(self, order: Order, posts: Iterable[Post], *, arena: int) -> None:
-        """Start everybody; `failed` tells who could not start. Raises: StudyError."""
+        """Start everybody; none of them loads anything before `open`."""
         self._order = order
         self.posts = {post.name: post for post in posts}
         self.failed: dict[str, Failure] = {}
@@ -84,7 +85,24 @@ class ProcessCrew:
             self._referee = self._child("roofmark.bench.referee", "referee", order.reference_folder)
             for post in self.posts.values():
                 self._start(post)
-            self._arena = self._open(arena)
+        except BaseException:
+            self.close()
+            raise
+
+    def fits(self, posts: list[Post], arena: int) -> bool:
+        """Whether this crew can take these posts, and has an arena as large as that."""
+        return list(self.posts.values()) == posts and self._size >= arena
+
+    def await_start(self) -> None:
+        """Wait until everybody's own code is imported; who died meanwhile is found when asked."""
+        for child in (self._referee, *self._workers.values()):
+            with contextlib.suppress(ChildFailed):
+                child.wait_ready(stage="start")
+
+    def open(self) -> None:
+        """Have everybody load; `failed` tells who could not. Raises: StudyError."""
+        try:
+            self._arena = self._open_arena()
             self.load(self.posts)
         except BaseException:
             self.close()
@@ -347,14 +365,14 @@ class ProcessCrew:
             own = request.exact if isinstance(request, Verify) else ""
             raise reference_failed(own or self._order.definition.reference, failure) from failure
 
-    def _open(self, arena: int) -> ArenaHandle:
+    def _open_arena(self) -> ArenaHandle:
         order = self._order
         request = Open(
             definition=order.definition,
             folder=str(order.reference_folder),
             device=order.device,
             entropy=order.entropy,
-            size=arena,
+            size=self._size,
             descriptor=self._descriptor,
             flush=order.flush,
         )
@@ -389,7 +407,3 @@ class ProcessCrew:
         return Child(
             module, folder=folder, memory=memory, descriptors=descriptors, environment=extra
         )
-
-
-Recruit = Callable[[Order, list[Post], int], ProcessCrew]
-"""Starts a crew for an order and posts, with an arena of that many bytes."""

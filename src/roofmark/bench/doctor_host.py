@@ -15,7 +15,7 @@ from pathlib import Path
 
 from roofmark.bench.cage import bounds, landlock_version
 from roofmark.bench.clocks import Ticks, parse_ticks, share_stolen
-from roofmark.bench.cpu import collect_cpu
+from roofmark.bench.cpu import collect_cpu, read_available_memory
 from roofmark.bench.examination import Line
 from roofmark.bench.host import Host
 from roofmark.evidence import Cpu
@@ -49,13 +49,11 @@ def examine_processor(host: Host) -> tuple[Line, ...]:
 
 def examine_space(host: Host) -> tuple[Line, ...]:
     """Return free memory and free disk space."""
-    info = host.read("proc/meminfo")
-    text = "" if isinstance(info, Missing) else info
-    match = re.search(r"^MemAvailable:\s*(\d+) kB", text, re.M)
-    if match:
-        memory = _room("memory", int(match[1]) * 1024, _ENOUGH_MEMORY)
+    free = read_available_memory(host)
+    if isinstance(free, Missing):
+        memory = Line(state="warning", name="memory", found=free.reason)
     else:
-        memory = Line(state="warning", name="memory", found="/proc/meminfo does not tell")
+        memory = _room("memory", free, _ENOUGH_MEMORY)
     folders = {"disk (here)": Path.cwd(), "disk (temporary)": Path(tempfile.gettempdir())}
     return (memory, *(_disk(name, folder) for name, folder in folders.items()))
 

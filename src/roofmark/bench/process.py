@@ -92,6 +92,7 @@ class Child:
         self._memory = memory
         self._closed = False
         self._ready = False
+        self._awake = False
         self._token = NO_TOKEN
         self._excess = ""
         environment = child_environment(folder, self._mark) | environment
@@ -116,6 +117,7 @@ class Child:
         if self._ready and has_unread(self._link):
             raise self._failure(stage, "sent more than was asked for, or closed its channel")
         token = secrets.token_bytes(TOKEN_BYTES)
+        self._awake = True
         try:
             send(self._link, request, token=token, descriptor=descriptor)
         except ChannelClosed as error:
@@ -155,10 +157,12 @@ class Child:
         """Stop it and everything it started until `resume`."""
         if not self._closed:
             pause_below(self._process.pid)
+            self._awake = False
 
     def resume(self) -> None:
         """Let it go on."""
         if not self._closed:
+            self._awake = True
             resume_below(self._process.pid)
 
     def cpu_seconds(self) -> float:
@@ -239,7 +243,9 @@ class Child:
 
     def _watch(self) -> None:
         while self._process.poll() is None:
-            self._excess = _excess(self._process.pid, self._memory)
+            # Who stands still takes nothing, and to look at dozens of them, with all their threads,
+            # would take the time of those that are measured.
+            self._excess = _excess(self._process.pid, self._memory) if self._awake else ""
             if self._excess:
                 with contextlib.suppress(OSError):
                     # Its keeper ends the rest.

@@ -18,11 +18,12 @@ from pathlib import Path
 from roofmark.bench.agenda import Agenda, Undecided
 from roofmark.bench.build import BuildError
 from roofmark.bench.clocks import open_clock_reader
-from roofmark.bench.crew import ProcessCrew, Recruit
+from roofmark.bench.crew import ProcessCrew
 from roofmark.bench.diary import Diary
 from roofmark.bench.ledger import Ledger, Reading, failed_outcome
 from roofmark.bench.measure import Task, Watch, measure_workload, prove_solutions
 from roofmark.bench.orders import Order, Post
+from roofmark.bench.reserve import Reserve
 from roofmark.bench.scratch import open_scratch
 from roofmark.bench.shelf import Shelf
 from roofmark.bench.sizes import Sizes
@@ -51,10 +52,6 @@ _MOST_DEATHS = 3
 _CONTROL = "~control"
 
 
-def _recruit(order: Order, posts: list[Post], arena: int) -> ProcessCrew:
-    return ProcessCrew(order, posts, arena=arena)
-
-
 def never(study: Study, device: Device, traces: list[Trace]) -> str:
     """A study that asks for a verdict gives nobody up."""
     return ""
@@ -77,7 +74,6 @@ class Job:
     say: Callable[[Progress], None]
     cache: Path
     hopeless: Hopeless = never
-    recruit: Recruit = _recruit
     station: str = ""
     hidden: tuple[Path, ...] = ()
     started: float = field(default_factory=time.monotonic)
@@ -93,8 +89,8 @@ def run_job(job: Job) -> str:
 
     Raises: StudyError, BenchError, BundleError; finished traces stay.
     """
-    with open_scratch() as scratch:
-        return Runner(job, scratch).run()
+    with open_scratch() as scratch, contextlib.closing(Runner(job, scratch)) as runner:
+        return runner.run()
 
 
 class Runner:
@@ -112,6 +108,7 @@ class Runner:
         self.sizes = Sizes(job.study, job.run.device, job.environment)
         self.shop = Workshop(job.study, job.contents, scratch=scratch, cache=job.cache)
         self.order = self._order(scratch)
+        self.reserve = Reserve(self.order)
         self.watch = open_watch(job)
         skipped = {each.solution for each in job.run.skipped}
         self.solutions = [s for s in job.study.solutions if s.name not in skipped]
@@ -129,6 +126,10 @@ class Runner:
             self.run_process(process, pending)
             self.diary.say(f"process set {process + 1} is done", traces=self.agenda.traces)
         return self._hopeless()
+
+    def close(self) -> None:
+        """End the processes that wait for a set."""
+        self.reserve.close()
 
     def _hopeless(self) -> str:
         return self.job.hopeless(self.study, self.device, self.agenda.traces)
@@ -163,7 +164,7 @@ class Runner:
             return
         # One process for all of them: they are the study's own, and none is timed.
         loaded = left[0][0]
-        with self._crew([self._as_control(self.shop.posts[loaded])], workloads) as crew:
+        with self._crew([self._as_control(self.shop.posts[loaded])], workloads, sets=1) as crew:
             for name, workload in left:
                 if time.monotonic() > self.job.deadline:
                     return
@@ -192,7 +193,7 @@ class Runner:
         posts = [self.shop.posts[name] for name in self._crew_names(pending)]
         self.diary.say(f"process set {process + 1}: starting {len(posts) + 1} processes")
         deaths: Counter[str] = Counter()
-        with self._crew(posts, pending) as crew:
+        with self._crew(posts, pending, sets=self.agenda.sets_ahead()) as crew:
             for number, workload in enumerate(pending):
                 if time.monotonic() > self.job.deadline:
                     return
@@ -265,9 +266,11 @@ class Runner:
         return self.shop.proofs.get(name, "")
 
     @contextlib.contextmanager
-    def _crew(self, posts: list[Post], workloads: list[Workload]) -> Generator[ProcessCrew]:
+    def _crew(
+        self, posts: list[Post], workloads: list[Workload], *, sets: int
+    ) -> Generator[ProcessCrew]:
         arena = self.sizes.arena(workloads, len(posts))
-        with contextlib.closing(self.job.recruit(self.order, posts, arena)) as crew:
+        with contextlib.closing(self.reserve.call_up(posts, arena, sets=sets)) as crew:
             yield crew
 
     def _order(self, scratch: Path) -> Order:

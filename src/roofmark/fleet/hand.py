@@ -115,7 +115,7 @@ class Hand:
             station=request.station.id,
             hidden=tuple(map(Path, request.hidden)),
         )
-        self._runner = Runner(job, scratch)
+        self._runner = self._open.enter_context(contextlib.closing(Runner(job, scratch)))
         self._runner.prepare()
         return self._basket.empty()
 

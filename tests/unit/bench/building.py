@@ -49,13 +49,15 @@ class Bench:
     def build(
         self, solution: Solution, *, capability: str | None = None, limit: float = 60, **files: str
     ) -> tuple[Build, Path]:
-        """Lay out `files` (name with its dot written "__") in a fresh folder and build."""
+        """Lay out `files` in a fresh folder and build; in names "__" is a dot, "___" a slash."""
         self.runs += 1
         folder, scratch = self.root / f"sources{self.runs}", self.root / f"built{self.runs}"
         folder.mkdir()
         scratch.mkdir()
         for name, text in files.items():
-            (folder / name.replace("__", ".")).write_text(text)
+            path = folder / name.replace("___", "/").replace("__", ".")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
         return build_library(
             solution, folder,
             capability=capability, limit=limit, cache=self.cache, scratch=scratch,

@@ -43,6 +43,29 @@ def test_an_entry_serves_another_solution_under_its_own_name(bench: Bench, needs
     assert other[0].solution == "again" and len(_entries(bench)) == 1
 
 
+def test_the_same_sources_in_another_place_are_not_compiled_twice(
+    bench: Bench, needs_cxx: None
+) -> None:
+    """A loop lays the incumbent and the candidate out in folders of their own."""
+    bench.build(SOLUTION, plain__cpp=PLAIN)
+    moved = Solution("moved", "candidate/plain.cpp::answer")
+    bench.build(moved, candidate___plain__cpp=PLAIN)
+    assert len(_entries(bench)) == 1
+
+
+def test_folders_that_flags_name_are_found_from_where_the_compiler_works(
+    bench: Bench, needs_cxx: None
+) -> None:
+    text = '#include "answer.h"\nextern "C" int answer() { return ANSWER; }\n'
+    for place in ("", "candidate/"):
+        sources = (f"{place}src/inc/answer.h",)
+        own = Solution("s", f"{place}src/a.cpp::answer", sources=sources, flags=("-Isrc/inc",))
+        start = place.replace("/", "___")
+        files = {f"{start}src___a__cpp": text, f"{start}src___inc___answer__h": "#define ANSWER 1"}
+        bench.build(own, **files)
+    assert len(_entries(bench)) == 1
+
+
 @pytest.mark.parametrize(
     ("solution", "text"),
     [(SOLUTION, PLAIN + "// changed"), (Solution("p", "plain.cpp::answer", flags=("-O1",)), PLAIN)],

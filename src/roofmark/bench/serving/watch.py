@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from roofmark.bench.cpu import parse_load
+from roofmark.bench.cpu import parse_load, read_available_memory
 from roofmark.bench.gpu import find_device
 from roofmark.bench.host import Host
 from roofmark.bench.serving.handle import Handle, read_memory
@@ -65,7 +65,7 @@ class Watchdog:
                 look = Look(
                     at=round(self._now(), 3),
                     host=read_memory(pids, "VmRSS"),
-                    available=_available(host),
+                    available=read_available_memory(host),
                     load=load,
                     **self._device(),
                 )
@@ -98,11 +98,3 @@ def _open_gpu(uuid: str) -> tuple[Any, Any] | None:
 
 def _scaled(answer: Any, factor: float) -> float | Missing:
     return answer if isinstance(answer, Missing) else float(answer) * factor
-
-
-def _available(host: Host) -> int | Missing:
-    text = host.read("proc/meminfo")
-    if isinstance(text, Missing):
-        return text
-    found = [line.split()[1] for line in text.splitlines() if line.startswith("MemAvailable:")]
-    return int(found[0]) * 1024 if found else Missing(reason="no MemAvailable in /proc/meminfo")
