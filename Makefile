@@ -6,11 +6,14 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.roofmark-ready
+# JOBS: how many tests run side by side, of those that measure nothing and start little.
+JOBS ?= 2
+QUIET := tests/unit tests/project tests/statistics
 # Chosen: one torch for everybody, installed first, so that no resolver picks another for its sake.
 TORCH ?= torch==2.13.0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint fix gpu docs site snippets clean
+.PHONY: help setup demo test corpus lint fix gpu docs site snippets clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,7 +32,13 @@ demo: setup ## Measure a small study on this machine, and report it
 	$(BIN)/roofmark demo out/demo --force
 
 test: setup ## Run every test that needs no GPU; skipped tests are listed
-	$(BIN)/python -m pytest -m "not gpu" -rs
+	failed=0; \
+	$(BIN)/python -m pytest -m "not gpu" -rs -n $(JOBS) --dist loadfile $(QUIET) || failed=1; \
+	$(BIN)/python -m pytest -m "not gpu" -rs $(foreach each,$(QUIET),--ignore=$(each)) || failed=1; \
+	exit $$failed
+
+corpus: setup ## Try every cheat and every honest candidate on this CPU
+	$(BIN)/python benchmarks/integrity.py --processes 2
 
 lint: setup ## Check style, format, types and the direction of imports
 	$(BIN)/ruff check .

@@ -79,7 +79,8 @@ def compare(arguments) -> int:
     }
     place = Path(arguments.output or tempfile.mkdtemp(prefix="roofmark-fleet-"))
     warm = common | {"processes": (2, 2), "blocks": 2}
-    api.run(arguments.study, place / "warm", options=RunOptions(**warm, fleet=arguments.fleet))
+    if arguments.warm:
+        api.run(arguments.study, place / "warm", options=RunOptions(**warm, fleet=arguments.fleet))
     one = api.run(arguments.study, place / "one", options=RunOptions(**common, processes=sets))
     options = RunOptions(**common, processes=sets, fleet=arguments.fleet)
     many = api.run(arguments.study, place / "fleet", options=options)
@@ -138,6 +139,12 @@ def main() -> int:
     parser.add_argument("--fleet", default="local:2")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--processes", default="6:6")
+    parser.add_argument(
+        "--warm",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="run once before, so that caches of builds and ceilings are filled",
+    )
     parser.add_argument("-w", "--workload", action="append", default=[])
     parser.add_argument("-s", "--solution", action="append", default=[])
     parser.add_argument("--time-limit", type=float, default=400.0)

@@ -7,13 +7,18 @@
     python benchmarks/integrity.py --cost --repetitions 3 # what integrity costs, and what it moves
     python benchmarks/integrity.py --cost --study studies/gdn_decode --only triton
 
-Prints one line per candidate: in how many of the repetitions it came out right, the codes, and what
-the rule saw; `open` where a busy host left a verdict undecided (RM517) and nothing else was seen.
-Exit code 1 if any came out wrong.
+    python benchmarks/integrity.py --keep out/corpus --repetitions 20   # goes on where it stopped
+
+Prints one line per candidate: in how many of the repetitions it was refused by a rule that fits
+(honest ones: was accused of nothing), how often a busy host left the verdict undecided (RM517) and
+nothing else was seen, how often it came out wrong, then the codes, and what the rule saw. With
+--keep, bundles stay, and what is there is not measured again. Exit code 1 if any came out wrong.
 """
 
 import argparse
 import contextlib
+import hashlib
+import shutil
 import sys
 import tempfile
 import time
@@ -26,7 +31,13 @@ sys.path[0] = str(Path(__file__).parents[1] / "tests" / "adversarial")
 
 from statistics import median  # noqa: E402
 
-from trial import BUSY, Candidate, Result, read_corpus, try_candidates  # noqa: E402
+from trial import (  # noqa: E402
+    Candidate,
+    Result,
+    judge_candidates,
+    read_corpus,
+    try_candidates,
+)
 
 from roofmark import api  # noqa: E402
 from roofmark.bench import crew, measure, process  # noqa: E402
@@ -56,44 +67,58 @@ def main() -> int:
 
 
 def _try_all(candidates: list[Candidate], options: argparse.Namespace) -> int:
-    wrong = 0
-    for first in range(0, len(candidates), options.at_once):
-        group = candidates[first : first + options.at_once]
-        found: dict[str, list[Result]] = {each.name: [] for each in group}
-        for _ in range(options.repetitions):
-            with _folder(options.keep) as folder:
-                for result in try_candidates(
-                    group, folder, device=options.device, processes=options.processes
-                ):
-                    found[result.candidate.name].append(result)
-        for results in found.values():
-            wrong += not all(each.right for each in results)
-            _print(results)
-    return wrong
+    found: dict[str, list[Result]] = {each.name: [] for each in candidates}
+    groups = [
+        candidates[first : first + options.at_once]
+        for first in range(0, len(candidates), options.at_once)
+    ]
+    for number in range(options.repetitions):
+        for group in groups:
+            for result in _try(group, number, options):
+                found[result.candidate.name].append(result)
+            print(f"repetition {number + 1}: {len(group)} tried", file=sys.stderr, flush=True)
+    for results in found.values():
+        _print(results)
+    return sum(not all(each.right for each in results) for results in found.values())
+
+
+def _try(group: list[Candidate], number: int, options: argparse.Namespace) -> list[Result]:
+    """Return what a group came to in one repetition: from a bundle that is kept, or by a run."""
+    with _folder(options.keep and f"{options.keep}/{_name(group, number, options)}") as folder:
+        if (folder / "bundle" / "manifest.json").exists():
+            return judge_candidates(group, open_bundle(folder / "bundle"))
+        for left in folder.iterdir():
+            shutil.rmtree(left)
+        return try_candidates(group, folder, device=options.device, processes=options.processes)
+
+
+def _name(group: list[Candidate], number: int, options: argparse.Namespace) -> str:
+    """Return a name that changes with what is tried and how."""
+    tried = b"".join(each.path.read_bytes() for each in group)
+    how = f"{options.device} {options.processes}".encode()
+    return f"{number + 1:02}-{hashlib.sha256(how + tried).hexdigest()[:8]}"
 
 
 @contextlib.contextmanager
 def _folder(keep: str) -> Generator[Path]:
-    """Yield a folder for one study and its bundle: a new one under `keep`, or one that goes."""
+    """Yield a folder for one study and its bundle: this one, or one that goes."""
     if keep:
         Path(keep).mkdir(parents=True, exist_ok=True)
-        yield Path(tempfile.mkdtemp(dir=keep))
+        yield Path(keep)
         return
     with tempfile.TemporaryDirectory() as folder:
         yield Path(folder)
 
 
 def _print(results: list[Result]) -> None:
-    right = sum(each.right for each in results)
+    wrong, open_ = sum(not each.right for each in results), sum(each.open for each in results)
+    right = len(results) - wrong - open_
     codes = Counter(code for each in results for code in each.codes)
     shown = " ".join(f"{code}:{count}" for code, count in sorted(codes.items())) or "-"
-    # A verdict that is undecided was not bought; it is no refusal either.
-    open_ = any(each.codes == (BUSY,) for each in results)
-    mark = "WRONG" if right < len(results) else "open " if open_ else "ok   "
+    mark = "WRONG" if wrong else "open " if open_ else "ok   "
     name = results[0].candidate.name
-    print(
-        f"{mark} {name:24} {right}/{len(results)}  {shown:28} {results[0].said[:150]}", flush=True
-    )
+    told = f"{right:3} right {open_:3} open {wrong:3} wrong"
+    print(f"{mark} {name:24} {told}  {shown:28} {results[-1].said[:150]}", flush=True)
 
 
 def _print_cost(options: argparse.Namespace) -> int:
@@ -102,7 +127,8 @@ def _print_cost(options: argparse.Namespace) -> int:
     times: dict[str, dict[str, list[float]]] = {"with": {}, "without": {}}
     for number in range(2 * options.repetitions):
         way = ("with", "without")[number % 2]
-        with _folder(options.keep) as folder, _integrity(on=way == "with"):
+        kept = options.keep and f"{options.keep}/cost-{number + 1:02}-{way}"
+        with _folder(kept) as folder, _integrity(on=way == "with"):
             start = time.perf_counter()
             _run_once(folder, options)
             took[way].append(time.perf_counter() - start)
@@ -137,15 +163,15 @@ def _run_once(folder: Path, options: argparse.Namespace) -> None:
 @contextlib.contextmanager
 def _integrity(*, on: bool) -> Generator[None]:
     """Switch off what costs time, unless `on`: outputs are compared either way."""
-    parts = ((measure, "take_batches"), (measure, "note_restless"), (process, "pause_below"),
-             (crew, "in_words"))  # fmt: skip
-    real = [getattr(module, name) for module, name in parts]
-    for module, name in parts if not on else ():
-        setattr(module, name, lambda *_: "")
+    parts = ((measure, "take_batches", None), (measure, "note_restless", None),
+             (process, "pause_below", True), (crew, "in_words", ""))  # fmt: skip
+    real = [getattr(module, name) for module, name, _ in parts]
+    for module, name, answer in parts if not on else ():
+        setattr(module, name, lambda *_, answer=answer: answer)
     try:
         yield
     finally:
-        for (module, name), function in zip(parts, real, strict=True):
+        for (module, name, _), function in zip(parts, real, strict=True):
             setattr(module, name, function)
 
 

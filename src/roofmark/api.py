@@ -140,14 +140,17 @@ def rerun(
     options: RunOptions | None = None,
     progress: Say | None = None,
 ) -> "Replication":
-    """Run a bundle's own study and sources again and say whether its verdict reproduces."""
+    """Run a bundle's own study and sources again and say whether its verdict reproduces.
+
+    options: as of `run`; solutions that they leave out are told as not comparable.
+    """
     from roofmark.analysis.replicate import replicate
     from roofmark.loading import load_bundled_study
 
     original = _opened(bundle)
     before, loaded = original.run, load_bundled_study(original)
-    study, contents = loaded.study, loaded.contents
     options = options or RunOptions(device=before.device, confirm=before.confirmation)
+    study, contents = narrow_study(loaded.study, options), loaded.contents
     with BundleWriter(output) as writer:
         if writer.has("study.json"):
             raise _interrupted_there(Path(output))
@@ -161,7 +164,7 @@ def rerun(
         judge(again),
         original.environment,
         again.environment,
-        studies=(study, again.study),
+        studies=(loaded.study, again.study),
     )
 
 

@@ -1,14 +1,15 @@
-"""Asking: a set of questions to servers of a study, each answer as one row of a file.
+"""Asking: a set of questions to legs of a study, each answer as one row of a file.
 
-In: a study, names of its server legs, questions as GSM8K's JSON lines (`question`, `answer`). Out:
-rows that `roofmark accuracy` pairs by question: what was asked, expected and written, how long it
-took, or why there is no answer. Nothing here is timing evidence, and nothing is judged: a question
-that ran out of time is told apart from one that was answered wrongly, and that is all.
+In: a study, names of its servers and engines, questions as GSM8K's JSON lines (`question`,
+`answer`). Out: rows that `roofmark accuracy` pairs by question: what was asked, expected and
+written, how long it took, or why there is no answer. Nothing here is timing evidence, and nothing
+is judged: a question that ran out of time is told apart from one that was answered wrongly, and
+that is all.
 """
 
+import dataclasses
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,25 +17,14 @@ from msgspec.structs import replace
 
 from roofmark.codes import problem
 from roofmark.errors import BenchError, StudyError
-from roofmark.legs import Server
+from roofmark.legs import Engine, Server
 from roofmark.loading import LoadedStudy
-from roofmark.serving import Load
+from roofmark.options import AskOptions, RunOptions
+from roofmark.place import choose_device
+from roofmark.study import Solution
 
 # Chosen: GSM8K has 1,319 questions; a hundred times as many is another kind of file.
 MOST_QUESTIONS = 131_900
-
-
-@dataclass(frozen=True, kw_only=True)
-class AskOptions:
-    """tokens: most of one answer. streams: questions under way at once. limit: seconds for a leg.
-
-    template: the prompt, `{question}` standing for the question.
-    """
-
-    tokens: int = 512
-    streams: int = 4
-    limit: float = 3600.0
-    template: str = "Question: {question}\nAnswer:"
 
 
 def read_questions(path: Path) -> list[tuple[str, str, str]]:
@@ -63,58 +53,50 @@ def read_questions(path: Path) -> list[tuple[str, str, str]]:
 def ask_leg(
     loaded: LoadedStudy, name: str, questions: Sequence[tuple[str, str, str]], options: AskOptions
 ) -> Iterator[dict[str, object]]:
-    """Start one server leg, ask everything greedily, stop it; yield a row per question.
+    """Start one leg, ask everything greedily, stop it; yield a row per question.
 
-    Raises: StudyError RM138 for a leg that is no server, BenchError RM139 for one that fails.
+    Raises: StudyError RM138 for a leg that takes no questions, BenchError RM139 for one that fails.
     """
     from roofmark.bench.scratch import open_scratch
-    from roofmark.bench.serving.client import Client, Questions
+    from roofmark.bench.serving.asking import ask_engine, ask_server
     from roofmark.bench.serving.handle import LegFailed
-    from roofmark.bench.serving.server import ServerHandle
-    from roofmark.served import Fault
 
-    leg = _server(loaded, name)
-    solution = replace(loaded.study.solution(name), leg=leg)
+    study = loaded.study
+    solution = _solution(loaded, name)
+    device = choose_device(study, RunOptions(device=options.device))
     prompts = [options.template.replace("{question}", question) for _, question, _ in questions]
-    load = Load(prompt=1, generate=options.tokens, concurrency=options.streams)
     with open_scratch() as folder:
         for path in solution.files:
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_bytes(loaded.contents[path])
-        handle = ServerHandle(solution, folder, loaded.study.protocol)
         try:
-            handle.start()
-            client = Client(leg, handle.url, limit=options.limit)
-            asked = Questions(prompts=prompts, due=(), streams=options.streams)
-            found = client.ask(asked, load)
+            if isinstance(solution.leg, Server):
+                answers = ask_server(solution, folder, study.protocol, prompts, options)
+            else:
+                options = dataclasses.replace(options, device=device)
+                answers = ask_engine(solution, folder, study.protocol, prompts, options)
         except LegFailed as failure:
-            told = f"{name}: {failure}: {handle.log()[-500:]}"
-            mend = "Mend the leg's command; `roofmark run` keeps its whole log."
-            raise BenchError(
-                problem("RM139", told, loaded.study.definition.name, mend)
-            ) from failure
-        finally:
-            handle.stop()
-    for (identity, question, expected), request in zip(questions, found, strict=True):
-        row: dict[str, object] = {"leg": name, "id": identity, "question": question}
-        row |= {"expected": expected, "output": str(request.output)}
-        if request.arrivals:
-            row["seconds"] = round(request.arrivals[-1] - request.sent, 6)
-        if isinstance(request.ending, Fault):
-            late = "timed out: " if request.ending.kind == "late" else f"{request.ending.kind}: "
-            row["error"] = late + request.ending.reason
-        elif isinstance(request.tokens, int):
-            row["finish_reason"] = "length" if request.tokens >= options.tokens else "stop"
-        yield row
+            log = getattr(failure.outcome, "log", "")
+            mend = "Mend the leg; `roofmark run` keeps its whole log."
+            # A traceback ends with the reason; what a server said before it died does not.
+            fact = f"{name}: {failure}" + ("" if str(failure) in log else f": {log[-500:]}")
+            raise BenchError(problem("RM139", fact, study.definition.name, mend)) from failure
+    for (identity, question, expected), answer in zip(questions, answers, strict=True):
+        row = {"leg": name, "id": identity, "question": question, "expected": expected}
+        yield row | answer
 
 
-def _server(loaded: LoadedStudy, name: str) -> Server:
-    known = {s.name: s.leg for s in loaded.study.solutions}
-    leg = known.get(name)
-    if not isinstance(leg, Server):
-        servers = ", ".join(n for n, each in known.items() if isinstance(each, Server))
-        mend = f"Servers take text: {servers}." if servers else "Give the study a server leg."
-        where = loaded.study.definition.name
-        raise StudyError(problem("RM138", f"{name!r} is no server of the study", where, mend))
-    # An answer ends where the model ends it.
-    return replace(leg, exact=False, prompts="text")
+def _solution(loaded: LoadedStudy, name: str) -> Solution:
+    """Return a leg that takes questions. Raises: StudyError RM138."""
+    known = {s.name: s for s in loaded.study.solutions}
+    leg = known[name].leg if name in known else None
+    if isinstance(leg, Server):
+        # An answer ends where the model ends it.
+        return replace(known[name], leg=replace(leg, exact=False, prompts="text"))
+    if isinstance(leg, Engine):
+        return known[name]
+    able = ", ".join(n for n, each in known.items() if isinstance(each.leg, Server | Engine))
+    mend = f"These take questions: {able}." if able else "Give the study a server or an engine."
+    where = loaded.study.definition.name
+    fact = f"{name!r} is no server or engine of the study"
+    raise StudyError(problem("RM138", fact, where, mend))

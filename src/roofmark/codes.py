@@ -152,7 +152,7 @@ ERRORS: dict[str, Code] = {
     ),
     "RM139": Code(
         "a leg could not be asked",
-        "Questions need a server that answers; without one there are no answers to compare.",
+        "Questions need a leg that answers; without one there is nothing to compare.",
     ),
     "RM330": Code(
         "the baseline is not there",
@@ -219,10 +219,7 @@ ERRORS: dict[str, Code] = {
         "a run was resumed on another machine",
         "Samples of two machines in one bundle cannot be told apart.",
     ),
-    "RM411": Code(
-        "an interrupted run is in this folder",
-        "Its finished traces would be lost.",
-    ),
+    "RM411": Code("an interrupted run is in this folder", "Its finished traces would be lost."),
     "RM412": Code(
         "there is nothing to resume",
         "The folder holds no interrupted run: none began there, or it was sealed.",
@@ -263,6 +260,10 @@ ERRORS: dict[str, Code] = {
     "RM422": Code(
         "another loop is in this folder",
         "A loop goes on with the study, the solution and the error budget that it began with.",
+    ),
+    "RM423": Code(
+        "a loop's own files were changed",
+        "A loop measures from its own copies; with others its tries would not be of one study.",
     ),
     "RM425": Code(
         "evidence cannot be set side by side",

@@ -6,6 +6,7 @@ No averages: every sample stands here in the order in which it was taken.
 
 from typing import Literal
 
+from roofmark.bystanders import NO_BYSTANDERS, Bystanders
 from roofmark.records import Missing, Record
 from roofmark.study import CacheState, Device, Language, Tier
 from roofmark.units import (
@@ -202,8 +203,9 @@ class Batch(Record, array_like=True):
     seconds: from the moment the inputs were there until the outputs could no longer change, by the
         orchestrator's clock. empty: the same way around without a call. calls: all verified.
     busy, empty_busy: CPU time of the worker and all that it started in both, as the kernel counts
-        it: nobody's work takes less of it than of time. 0 where it was not looked at.
+        it: nobody's work takes less of it than of time. 0 where it was not looked at, or not known.
     rounds: how often they were made, so that calls of microseconds fill a clock of milliseconds.
+    held: how long its threads, and those that timed it, waited for a core in `seconds`.
     """
 
     tier: Tier
@@ -213,6 +215,7 @@ class Batch(Record, array_like=True):
     busy: Seconds = 0.0
     empty_busy: Seconds = 0.0
     rounds: int = 1
+    held: Seconds | Missing = Missing(reason="it was not looked at")
 
 
 class Sign(Record, array_like=True):
@@ -288,7 +291,7 @@ class Passed(Record, tag="passed", omit_defaults=True):
     """Every verified output was right; the only outcome that has a speed.
 
     build: digest of the Build record. absent: tier -> why it was not measured. batches: none in
-    bundles of versions that did not take any.
+    bundles of versions that did not take any. bystanders: what others did meanwhile.
     """
 
     build: str
@@ -299,6 +302,7 @@ class Passed(Record, tag="passed", omit_defaults=True):
     memory: Memory = NO_MEMORY
     batches: tuple[Batch, ...] = ()
     signs: tuple[Sign, ...] = ()
+    bystanders: Bystanders | Missing = NO_BYSTANDERS
 
 
 class Incorrect(Record, tag="incorrect", omit_defaults=True):

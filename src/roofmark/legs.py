@@ -119,7 +119,8 @@ class Serving(Record, tag="serving"):
     """How legs are visited.
 
     together: all legs of a process set live side by side, or one after another.
-    warm_up: requests of each load before its first timed visit in a process.
+    warm_up: requests of each load before its first timed visit in a process; in-process engines
+        answer at most 16 tokens of each.
     watch: seconds between looks at memory, clocks, power and temperature.
     smoke: asked of every leg in every process set; a wrong answer is an incorrect leg.
     compare: tokens over which an engine's greedy output and logits are compared with the

@@ -41,6 +41,22 @@ class RunOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AskOptions:
+    """How to ask questions.
+
+    device: of an engine in a worker of ours. tokens: most of one answer. streams: questions under
+    way at once; an engine has one. limit: seconds for a leg. template: the prompt, `{question}`
+    standing for the question.
+    """
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    tokens: int = 512
+    streams: int = 4
+    limit: float = 3600.0
+    template: str = "Question: {question}\nAnswer:"
+
+
+@dataclass(frozen=True, kw_only=True)
 class ProfileOptions:
     """What to profile, and how much of it.
 

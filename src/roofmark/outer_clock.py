@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from roofmark.evidence import Batch
+from roofmark.records import Missing
 from roofmark.study import Device
 from roofmark.units import Bytes, Seconds
 
@@ -28,10 +29,14 @@ _SLACK_SECONDS, _SLACK_SHARE = 60e-6, 0.1
 
 @dataclass(frozen=True)
 class Outside:
-    """seconds: what the calls of the quickest batch took. slack: how much longer that may be."""
+    """seconds: what the calls of the quickest batch took. slack: how much longer that may be.
+
+    free: what they would have taken had no thread waited for a core; 0 if that is not known.
+    """
 
     seconds: Seconds
     slack: Seconds
+    free: Seconds
 
 
 def look_from_outside(
@@ -48,8 +53,18 @@ def look_from_outside(
     quickest = min(batch.empty for batch in everybody)
     around = min(median(batch.empty for batch in own), quickest + allowed)
     seconds = min(batch.seconds for batch in own) - around
-    if cpu and all(batch.busy > 0 for batch in own):
-        quickest = min(batch.empty_busy for batch in everybody)
-        busy = min(median(batch.empty_busy for batch in own), quickest + allowed)
-        seconds = min(seconds, min(batch.busy for batch in own) - busy)
-    return Outside(seconds, _SLACK_SECONDS + _SLACK_SHARE * around)
+    if cpu and (whole := [batch for batch in own if batch.busy > 0 and batch.empty_busy > 0]):
+        quickest = min(batch.empty_busy for batch in everybody if batch.empty_busy > 0)
+        busy = min(median(batch.empty_busy for batch in whole), quickest + allowed)
+        seconds = min(seconds, min(batch.busy for batch in whole) - busy)
+    return Outside(seconds, _SLACK_SECONDS + _SLACK_SHARE * around, _free(own) - around)
+
+
+def _free(own: Sequence[Batch]) -> Seconds:
+    """Return what a batch took beside what threads waited for cores; 0 if not known of each.
+
+    A thread that waits makes its batch longer by that at most, and several by the sum, so every
+    batch takes this at least on a host of its own. Half of them taking more is no accident.
+    """
+    free = [b.seconds - b.held for b in own if not isinstance(b.held, Missing)]
+    return median(free) if len(free) == len(own) else 0.0

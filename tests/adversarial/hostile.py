@@ -57,6 +57,15 @@ FAULTS = {
     # An assignment, so that only the worker sees its parameters; a plain def is refused before.
     "wrong_names": ("line = lambda a, b: a\n", BuildFailed, "lacks x"),
     "call_raises": (_call("raise ValueError('odd \\udcff name')"), Crashed, "ValueError: odd"),
+    "wrong_later": (
+        "import torch\ncalls = [0]\n" + _LINE
+        + "    calls[0] += 1\n    return 2 * x + (1 if calls[0] < 4 else 0)\n",
+        Incorrect, "output y is wrong in a timed call",
+    ),
+}  # fmt: skip
+
+# --- answers wrongly in its first call -----------------------------------------------------------
+REFUSED = {
     "wrong_dtype": ("def line(x):\n    return (2 * x + 1).double()\n",
                     Incorrect, "dtype torch.float64"),
     "wrong_shape": ("def line(x):\n    return (2 * x + 1)[:-1]\n", Incorrect, "shape"),
@@ -70,11 +79,6 @@ FAULTS = {
                      Incorrect, "input x was changed"),
     "leaves_nan": ("def line(x):\n    y = 2 * x + 1\n    y[7] = float('nan')\n    return y\n",
                    Incorrect, "output y is wrong"),
-    "wrong_later": (
-        "import torch\ncalls = [0]\n" + _LINE
-        + "    calls[0] += 1\n    return 2 * x + (1 if calls[0] < 4 else 0)\n",
-        Incorrect, "output y is wrong in a timed call",
-    ),
 }  # fmt: skip
 
 # --- takes without end ---------------------------------------------------------------------------

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hostile import DEATHS, FAULTS, FORKS, FORKS_AND_DIES, LATE
+from hostile import DEATHS, FAULTS, FORKS, FORKS_AND_DIES, LATE, REFUSED
 
 from roofmark import api
 from roofmark.bundle import Bundle
@@ -51,10 +51,12 @@ def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
 @pytest.mark.slow
 def test_what_dies_or_answers_wrongly_ends_alone(clean: None, tmp_path: Path) -> None:
     hostile = DEATHS | FAULTS
-    sources = {name: source for name, (source, _, _) in hostile.items()}
-    bundle = run_study(tmp_path, sources | FORKS, processes=(2, 2))
+    sources = {name: source for name, (source, _, _) in (hostile | REFUSED).items()}
+    # The first call is the same for a control, and all controls share one process.
+    wrong = {name: sources.pop(name) for name in REFUSED}
+    bundle = run_study(tmp_path, sources | FORKS, wrong=wrong)
     _check_honest(bundle, "forks")
-    for name, (_, kind, words) in hostile.items():
+    for name, (_, kind, words) in (hostile | REFUSED).items():
         found = outcomes(bundle, name)
         assert found and all(isinstance(each, kind) for each in found), (name, found)
         assert all(words in getattr(each, "reason", "") for each in found), (name, found)

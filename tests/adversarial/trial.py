@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from roofmark import api
+from roofmark.bundle import Bundle
 from roofmark.options import RunOptions
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -60,11 +61,16 @@ def mix(x, w, room):
 
 @dataclass(frozen=True)
 class Candidate:
-    """One file of the corpus. refused: codes of which one must refuse it; none if it is honest."""
+    """One file of the corpus.
+
+    refused: codes of which one must refuse it; none if it is honest. also: what has to be told of
+    it as well, each of them.
+    """
 
     path: Path
     kind: str
     refused: tuple[str, ...]
+    also: tuple[str, ...]
     devices: tuple[Device, ...]
 
     @property
@@ -94,14 +100,35 @@ class Result:
         if self.candidate.refused:
             fitting = set(self.candidate.refused)
             fitting |= {BUSY} if "RM508" in fitting else set()
-            return bool(set(self.codes) & fitting)
+            return bool(set(self.codes) & fitting) and set(self.candidate.also) <= set(self.codes)
         return set(self.codes) <= {BUSY}
+
+    @property
+    def open(self) -> bool:
+        """Whether the verdict is undecided, and nothing else: not bought, and no refusal either."""
+        return self.codes == (BUSY,)
 
 
 def read_corpus(folder: Literal["cheats", "honest"], device: Device = "cpu") -> list[Candidate]:
     """Return the candidates of a folder that run on a device, by name."""
     paths = sorted(p for p in (CORPUS / folder).iterdir() if p.suffix in (".py", ".cpp", ".cu"))
     return [found for path in paths if device in (found := _read(path)).devices]
+
+
+def one_for_each_rule(candidates: Iterable[Candidate]) -> list[Candidate]:
+    """Return, for each rule, the first candidate that it has to refuse, or at least may.
+
+    Compiled ones are left out: to build one takes longer than to try five others.
+    """
+    plain = [each for each in candidates if not each.compiled]
+    found: list[Candidate] = []
+    for code in sorted({code for each in plain for code in (*each.also, *each.refused)}):
+        surely = [each for each in plain if code in each.also or each.refused == (code,)]
+        likely = [each for each in plain if code in each.refused]
+        best = (surely or likely)[0]
+        if not any(code in each.also or each.refused == (code,) for each in found):
+            found.append(best)
+    return list(dict.fromkeys(found))
 
 
 def try_candidates(
@@ -111,6 +138,11 @@ def try_candidates(
     candidates = list(candidates)
     study = _write_study(candidates, folder / "study", device, processes)
     bundle = api.run(study, folder / "bundle", options=RunOptions(device=device))
+    return judge_candidates(candidates, bundle)
+
+
+def judge_candidates(candidates: Iterable[Candidate], bundle: Bundle) -> list[Result]:
+    """Return what each candidate came to in a bundle."""
     verdict = api.judge(bundle)
     cells = {cell.solution: cell for cell in verdict.cells}
     results: list[Result] = []
@@ -132,7 +164,8 @@ def _read(path: Path) -> Candidate:
     suffix_implies = {".cu": "cuda", ".cpp": "cpu", ".py": "both"}
     device = _field(text, "device") or suffix_implies[path.suffix]
     devices: tuple[Device, ...] = ("cpu", "cuda") if device == "both" else (device,)  # pyright: ignore
-    return Candidate(path, _field(text, "class"), tuple(_field(text, "refused").split()), devices)
+    codes = (tuple(_field(text, name).split()) for name in ("refused", "also"))
+    return Candidate(path, _field(text, "class"), *codes, devices)
 
 
 def _field(text: str, name: str) -> str:

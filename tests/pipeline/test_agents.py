@@ -20,13 +20,15 @@ from tiny import write_study
 
 pytestmark = pytest.mark.slow
 ROUNDS = "def line(x):\n    for _ in range({}):\n        y = 2 * x + 1\n    return y\n"
+# So much slower that two process sets show it on any host.
+SLOW = ROUNDS.format(1500)
 HANGS = "import time\n\ndef line(x):\n    time.sleep(60)\n    return 2 * x + 1\n"
 SERVER = "from roofmark.cli import console; console()"
 EVIL = "<img src=x> @everyone | `a` [x](http://evil)\n# head"
 
 
 def _write(root: Path) -> None:
-    study = write_study(root / "study", {"slow": ROUNDS.format(50)}, processes=(3, 3), limit=20.0)
+    study = write_study(root / "study", {"slow": SLOW}, limit=20.0)
     text = (study / "study.py").read_text()
     busy = tuple(f"RM3{n:02}" for n in (3, 4, 5, 6, 7, 9, 10, 11, 12, 14))
     text = text.replace('baseline="honest"', f'baseline="honest", accept={busy}')
@@ -138,7 +140,7 @@ def test_every_tool_takes_what_its_schema_says(found) -> None:
 def test_a_study_is_described_although_it_prints(found) -> None:
     failed, told = found["describe"]
     assert not failed and told["study"] == "line" and told["baseline"] == "honest"
-    assert told["sources"] == {"slow.py": ROUNDS.format(50)} and told["incumbent"] == 0
+    assert told["sources"] == {"slow.py": SLOW} and told["incumbent"] == 0
     assert found["again"][1]["sources"] == {"slow.py": ROUNDS.format(2)}
     assert found["again"][1]["incumbent"] == 2
 

@@ -17,9 +17,13 @@ from pathlib import Path
 
 import pytest
 
+import roofmark as rm
 from roofmark import api
-from roofmark.bundle import Bundle
+from roofmark.bundle import Bundle, open_bundle
 from roofmark.errors import BundleError
+from roofmark.looping import from_folder
+from roofmark.looping.journal import read_journal
+from roofmark.looping.tries import Interrupted, Try
 from roofmark.options import Progress, RunOptions
 from roofmark.stations import host_of
 from tiny import HONEST, children_left, is_whole, write_study
@@ -125,17 +129,21 @@ def _lives(pid: int) -> bool:
         return False
 
 
-@pytest.mark.slow
-def test_a_killed_station_and_a_killed_run(tmp_path: Path) -> None:
-    study = write_study(tmp_path / "study", {}, processes=(3, 3))
-    output = tmp_path / "bundle"
+def _start(*words: object) -> subprocess.Popen[bytes]:
     script = Path(__file__).with_name("orchestrator.py")
-    run = subprocess.Popen(
-        [sys.executable, str(script), "run", str(study), str(output), "local:2"],
+    return subprocess.Popen(
+        [sys.executable, str(script), *map(str, words)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         env=dict(os.environ) | {"TMPDIR": tempfile.gettempdir()},
     )
+
+
+@pytest.mark.slow
+def test_a_killed_station_and_a_killed_run(tmp_path: Path) -> None:
+    study = write_study(tmp_path / "study", {}, processes=(3, 3))
+    output = tmp_path / "bundle"
+    run = _start("run", study, output, "local:2")
     deadline = time.monotonic() + 100
     while not list(output.glob("traces/*/*.jsonl")) and time.monotonic() < deadline:
         assert run.poll() is None
@@ -162,6 +170,36 @@ def test_one_machine_and_a_fleet_do_not_mix(tmp_path: Path) -> None:
         api.run(study, tmp_path / "b", options=RunOptions(device="cpu"), progress=stop)
     with pytest.raises(BundleError, match=r"RM410.*a fleet cannot go on"):
         api.resume(tmp_path / "b", fleet="local:2")
+
+
+# --- a loop --------------------------------------------------------------------------------------
+@pytest.mark.slow
+def test_a_loop_on_a_fleet_that_is_killed_and_loses_a_station(tmp_path: Path) -> None:
+    rounds = "def line(x):\n    for _ in range({}):\n        y = 2 * x + 1\n    return y\n"
+    study = write_study(tmp_path / "study", {"slow": rounds.format(50)})
+    tried, output = tmp_path / "candidates", tmp_path / "loop"
+    tried.mkdir()
+    (tried / "slower.py").write_text(rounds.format(2000))
+    run = _start("loop", study, output, "local:2")
+    first = output / "tries/0001/first"
+    deadline = time.monotonic() + 150
+    while not (first / "study.json").exists() and time.monotonic() < deadline:
+        assert run.poll() is None
+        time.sleep(0.02)
+    run.kill()
+    run.wait()
+    assert children_left(run.pid, patience=20) == []
+    killer = _Killer(_stations)
+    options = rm.LoopOptions(device="cpu", margin=0.1, iterations=1, fleet="local:2")
+    (done,) = rm.loop(study, "slow", from_folder(tried), output, options=options, progress=killer)
+    killer.check()
+    assert done.ending in ("slower", "hopeless") and done.first.ratio < 0.5
+    assert [type(each) for each in read_journal(output)] == [Interrupted, Try]
+    bundle = open_bundle(first)
+    keys = Counter((t.role, t.workload, t.solution, t.process) for t in bundle.traces())
+    assert max(keys.values()) == 1 and bundle.run.fleet == "local:2"
+    assert sum(len(s.losses) for s in bundle.stations()) == 1
+    assert len(bundle.run.sessions) == 2
 
 
 # --- Ray -----------------------------------------------------------------------------------------

@@ -198,10 +198,13 @@ def test_contrasts_with_whoever_failed_are_no_claims(bundle: rm.Bundle) -> None:
         assert "alike" in render(verdict, bundle)
 
 
-def test_a_bundle_of_variants_can_be_run_again(bundle: rm.Bundle, tmp_path: Path) -> None:
+def test_a_part_of_a_bundle_can_be_run_again(bundle: rm.Bundle, tmp_path: Path) -> None:
     options = RunOptions(device="cpu", solutions=("native",), workloads=("K7",))
-    api.rerun(bundle, tmp_path / "again", options=options)
+    found = api.rerun(bundle, tmp_path / "again", options=options)
     again = open_bundle(tmp_path / "again")
+    assert {each.name for each in again.study.solutions} == {"plain", "native"}
+    assert [each.id for each in again.study.workloads] == ["K7"]
+    assert found.outcome != "reproduced"
     assert {type(each) for each in _outcomes(again, "native")} == {Passed}
 
 

@@ -21,11 +21,14 @@ from roofmark.records import Missing, Record
 from roofmark.study import Device
 from roofmark.units import Bytes, Ratio
 
-Observer = Literal["host", "allocator", "driver"]
+Observer = Literal["host", "allocator", "driver", "leg"]
 Taken = Mapping[str, tuple[Bytes, ...]]
 """Observer -> what each process took."""
 
-OBSERVERS: dict[Device, tuple[Observer, ...]] = {"cpu": ("host",), "cuda": ("allocator", "driver")}
+OBSERVERS: dict[Device, tuple[Observer, ...]] = {
+    "cpu": ("host", "leg"),
+    "cuda": ("allocator", "driver", "leg"),
+}
 """Who decides on each device; on a GPU the host's memory is mostly the driver's own."""
 MEMORY_MARGIN = 0.10
 """Chosen: what serving teams gate device memory at; one workspace more is below it."""

@@ -13,11 +13,12 @@ Giving up looks after every process set, from the first on. It can only end a ru
 gone on, so it takes nothing from an error budget; it costs power, and benchmarks/loop.py measures
 how much. A solution is given up when the upper end
 
-    mean + t(1 - DOUBT, 2 n - 1) * error + blur,   error = max(s, within, twin) / sqrt(n)
+    mean + t(1 - DOUBT, 2 n - 1 + m) * error + blur,
+    error = max(s, within, twin, earlier) / sqrt(n)
 
 of its overall log ratio is below log(1 + margin). After n sets the n differences of the twin from
-its known mean 0 and the n - 1 of the solution tell how processes differ, hence 2 n - 1; taking the
-largest of the three instead of pooling them only widens it.
+its known mean 0 and the n - 1 of the solution tell how processes differ, and so do the m sets of
+earlier runs of one loop; taking the largest of the four instead of pooling them only widens it.
 """
 
 import math
@@ -33,13 +34,35 @@ from roofmark.analysis.overall import balanced_ratios, overall_blur, overall_flo
 from roofmark.analysis.stats import Summary, holm, interval, summarise
 from roofmark.analysis.verdict import Decision
 from roofmark.evidence import Trace
-from roofmark.records import encode
+from roofmark.records import Record, encode
 from roofmark.study import Device, Protocol, Study, twin_of
 
 # Chosen: at 5 % a solution without a gain leaves after one or two sets where processes differ by
 # less than half of the margin; benchmarks/loop.py has the power that it costs. A smaller doubt
 # costs sets in every try, and most tries have no gain.
 DOUBT = 0.05
+
+
+class Noise(Record):
+    """How far equal programs were from each other: the twin from the baseline, in log ratios.
+
+    squares: sum over process sets of the squared mean over workloads. sets: how many.
+    """
+
+    squares: float
+    sets: int
+
+    def __add__(self, other: "Noise") -> "Noise":
+        """Return both together."""
+        return Noise(squares=self.squares + other.squares, sets=self.sets + other.sets)
+
+    @property
+    def spread(self) -> float:
+        """Return the standard deviation about the known mean, 0."""
+        return math.sqrt(self.squares / self.sets) if self.sets else 0.0
+
+
+UNKNOWN = Noise(squares=0.0, sets=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +84,7 @@ class Promotion:
     ratio: its overall speed-up, however few sets there are; None before the first whole one.
     settled: more process sets change nothing. hopeless: why it cannot win, or nothing. slower: by
     more than the margin, with the same doubt; a word for people, where a verdict asks for more.
+    noise: what the twin shows in the same sets.
     """
 
     ratio: float | None
@@ -68,6 +92,7 @@ class Promotion:
     hopeless: str
     slower: bool
     groups: tuple[Group, ...]
+    noise: Noise
 
 
 def sought(study: Study) -> set[str]:
@@ -76,10 +101,15 @@ def sought(study: Study) -> set[str]:
 
 
 def judge_promotions(
-    study: Study, device: Device, traces: Iterable[Trace], *, group_margin: float
+    study: Study,
+    device: Device,
+    traces: Iterable[Trace],
+    *,
+    group_margin: float,
+    earlier: Noise = UNKNOWN,
 ) -> dict[str, Promotion]:
-    """Return where each solution stands, in the study's order."""
-    return _promotions(set_scene(study, device, traces), group_margin)
+    """Return where each solution stands, in the study's order. earlier: of runs like this one."""
+    return _promotions(set_scene(study, device, traces), group_margin, earlier)
 
 
 def open_workloads(
@@ -87,17 +117,22 @@ def open_workloads(
 ) -> set[str]:
     """Return all workloads, or none once it is known whether the solutions are promoted."""
     scene = set_scene(study, device, traces)
-    found = _promotions(scene, group_margin)
+    found = _promotions(scene, group_margin, UNKNOWN)
     if found and all(each.settled for each in found.values()):
         return set()
     return {workload.id for workload in scene.workloads}
 
 
 def find_hopeless(
-    study: Study, device: Device, traces: Iterable[Trace], *, group_margin: float
+    study: Study,
+    device: Device,
+    traces: Iterable[Trace],
+    *,
+    group_margin: float,
+    earlier: Noise = UNKNOWN,
 ) -> str:
     """Return why no solution can be promoted any more, or nothing while one can."""
-    found = judge_promotions(study, device, traces, group_margin=group_margin)
+    found = judge_promotions(study, device, traces, group_margin=group_margin, earlier=earlier)
     told = [each.hopeless for each in found.values()]
     return "; ".join(told) if told and all(told) else ""
 
@@ -118,6 +153,11 @@ class _Cells:
         own, twin = ([c for c in side if c.workload in workloads] for side in (self.own, self.twin))
         return _Cells(own, twin)
 
+    def noise(self) -> Noise:
+        """Return what the twin shows in these sets."""
+        ratios = balanced_ratios(self.twin)
+        return Noise(squares=math.fsum(each**2 for each in ratios), sets=len(ratios))
+
     def summary(self) -> Summary | None:
         """Return the overall log ratio once every workload is in one whole process set."""
         ratios = balanced_ratios(self.own)
@@ -127,52 +167,56 @@ class _Cells:
         return summarise([[ratio] for ratio in ratios], floor=self.floor, blur=blur)
 
 
-def _promotions(scene: Scene, group_margin: float) -> dict[str, Promotion]:
+def _promotions(scene: Scene, group_margin: float, earlier: Noise) -> dict[str, Promotion]:
     cells = compare_cells(scene)
     twin = twin_of(scene.study.baseline)
     of = {name: [c for c in cells.values() if c.solution == name] for name in (*scene.names, twin)}
     return {
-        name: _promotion(scene.study, _Cells(of[name], of[twin]), group_margin)
+        name: _promotion(scene.study, _Cells(of[name], of[twin]), group_margin, earlier)
         for name in scene.names
         if name != twin
     }
 
 
-def _promotion(study: Study, cells: _Cells, group_margin: float) -> Promotion:
+def _promotion(study: Study, cells: _Cells, group_margin: float, earlier: Noise) -> Promotion:
     plan, chosen = study.protocol, cells.on(sought(study))
     summary, groups = chosen.summary(), _groups(study, cells, group_margin)
     zone, p = zone_overall(chosen.own, plan, floor=chosen.floor)
     decided = p <= 1 - plan.level
+    upper = _upper(summary, earlier) if summary else math.inf
     return Promotion(
         ratio=math.exp(summary.mean) if summary else None,
         settled=decided and (zone != "faster" or not any(group.open for group in groups)),
-        hopeless=_hopeless(cells, summary, groups, plan.margin),
-        slower=summary is not None and _upper(summary) < -math.log1p(plan.margin),
+        hopeless=_fallen(cells) or _below(summary, upper, plan.margin) or _lost(groups),
+        slower=upper < -math.log1p(plan.margin),
         groups=groups,
+        noise=chosen.noise(),
     )
 
 
-def _hopeless(
-    cells: _Cells, summary: Summary | None, groups: Sequence[Group], margin: float
-) -> str:
+def _fallen(cells: _Cells) -> str:
     fallen = [cell for cell in cells.own if cell.fate in DOOMED]
-    if fallen:
-        return f"{fallen[0].fate.replace('_', ' ')} on {fallen[0].workload}"
-    if summary is None:
+    return f"{fallen[0].fate.replace('_', ' ')} on {fallen[0].workload}" if fallen else ""
+
+
+def _below(summary: Summary | None, upper: float, margin: float) -> str:
+    if summary is None or upper >= math.log1p(margin):
         return ""
-    upper = _upper(summary)
-    if upper < math.log1p(margin):
-        return (
-            f"{math.exp(summary.mean):.4g}x, at most {math.exp(upper):.4g}x after {summary.n} "
-            f"process set{'s' if summary.n > 1 else ''}; a gain is above {1 + margin:.4g}x"
-        )
+    return (
+        f"{math.exp(summary.mean):.4g}x, at most {math.exp(upper):.4g}x after {summary.n} "
+        f"process set{'s' if summary.n > 1 else ''}; a gain is above {1 + margin:.4g}x"
+    )
+
+
+def _lost(groups: Sequence[Group]) -> str:
     lost = [group.name for group in groups if group.decision == "slower"]
     return f"slower on {', '.join(lost)}" if lost else ""
 
 
-def _upper(summary: Summary) -> float:
-    quantile = float(stdtrit(2 * summary.n - 1, 1 - DOUBT))
-    return summary.mean + quantile * summary.error + summary.blur
+def _upper(summary: Summary, earlier: Noise) -> float:
+    quantile = float(stdtrit(2 * summary.n - 1 + earlier.sets, 1 - DOUBT))
+    error = max(summary.error, earlier.spread / math.sqrt(summary.n))
+    return summary.mean + quantile * error + summary.blur
 
 
 # --- groups --------------------------------------------------------------------------------------

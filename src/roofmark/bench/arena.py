@@ -100,6 +100,15 @@ def swap_memory(arena: Arena, descriptor: int, used: range) -> None:
               mmap.MAP_SHARED | _MAP_FIXED, descriptor, 0)  # fmt: skip
     finally:
         os.close(descriptor)
+    touch_memory(arena, used)
+
+
+def touch_memory(arena: Arena, used: range) -> None:
+    """Map these bytes of an arena on the host now, so that no timed call is first to touch them.
+
+    Whoever shares the memory can have the kernel take its pages away from everybody.
+    """
+    start = arena.data.data_ptr()
     first = used.start // mmap.PAGESIZE * mmap.PAGESIZE
     # An old kernel does not know this advice; then the first touch maps a page.
     with contextlib.suppress(OSError):

@@ -4,13 +4,13 @@ In: what to run. Out: replies, as seam.py declares them. Whoever is not asked an
 """
 
 import contextlib
-import math
 import os
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import cast
 
+from roofmark.bench.bystanders import Spent, read_spent
 from roofmark.bench.cage import CAGE, in_words
 from roofmark.bench.messages import (
     ArenaHandle,
@@ -34,23 +34,15 @@ from roofmark.bench.messages import (
     Timed,
     Verified,
     Verify,
+    oddity,
 )
-from roofmark.bench.orders import Order, Post, cage_of
-from roofmark.bench.process import Child, ChildFailed, ReplyFailed
+from roofmark.bench.orders import KEEP_MEMORY, SLEEP, Order, Post, cage_of
+from roofmark.bench.process import Child, ChildFailed, ReplyFailed, cores_busy
+from roofmark.bench.sealed import create_memory
 from roofmark.bench.seam import Failure, reference_failed
+from roofmark.bench.waiting import BatchWatch, Taken
+from roofmark.records import Missing
 
-# Memory that a process once had stays with it. glibc gives large blocks back to the kernel and
-# takes them again one page fault at a time, or keeps them, depending on what else was ever
-# allocated; the same torch expression then takes 1.5 ms in one process and 7 ms in the next.
-# (Source: mallopt(3).)
-_KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**62)}
-# The referee's threads must sleep when it is done: spinning, they would take the cores of the
-# worker that is visited next. Workers keep their runtime's own way of waiting.
-_SLEEP = {"OMP_WAIT_POLICY": "PASSIVE"}
-# Chosen: runtimes of threads spin for up to 0.2 s when their work is done; then honest ones sleep.
-_REST_SECONDS = 0.4
-# Chosen: twenty ticks of the clock that counts CPU time.
-_LOOK_SECONDS = 0.2
 Answer = Loaded | IsBound | Prepared | Timed | Poised | Gone | Failure
 
 _REPLIES = {
@@ -77,9 +69,7 @@ class ProcessCrew:
         self._size = arena
         self._batch_memory = -1
         self._busy: dict[str, float] = {}
-        self._descriptor = os.memfd_create("roofmark-arena") if order.device == "cpu" else -1
-        if self._descriptor >= 0:
-            os.ftruncate(self._descriptor, arena)
+        self._descriptor = create_memory("arena", arena) if order.device == "cpu" else -1
         try:
             # Children start together: what takes long is importing torch, once in each.
             self._referee = self._child("roofmark.bench.referee", "referee", order.reference_folder)
@@ -162,9 +152,9 @@ class ProcessCrew:
         if isinstance(reply, ChildFailed | ReplyFailed):
             return reply
         timed = cast(Timed, reply)
-        if not all(0 <= sample < math.inf for sample in timed.samples):
+        if why := oddity(timed, request.calls):
             self.dismiss(name)
-            return ChildFailed("time", "answered with times that no clock shows", "")
+            return ChildFailed("time", why, "")
         return timed, elapsed
 
     def poise(self, name: str, request: Go) -> Poised | Failure:
@@ -180,18 +170,15 @@ class ProcessCrew:
         failure = self._send(name, Poise(tier=request.tier), stage="poise")
         return failure or cast(Poised, self._receive(name, stage="poise", limit=limit, pause=False))
 
-    def batch(self, name: str, request: Go) -> tuple[float, float] | Failure:
+    def batch(self, name: str, request: Go) -> Taken | Failure:
         """Have a poised worker run a batch; the clock is ours, from the inputs to the last output.
 
         On a host the inputs lie in memory that the worker gets with the request, and the clock
         stops when the worker does; on a GPU they are put into the arena after the clock has
         started, and it stops when the outputs are copied away.
-
-        Return its seconds, and the CPU time that they took: 0 on a GPU, where a host only waits.
         """
         memory = self._batch_memory
-        before = self._busy_seconds(name)
-        start = time.perf_counter()
+        watch = BatchWatch(lambda: self._in_batch(name))
         if memory < 0:
             self._ask_referee(Stage(cache=request.cache), "stage")
         failure = self._send(name, request, stage="batch", descriptor=memory)
@@ -201,23 +188,22 @@ class ProcessCrew:
             self._ask_referee(Keep(), "keep")
         elif not failure:
             self._halt(name)
-        elapsed = time.perf_counter() - start
-        self._pause(name)
+        watch.stop()
+        if not isinstance(reply, ChildFailed | ReplyFailed):
+            reply = self._pause(name, stage="batch") or reply
         if isinstance(reply, ChildFailed | ReplyFailed):
             return reply
-        return elapsed, self._busy_seconds(name) - before
+        return watch.taken(cpu=self._order.device == "cpu")
+
+    def spent(self) -> Spent | Missing:
+        """Return what the workers' cores have spent so far, and what of it we did."""
+        own = {name: child.cpu_seconds() for name, child in self._workers.items()}
+        own |= {"~run": time.process_time(), "~referee": self._referee.cpu_seconds()}
+        return read_spent(self._order.cores, own)
 
     def cores_busy(self) -> dict[str, float]:
         """Return how many cores each worker keeps busy unasked; looks once, later answers so."""
-        if not self._busy:
-            for child in self._workers.values():
-                child.resume()
-            time.sleep(_REST_SECONDS)
-            before = {name: child.cpu_seconds() for name, child in self._workers.items()}
-            time.sleep(_LOOK_SECONDS)
-            for name, child in self._workers.items():
-                self._busy[name] = (child.cpu_seconds() - before[name]) / _LOOK_SECONDS
-                child.pause()
+        self._busy = self._busy or cores_busy(self._workers)
         return self._busy
 
     def spoiled(self, slot: int) -> bool:
@@ -299,14 +285,18 @@ class ProcessCrew:
                 replies[name] = self._receive(name, stage=stage, limit=limit, start=start)
         return replies
 
-    def _pause(self, name: str) -> None:
+    def _pause(self, name: str, *, stage: str) -> ChildFailed | None:
         """Who is not asked does not run: it could only disturb, look on, or work ahead."""
-        if name in self._workers:
-            self._workers[name].pause()
+        if name not in self._workers or self._workers[name].pause():
+            return None
+        self.dismiss(name)
+        why = "went on starting processes while it was to stand still, and was killed"
+        return ChildFailed(stage, why, "")
 
-    def _busy_seconds(self, name: str) -> float:
-        on_host = name in self._workers and self._order.device == "cpu"
-        return self._workers[name].busy_seconds() if on_host else 0.0
+    def _in_batch(self, name: str) -> tuple[int, ...]:
+        """Return the processes that a batch waits for; on a GPU the referee hands out inputs."""
+        own = self._workers[name].processes() if name in self._workers else ()
+        return own if self._order.device == "cpu" else (*own, *self._referee.processes())
 
     def _halt(self, name: str) -> None:
         """Stop a worker at once; `_pause` then looks for what it started."""
@@ -322,8 +312,7 @@ class ProcessCrew:
             return
         if self._batch_memory >= 0:
             os.close(self._batch_memory)
-        self._batch_memory = os.memfd_create("roofmark-batch")
-        os.ftruncate(self._batch_memory, self._size)
+        self._batch_memory = create_memory("batch", self._size)
         stage = Stage(cache=request.cache, descriptor=0)
         self._ask_referee(stage, "stage", descriptor=self._batch_memory)
 
@@ -346,9 +335,7 @@ class ProcessCrew:
         if not isinstance(reply, expected):
             self.dismiss(name)
             return ChildFailed(stage, f"answered {type(reply).__name__} out of turn", "")
-        if pause:
-            self._pause(name)
-        return reply
+        return (self._pause(name, stage=stage) if pause else None) or reply
 
     def _ask_referee(
         self,
@@ -399,9 +386,9 @@ class ProcessCrew:
         descriptors = (self._descriptor,) if self._descriptor >= 0 else ()
         # The arena and the flushing buffer are ours, not the candidate's.
         memory = self._order.protocol.memory_limit + self._size + self._order.flush
-        extra = dict(_KEEP_MEMORY)
+        extra = dict(KEEP_MEMORY)
         if name == "referee":
-            extra |= _SLEEP
+            extra |= SLEEP
         else:
             extra[CAGE] = in_words(cage_of(self._order, self.posts[name], self._size))
         return Child(

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from roofmark.bench.messages import OutputError, Verified
 from roofmark.bench.process import ChildFailed
 from roofmark.bench.seam import Failure
+from roofmark.bystanders import NO_BYSTANDERS, Bystanders
 from roofmark.evidence import (
     NO_MEMORY,
     Batch,
@@ -29,9 +30,14 @@ from roofmark.evidence import (
     TimedOut,
     Visit,
 )
+from roofmark.records import Missing
 from roofmark.study import Protocol, Tier
 
 Reading = GpuReading | CpuReading
+
+# Chosen: the upper end of a ratio in a record; what is further off than this is no more wrong, and
+# a trace that holds more could not be read again.
+_LARGEST = 1e30
 
 
 @dataclass
@@ -49,6 +55,7 @@ class Ledger:
     memory: Memory = NO_MEMORY
     batches: list[Batch] = field(default_factory=list[Batch])
     signs: list[Sign] = field(default_factory=list[Sign])
+    bystanders: Bystanders | Missing = NO_BYSTANDERS
     wrong: str = ""
     failure: Failure | None = None
 
@@ -115,6 +122,7 @@ class Ledger:
             memory=self.memory,
             batches=tuple(self.batches),
             signs=tuple(self.signs),
+            bystanders=self.bystanders,
         )
 
     def _checks(self) -> tuple[Check, ...]:
@@ -147,7 +155,7 @@ def failed_outcome(failure: Failure, build: str, *, checks: tuple[Check, ...] = 
 def _error(worst: OutputError) -> Deviation | NonFinite:
     if worst.nonfinite:
         return NonFinite(elements=worst.nonfinite)
-    return Deviation(rms=worst.rms, peak=worst.peak)
+    return Deviation(rms=min(worst.rms, _LARGEST), peak=min(worst.peak, _LARGEST))
 
 
 def _worse(before: OutputError | None, now: OutputError) -> OutputError:

@@ -6,6 +6,7 @@ is never told expected outputs, the run's entropy or the stopping rule. Where a 
 descriptor, the channel hands one over and puts its number there.
 """
 
+import math
 from typing import Literal
 
 from roofmark.bench.serving.messages import EngineReply, EngineRequest
@@ -36,6 +37,9 @@ class CudaMemory(Record, tag="cuda_memory"):
 
 
 ArenaHandle = SharedMemory | CudaMemory
+
+# Chosen: a reason for each of a hundred discarded samples, and far too little to flood a trace.
+_MOST_TEXT = 20_000
 
 FailureKind = Literal["build", "raised", "output", "study"]
 
@@ -233,6 +237,19 @@ class Timed(Record, tag="timed"):
     memory: Memory
     patched: tuple[str, ...] = ()
     device: str = ""
+
+
+def oddity(timed: Timed, calls: int) -> str:
+    """Return what no visit of so many calls can have answered, or nothing.
+
+    Texts are counted as well: a trace that they make too large could not be read again.
+    """
+    if not all(0 <= sample < math.inf for sample in timed.samples):
+        return "answered with times that no clock shows"
+    texts = (timed.clock, *(each.reason for each in timed.discarded))
+    if max(len(timed.samples), len(timed.discarded)) > calls or sum(map(len, texts)) > _MOST_TEXT:
+        return "answered with more than a visit holds"
+    return ""
 
 
 class Poised(Record, tag="poised"):

@@ -10,6 +10,15 @@ from pathlib import Path
 from roofmark.bench.cage import Cage, writable_places
 from roofmark.study import Definition, Device, Protocol, Solution
 
+# Memory that a process once had stays with it. glibc gives large blocks back to the kernel and
+# takes them again one page fault at a time, or keeps them, depending on what else was ever
+# allocated; the same torch expression then takes 1.5 ms in one process and 7 ms in the next.
+# (Source: mallopt(3).)
+KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**62)}
+# The referee's threads must sleep when it is done: spinning, they would take the cores of the
+# worker that is visited next. Workers keep their runtime's own way of waiting.
+SLEEP = {"OMP_WAIT_POLICY": "PASSIVE"}
+
 
 @dataclass(frozen=True)
 class Post:
@@ -51,5 +60,6 @@ def cage_of(order: Order, post: Post, arena: int) -> Cage:
         hidden=(str(order.scratch), *map(str, order.hidden)),
         writable=writable_places(),
         shared_memory=order.device == "cuda",
+        connect=order.device == "cuda",
         file_bytes=max(order.protocol.memory_limit, arena),
     )

@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Mapping
 from pathlib import Path
 
 from roofmark.bench.channel import (
@@ -29,7 +30,7 @@ from roofmark.bench.descendants import MARK, end_tree
 from roofmark.bench.keeper import adopt_orphans
 from roofmark.bench.messages import Failed, Ready, Reply, Request
 from roofmark.bench.pausing import (
-    busy_seconds_below,
+    below,
     children_of,
     cpu_seconds_below,
     pause_below,
@@ -41,6 +42,10 @@ from roofmark.bench.pausing import (
 _KEEP_BYTES = 16_000
 # Chosen: a runaway allocation gains about 0.5 GB between two looks, far below the limit itself.
 _LOOK_SECONDS = 0.1
+# Chosen: runtimes of threads spin for up to 0.2 s when their work is done; then honest ones sleep.
+_REST_SECONDS = 0.4
+# Chosen: twenty ticks of the clock that counts CPU time.
+_IDLE_SECONDS = 0.2
 # Chosen: a dozen children that import torch at once from a cold disk take a minute; what takes
 # three is stuck. It is our own code that takes this time, so no limit of the protocol counts it.
 START_SECONDS = 180.0
@@ -153,11 +158,11 @@ class Child:
         if not self._closed:
             pause_process(self.pid)
 
-    def pause(self) -> None:
-        """Stop it and everything it started until `resume`."""
-        if not self._closed:
-            pause_below(self._process.pid)
-            self._awake = False
+    def pause(self) -> bool:
+        """Stop it and everything it started until `resume`; return whether all stands still."""
+        still = self._closed or pause_below(self._process.pid)
+        self._awake = not still
+        return still
 
     def resume(self) -> None:
         """Let it go on."""
@@ -169,9 +174,9 @@ class Child:
         """Return the CPU time that it and everything it started have taken."""
         return cpu_seconds_below(self._process.pid)
 
-    def busy_seconds(self) -> float:
-        """Return the CPU time that it and what it started have taken, finely."""
-        return busy_seconds_below(self._process.pid)
+    def processes(self) -> tuple[int, ...]:
+        """Return the ids of its keeper, itself and everything that it started."""
+        return (self._process.pid, *below(self._process.pid))
 
     def log(self) -> str:
         """Return the end of what the child printed."""
@@ -255,6 +260,20 @@ class Child:
         # A process that it forked may still hold the channel; there will be no more replies.
         with contextlib.suppress(OSError):
             self._link.shutdown(socket.SHUT_RDWR)
+
+
+def cores_busy(children: Mapping[str, Child]) -> dict[str, float]:
+    """Let all go on unasked, and return how many cores each keeps busy; they end stopped."""
+    for child in children.values():
+        child.resume()
+    time.sleep(_REST_SECONDS)
+    before = {name: child.cpu_seconds() for name, child in children.items()}
+    time.sleep(_IDLE_SECONDS)
+    found: dict[str, float] = {}
+    for name, child in children.items():
+        found[name] = (child.cpu_seconds() - before[name]) / _IDLE_SECONDS
+        child.pause()
+    return found
 
 
 def _start(

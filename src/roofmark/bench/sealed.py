@@ -19,8 +19,18 @@ from roofmark.bench.proof.errors import BuildError
 from roofmark.records import digest
 
 _EXPORT = re.compile(r"^__tvm_ffi_(?!_)(\w+)$")  # Source: TVM_FFI_DLL_EXPORT_TYPED_FUNC
+# What everybody maps is of one size for ever: one who cut it short would end all the others.
+_SIZE_SEALS = fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL
 _ALIVE: list[int] = []
 """Descriptors of loaded memory files: closed with the process, as the code in them is."""
+
+
+def create_memory(name: str, size: int) -> int:
+    """Return a descriptor of shared memory whose size nobody can change any more."""
+    handle = os.memfd_create(f"roofmark-{name}", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    os.ftruncate(handle, size)
+    fcntl.fcntl(handle, fcntl.F_ADD_SEALS, _SIZE_SEALS)
+    return handle
 
 
 def load_sealed(library: Path, expected: str, name: str) -> Callable[..., Any]:

@@ -7,6 +7,7 @@ tests can put one in place that never starts a process.
 from collections.abc import Iterable
 from typing import Protocol as Interface
 
+from roofmark.bench.bystanders import Spent
 from roofmark.bench.messages import (
     Draw,
     Go,
@@ -18,7 +19,9 @@ from roofmark.bench.messages import (
     Verified,
 )
 from roofmark.bench.process import ChildFailed, ReplyFailed
+from roofmark.bench.waiting import Taken
 from roofmark.errors import Problem, StudyError
+from roofmark.records import Missing
 
 Failure = ChildFailed | ReplyFailed
 
@@ -49,8 +52,12 @@ class Crew(Interface):
         """Have one worker warm up for a batch."""
         ...
 
-    def batch(self, name: str, request: Go) -> tuple[float, float] | Failure:
-        """Have one worker run a batch; return its seconds by our own clock, and its CPU time."""
+    def batch(self, name: str, request: Go) -> Taken | Failure:
+        """Have one worker run a batch; return what it took."""
+        ...
+
+    def spent(self) -> Spent | Missing:
+        """Return what this host has spent so far, on us and on others."""
         ...
 
     def cores_busy(self) -> dict[str, float]:

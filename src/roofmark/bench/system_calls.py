@@ -11,27 +11,35 @@ import platform
 import struct
 
 # Source: asm/unistd_64.h (x86-64) and asm-generic/unistd.h (AArch64), linux/audit.h.
-_MACHINES: dict[str, tuple[int, int, tuple[int, ...]]] = {
-    # audit architecture; socket; the refused: ptrace, process_vm_readv, process_vm_writev,
-    # pidfd_getfd, bpf, perf_event_open, mount, umount2, unshare, setns, pivot_root, add_key,
-    # request_key, keyctl, userfaultfd, init_module, finit_module, kexec_load, reboot, settimeofday,
-    # clock_settime, adjtimex, clock_adjtime, io_uring_setup
-    "x86_64": (0xC000003E, 41, (101, 310, 311, 438, 321, 298, 165, 166, 272, 308, 155, 248, 249,
-                                250, 323, 175, 313, 246, 169, 164, 227, 159, 305, 425)),
-    "aarch64": (0xC00000B7, 198, (117, 270, 271, 438, 280, 241, 40, 39, 97, 268, 41, 217, 218,
-                                  219, 282, 105, 273, 104, 142, 170, 112, 171, 266, 425)),
+_MACHINES: dict[str, tuple[int, int, int, tuple[int, ...]]] = {
+    # audit architecture; socket; prlimit64; the refused: ptrace, process_vm_readv,
+    # process_vm_writev, pidfd_getfd, bpf, perf_event_open, mount, umount2, unshare, setns,
+    # pivot_root, add_key, request_key, keyctl, userfaultfd, init_module, finit_module, kexec_load,
+    # reboot, settimeofday, clock_settime, adjtimex, clock_adjtime, io_uring_setup, setpriority,
+    # sched_setparam, sched_setscheduler, sched_setattr, ioprio_set
+    "x86_64": (0xC000003E, 41, 302,
+               (101, 310, 311, 438, 321, 298, 165, 166, 272, 308, 155, 248, 249, 250, 323, 175, 313,
+                246, 169, 164, 227, 159, 305, 425, 141, 142, 144, 314, 251)),
+    "aarch64": (0xC00000B7, 198, 261,
+                (117, 270, 271, 438, 280, 241, 40, 39, 97, 268, 41, 217, 218, 219, 282, 105, 273,
+                 104, 142, 170, 112, 171, 266, 425, 140, 118, 119, 274, 30)),
 }  # fmt: skip
+_CONNECT = {"x86_64": 42, "aarch64": 203}
 _SECCOMP = {"x86_64": 317, "aarch64": 277}
 _SET_MODE_FILTER = 1
 # Source: linux/seccomp.h. Without it, kernels before 5.16 make every filtered process slower.
 _SPEC_ALLOW = 1 << 2
 _ALLOW, _REFUSE = 0x7FFF0000, 0x00050000 | errno.EPERM
-# Source: linux/bpf_common.h: load a word, jump if equal, return.
-_LOAD, _IF_EQUAL, _RETURN = 0x20, 0x15, 0x06
+# Source: linux/bpf_common.h: load a word, jump if equal, jump if greater or equal, return.
+_LOAD, _IF_EQUAL, _IF_LARGE, _RETURN = 0x20, 0x15, 0x35, 0x06
 # Source: struct seccomp_data: number, architecture, pointer, arguments (low word first).
 _NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT = 0, 4, 16
 # Source: linux/socket.h: AF_UNIX, and AF_NETLINK, through which the C library asks the kernel.
 _FAMILIES = (1, 16)
+# Source: prlimit(2): the calling process. Limits of another one would end it.
+_ITSELF = (0,)
+# Source: asm/unistd.h: calls of the x32 machine, which has other numbers, begin here.
+_X32 = 0x40000000
 
 
 def known_machine() -> bool:
@@ -39,12 +47,18 @@ def known_machine() -> bool:
     return platform.machine() in _MACHINES
 
 
-def forbid_calls() -> bool:
-    """Install the filter; return whether it is in force. `no_new_privs` has to be set."""
+def forbid_calls(*, connect: bool = False) -> bool:
+    """Install the filter; return whether it is in force. `no_new_privs` has to be set.
+
+    connect: may it connect sockets? A program of the same user that listens at a path would do for
+    it what it may not do itself, and no rule for files holds there.
+    """
     machine = platform.machine()
     if machine not in _MACHINES:
         return False
-    program = _program(*_MACHINES[machine])
+    architecture, socket, limits, refused = _MACHINES[machine]
+    more = () if connect else (_CONNECT[machine],)
+    program = _program(architecture, (*refused, *more), {socket: _FAMILIES, limits: _ITSELF})
     code = ctypes.create_string_buffer(b"".join(program))
     header = _Program(len(program), ctypes.cast(code, ctypes.c_void_p))
     answer = ctypes.CDLL(None, use_errno=True).syscall(
@@ -56,25 +70,36 @@ def forbid_calls() -> bool:
     return answer == 0
 
 
-def _program(architecture: int, socket: int, refused: tuple[int, ...]) -> list[bytes]:
-    """Return the filter's instructions; jumps count what lies between."""
-    ends = [_step(_RETURN, _ALLOW), _step(_RETURN, _REFUSE)]
-    families = [_step(_LOAD, _FIRST_ARGUMENT)]
-    families += [
-        _step(_IF_EQUAL, each, yes=len(_FAMILIES) - 1 - k, no=len(ends) - 1 if each == 16 else 0)
-        for k, each in enumerate(_FAMILIES)
-    ]
-    body = [_step(_LOAD, _NUMBER)]
-    for k, number in enumerate(refused):
-        rest = len(refused) - 1 - k + 1 + len(families)
-        body.append(_step(_IF_EQUAL, number, yes=rest + 1))
-    body.append(_step(_IF_EQUAL, socket, yes=0, no=len(families)))
-    total = len(body) + len(families)
+def _program(
+    architecture: int, refused: tuple[int, ...], asked: dict[int, tuple[int, ...]]
+) -> list[bytes]:
+    """Return the filter's instructions; jumps count what lies between.
+
+    asked: calls that are allowed with some first arguments alone. Refused is also all that comes
+    by another machine's gate (`int 0x80`), where the same numbers mean other calls.
+    """
+    tests: list[bytes] = []
+    blocks: list[bytes] = []
+    # Behind the tests lie: allow, refuse, and a block for each of `asked`, the last one first.
+    for number, values in reversed(asked.items()):
+        tests.insert(0, _step(_IF_EQUAL, number, yes=len(tests) + 2 + len(blocks)))
+        blocks += _first_argument_is(values)
+    for number in reversed(refused):
+        tests.insert(0, _step(_IF_EQUAL, number, yes=len(tests) + 1))
+    tests.insert(0, _step(_IF_LARGE, _X32, yes=len(tests) + 1))
     head = [
         _step(_LOAD, _ARCHITECTURE),
-        _step(_IF_EQUAL, architecture, yes=0, no=total + 1),
+        _step(_IF_EQUAL, architecture, no=1 + len(tests) + 1),
+        _step(_LOAD, _NUMBER),
     ]
-    return [*head, *body, *families, *ends]
+    ends = [_step(_RETURN, _ALLOW), _step(_RETURN, _REFUSE)]
+    return [*head, *tests, *ends, *blocks]
+
+
+def _first_argument_is(values: tuple[int, ...]) -> list[bytes]:
+    """Return a block that allows these first arguments and refuses others."""
+    tests = [_step(_IF_EQUAL, each, yes=len(values) - k) for k, each in enumerate(values)]
+    return [_step(_LOAD, _FIRST_ARGUMENT), *tests, _step(_RETURN, _REFUSE), _step(_RETURN, _ALLOW)]
 
 
 def _step(code: int, value: int, *, yes: int = 0, no: int = 0) -> bytes:

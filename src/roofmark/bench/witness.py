@@ -18,13 +18,15 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from roofmark.bench.bystanders import spent_between
 from roofmark.bench.ledger import Ledger
 from roofmark.bench.messages import Draw, Go, Poised
 from roofmark.bench.plan import deciding_tier
 from roofmark.bench.process import ChildFailed, ReplyFailed
-from roofmark.bench.seam import Crew
+from roofmark.bench.seam import Crew, Taken
 from roofmark.evidence import Batch, Sign
 from roofmark.outer_clock import look_from_outside
+from roofmark.records import Missing
 from roofmark.study import Tier, twin_of
 
 if TYPE_CHECKING:
@@ -32,8 +34,9 @@ if TYPE_CHECKING:
 
 # Chosen: a host that is busy makes a batch longer and never shorter, so a few tries clear an honest
 # solution; one whose samples lie disagrees every time. On a host where the baseline disagrees as
-# well nothing could be told, so there is more patience.
-_TRIES, _MOST_TRIES = 12, 24
+# well nothing could be told, so there is more patience. The baseline and its twin are there to tell
+# what the host does to batches; while nobody else waits for that, a few of theirs are enough.
+_TRIES, _MOST_TRIES, _ALONE_TRIES = 12, 24, 4
 # Chosen: less than half of what is judged (RM508), so that what may be accused is looked at again.
 _AGREES, _AGREES_SLACK = 1.1, 0.5
 # Chosen: ten times what an empty batch on a GPU varies by, so that half of it cannot hide there.
@@ -49,10 +52,21 @@ def take_batches(crew: Crew, task: "Task", ledgers: Mapping[str, Ledger]) -> Non
     """Time a batch of every solution that is alive, again while it disagrees with its samples."""
     tier = deciding_tier(task.protocol, task.device)
     waiting = [name for name, ledger in ledgers.items() if _can(ledger, tier)]
+    before = crew.spent()
+    _repeat(crew, task, ledgers, waiting)
+    bystanders = spent_between(before, crew.spent())
+    for name in waiting:
+        ledgers[name].bystanders = bystanders
+
+
+def _repeat(crew: Crew, task: "Task", ledgers: Mapping[str, Ledger], waiting: list[str]) -> None:
+    tier = deciding_tier(task.protocol, task.device)
     trusted = {task.baseline, twin_of(task.baseline)}
     for number in range(_MOST_TRIES):
-        patient = number < _TRIES or trusted & set(waiting)
-        if not waiting or not patient or time.monotonic() > task.limit:
+        tries = _MOST_TRIES if trusted & set(waiting) else _TRIES
+        if number >= (tries if set(waiting) - trusted else _ALONE_TRIES):
+            return
+        if not waiting or time.monotonic() > task.limit:
             return
         _draw(crew, task, number)
         waiting = [name for name in waiting if _take_batch(crew, task, name, ledgers[name])]
@@ -105,11 +119,12 @@ def _take_batch(crew: Crew, task: "Task", name: str, ledger: Ledger) -> bool:
         Batch(
             tier=tier,
             calls=calls,
-            seconds=round(batch[0], 9),
-            empty=round(empty[0], 9),
-            busy=round(batch[1], 9),
-            empty_busy=round(empty[1], 9),
+            seconds=round(batch.seconds, 9),
+            empty=round(empty.seconds, 9),
+            busy=round(batch.busy, 9),
+            empty_busy=round(empty.busy, 9),
             rounds=go.rounds,
+            held=batch.held if isinstance(batch.held, Missing) else round(batch.held, 9),
         )
     )
     return True
@@ -129,19 +144,24 @@ def _rounds(task: "Task", ledger: Ledger, tier: Tier, calls: int) -> int:
     return max(1, min(_MOST_ROUNDS, math.ceil(_BATCH_SECONDS / once)))
 
 
-def _timed(crew: Crew, name: str, go: Go, ledger: Ledger) -> tuple[float, float] | None:
-    """Return a batch's seconds and CPU time; nothing where there is none: the ledger knows why."""
+def _timed(crew: Crew, name: str, go: Go, ledger: Ledger) -> Taken | None:
+    """Return what a batch took; nothing where there is none: the ledger knows why."""
     poised = crew.poise(name, go)
     if not isinstance(poised, Poised):
         ledger.failure = poised
         return None
     if poised.absent:
+        # What has samples of calls or graphs can be timed from outside: only spans of kernels may
+        # be out of reach, where there is no graph.
+        if go.tier != "kernel" or "graph" in ledger.visits:
+            why = f"has samples and will not be timed from outside: {poised.absent[:200]}"
+            ledger.failure = ChildFailed("poise", why, "")
         return None
-    seconds = crew.batch(name, go)
-    if isinstance(seconds, ChildFailed | ReplyFailed):
-        ledger.failure = seconds
+    taken = crew.batch(name, go)
+    if isinstance(taken, ChildFailed | ReplyFailed):
+        ledger.failure = taken
         return None
-    return seconds
+    return taken
 
 
 def _agrees(task: "Task", tier: Tier, ledger: Ledger, everybodys: Sequence[Batch]) -> bool:

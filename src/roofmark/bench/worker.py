@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from roofmark.bench.arena import Arena, open_arena, swap_memory
+from roofmark.bench.arena import Arena, open_arena, swap_memory, touch_memory
 from roofmark.bench.cache import Flusher
 from roofmark.bench.guard import device_changes, find_patches, persisting_l2, take_references
 from roofmark.bench.layout import Layout, plan_layout
@@ -125,6 +125,8 @@ class Worker:
     def time(self, request: Time) -> Timed:
         """Take one visit's samples, then put what the calls returned where the referee looks."""
         self._come_home()
+        if not self.arena.data.is_cuda:
+            touch_memory(self.arena, self._bytes_of(request.calls))
         timer = self.timers[request.tier]
         taken = timer.take(self.slots, request.calls, request.cache)
         self._store(taken.results, [self.first + k for k in range(len(taken.results))])
@@ -153,9 +155,7 @@ class Worker:
     def go(self, request: Go) -> Gone:
         """Run a batch, and put what the calls returned where the referee looks."""
         if request.descriptor >= 0:
-            stride = self.layout.stride
-            used = range(self.first * stride, (self.first + request.calls) * stride)
-            swap_memory(self.arena, request.descriptor, used)
+            swap_memory(self.arena, request.descriptor, self._bytes_of(request.calls))
             self.swapped = True
         timer = self._batch_timer(request.tier)
         assert timer is not None
@@ -165,6 +165,11 @@ class Worker:
         self._store(self.results, [self.first + k for k in range(len(self.results))])
         self._synchronize()
         return Gone()
+
+    def _bytes_of(self, calls: int) -> range:
+        """Return where the slots of so many timed calls lie in the arena."""
+        stride = self.layout.stride
+        return range(self.first * stride, (self.first + calls) * stride)
 
     def _batch_timer(self, tier: Tier) -> CallTimer | GraphTimer | None:
         """Return what runs batches for a tier; outside, only a graph shows spans of kernels."""

@@ -15,6 +15,7 @@ device knows. A token is returned as a Python integer: the host has it.
 """
 
 import inspect
+from functools import cached_property
 from importlib.metadata import version
 from typing import Any, Literal
 
@@ -49,6 +50,7 @@ class HuggingFace:
             known = ", ".join(each for each in MODES if each != "graphs" or device == "cuda")
             raise ValueError(f"mode {mode!r} on {device}: choose one of {known}")
         self._torch, self._device, self._mode, self.context = torch, device, mode, context
+        self._checkpoint = config if isinstance(config, str) else ""
         self.model = _make(config, device, getattr(torch, dtype))
         takes = inspect.signature(self.model.forward).parameters
         # What versions of transformers call the cache; the fourth is told where a token goes.
@@ -125,6 +127,23 @@ class HuggingFace:
     def logits(self) -> Any:
         """Logits before the last token: [vocabulary] float32, on the host."""
         return self._logits[0].float().cpu()
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        """The checkpoint's own tokenizer; None for random weights, which write no words."""
+        if not self._checkpoint:
+            return None
+        from transformers import AutoTokenizer
+
+        return AutoTokenizer.from_pretrained(self._checkpoint)
+
+    @property
+    def ends(self) -> set[int]:
+        """The tokens with which the model ends a text."""
+        told = [self.model.generation_config.eos_token_id, self.model.config.eos_token_id]
+        told.append(getattr(self.tokenizer, "eos_token_id", None))
+        several = [each if isinstance(each, list) else [each] for each in told]
+        return {token for each in several for token in each if token is not None}
 
     # --- inside ----------------------------------------------------------------------------------
     def _next(self) -> int:

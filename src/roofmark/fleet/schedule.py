@@ -88,7 +88,10 @@ class Schedule:
         late = time.monotonic() - self.job.deadline
         if late > 0:
             self.queue.clear()
-        elif self.unbuilt is not None and not self._measuring() and not self._hopeless():
+        elif self._hopeless():
+            # The rest of the round is not begun; who measures brings a set that still counts.
+            self.queue = deque(unit for unit in self.queue if not isinstance(unit, Measure))
+        elif self.unbuilt is not None and not self._measuring():
             units = plan_round(self.agenda, max(1, len(self.ready)), self.issued)
             self.issued += len(units)
             self.queue.extend(units)

@@ -5,20 +5,20 @@ built or measured; or nothing, when the proposer has no more to propose.
 """
 
 import time
-from collections.abc import Mapping
+from pathlib import Path
 
 from msgspec.structs import replace
 
 from roofmark import api
 from roofmark.bench.scratch import open_scratch
 from roofmark.bundle import Bundle, open_bundle
-from roofmark.errors import StudyError
+from roofmark.errors import BundleError, StudyError
 from roofmark.looping.brief import make_brief, render_brief
-from roofmark.looping.change import diff_of, find_refusal
+from roofmark.looping.change import Contents, diff_of, find_refusal
 from roofmark.looping.duel import CANDIDATE
 from roofmark.looping.files import copy_tree, overlay, put, snapshot
 from roofmark.looping.proposers import Proposal, ProposalFailed, Proposer
-from roofmark.looping.state import State
+from roofmark.looping.state import State, changed_inside
 from roofmark.looping.tries import Candidate, Ending, Note, Version
 from roofmark.records import encode_pretty
 from roofmark.study import twin_of
@@ -39,12 +39,12 @@ def find_candidate(state: State, start: Bundle, propose: Proposer, number: int) 
 
 
 def _ask(state: State, propose: Proposer, number: int) -> Candidate:
-    place, began = state.place(number), time.monotonic()
+    place, own, began = state.place(number), state.folder / "study", time.monotonic()
     best = state.journal.best
-    before = state.version(best)
+    before, held = state.version(best), snapshot(own)
     with open_scratch() as scratch:
         folder = scratch / "study"
-        copy_tree(state.folder / "study", folder)
+        copy_tree(own, folder)
         overlay(folder, before.files.items())
         seen = snapshot(folder)
         proposal = Proposal(
@@ -57,7 +57,9 @@ def _ask(state: State, propose: Proposer, number: int) -> Candidate:
             log=place / "proposer.log",
         )
         note, failure = _proposed(propose, proposal)
-        after = snapshot(folder)
+        after = _left(folder)
+    if _left(own) != held:
+        raise changed_inside(own)
     failure = failure or _refusal(state, note, seen, after)
     version = before if failure else _version(before, note, after)
     candidate = Candidate(
@@ -76,15 +78,21 @@ def _proposed(propose: Proposer, proposal: Proposal) -> tuple[Note, _Failure | N
         return propose(proposal), None
     except ProposalFailed as failed:
         return Note(), (failed.ending, str(failed))
-    except StudyError:  # a proposer of ours that cannot work at all
+    except (StudyError, BundleError):  # a proposer of ours cannot work at all, or the disk is full
         raise
     except Exception as error:  # a proposer is a stranger's code
         return Note(), ("crashed", f"the proposer raised {type(error).__name__}: {error}")
 
 
-def _refusal(
-    state: State, note: Note, before: Mapping[str, str | bytes], after: Mapping[str, str | bytes]
-) -> _Failure | None:
+def _left(folder: Path) -> Contents:
+    """Return what a proposer left; under no name, why it cannot be read."""
+    try:
+        return snapshot(folder)
+    except (OSError, RecursionError) as error:
+        return {"": f"what cannot be read: {error}"}
+
+
+def _refusal(state: State, note: Note, before: Contents, after: Contents) -> _Failure | None:
     others = sorted(set(note.params) - set(state.params))
     if others:
         may = ", ".join(state.params) or "none"
@@ -93,7 +101,7 @@ def _refusal(
     return ("refused", refusal) if refusal else None
 
 
-def _version(before: Version, note: Note, after: Mapping[str, str | bytes]) -> Version:
+def _version(before: Version, note: Note, after: Contents) -> Version:
     files = {name: _text(after[name]) for name in before.files}
     return Version(files=files, params=before.params | note.params)
 

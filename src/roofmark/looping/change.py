@@ -20,12 +20,14 @@ from roofmark.bundle import BundleWriter
 from roofmark.codes import problem
 from roofmark.errors import StudyError
 from roofmark.evidence import Build, Environment
-from roofmark.loading import MAX_SOURCE_BYTES, LoadedStudy
+from roofmark.loading import LoadedStudy
 from roofmark.looping.tries import Version
 from roofmark.records import Missing
 from roofmark.study import Solution, Study
 
 Contents = Mapping[str, str | bytes]
+# Chosen: enough to see what a proposer did; it may have left thousands of files.
+_NAMED = 8
 
 
 def changeable_files(loaded: LoadedStudy, solution: str) -> tuple[str, ...]:
@@ -50,16 +52,17 @@ def changeable_files(loaded: LoadedStudy, solution: str) -> tuple[str, ...]:
 
 def find_refusal(before: Contents, after: Contents, files: tuple[str, ...]) -> str:
     """Return why a changed folder is refused, with the names, or nothing."""
+    if "" in after:
+        return f"it left {after['']!s}"
     names = sorted(before.keys() | after.keys())
     others = [n for n in names if n not in files and before.get(n) != after.get(n)]
     if others:
-        return f"changed what is not its own: {', '.join(others)}"
+        more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
+        return f"changed what is not its own: {', '.join(others[:_NAMED])}{more}"
     for name in files:
         content = after.get(name)
         if not isinstance(content, bytes):
             return f"{name} is {content or 'missing'}"
-        if len(content) > MAX_SOURCE_BYTES:
-            return f"{name} has {len(content)} bytes, more than {MAX_SOURCE_BYTES}"
         try:
             content.decode()
         except UnicodeDecodeError as error:

@@ -15,9 +15,10 @@ from roofmark.git import GitFailed, run_git
 from roofmark.looping.duel import CANDIDATE
 from roofmark.looping.files import put
 from roofmark.looping.tries import Try
+from roofmark.reports.wording import one_line, shorten
 
-# Chosen: a subject that fits a one-line log.
-_SUBJECT = 72
+# Chosen: a subject that fits a one-line log, and of each rejected idea what a line of it says.
+_SUBJECT, _TOLD = 72, 72
 
 
 def check_work_tree(folder: Path) -> None:
@@ -53,25 +54,29 @@ def render_message(
     fell = ", ".join(f"{n} {name}" for name, n in overall.counts.items() if n)
     gain = getattr(kept.confirmation, "speedup", None)
     held = sum(w.held_out for w in study.workloads)
-    what = note.hypothesis or f"candidate of try {kept.number}"
-    rejected = [f"try {t.number} ({t.ending}) {t.note.hypothesis}".strip() for t in lost]
+    # What a proposer wrote is one line of text, whatever it holds: git takes no NUL, `git log`
+    # sends the rest to a terminal, and a command line has an end.
+    what = one_line(note.hypothesis) or f"candidate of try {kept.number}"
+    rejected = [one_line(note.rejected)] if note.rejected else []
+    for each in lost:
+        idea = shorten(one_line(each.note.hypothesis), _TOLD)
+        rejected.append(f"try {each.number} ({each.ending}) {idea}".strip())
     trailers = {
-        "Constraint": note.constraint
+        "Constraint": one_line(note.constraint)
         or f"only {', '.join(files)} may change; outputs within the study's tolerance",
-        "Rejected": "; ".join([*([note.rejected] if note.rejected else []), *rejected])
-        or "nothing",
+        "Rejected": "; ".join(rejected) or "nothing",
         "Confidence": f"{_speedup(gain)} over the incumbent, level {verdict.level:.6g}, "
         f"margin {verdict.margin:.2%}, {verdict.processes} process sets; bundle {verdict.bundle}",
         "Scope-risk": f"{len(cells)} workloads ({held} held out): {fell}",
         "Reversibility": "git revert of this commit restores the incumbent",
-        "Directive": note.directive or "measure again before relying on it on another device",
+        "Directive": one_line(note.directive)
+        or "measure again before relying on it on another device",
         "Tested": f"{verdict.device_name}, {verdict.tier} tier, {verdict.cache} cache, "
         f"{study.definition.reference} as reference, {len(study.wrong)} negative controls",
         "Not-tested": "other devices, other shapes, and use inside a larger program",
     }
-    subject = " ".join(f"{verdict.study}: {what}".split())
     lines = [f"{name}: {' '.join(text.split())}" for name, text in trailers.items()]
-    return "\n".join([subject[:_SUBJECT], "", *lines]) + "\n"
+    return "\n".join([f"{verdict.study}: {what}"[:_SUBJECT], "", *lines]) + "\n"
 
 
 def _speedup(speedup: object) -> str:

@@ -28,6 +28,7 @@ from msgspec.structs import replace
 from roofmark import api
 from roofmark.analysis.judge import judge_over, judge_whole
 from roofmark.analysis.promotion import (
+    Noise,
     Promotion,
     find_hopeless,
     judge_promotions,
@@ -37,13 +38,14 @@ from roofmark.analysis.promotion import (
 from roofmark.analysis.stats import sig
 from roofmark.analysis.verdict import Finding, Overall, Verdict
 from roofmark.bundle import MANIFEST, Bundle, open_bundle
-from roofmark.evidence import BuildFailed, Crashed, Incorrect, TimedOut
+from roofmark.bundle_files import read_plain
+from roofmark.evidence import BuildFailed, Crashed, Incorrect, Run, TimedOut
 from roofmark.loading import LoadedStudy
 from roofmark.looping.files import put
 from roofmark.looping.state import seconds_of
 from roofmark.looping.tries import Ending, Measured, Version
 from roofmark.options import Progress, RunOptions
-from roofmark.records import Missing, encode_pretty
+from roofmark.records import Missing, decode, encode_pretty
 from roofmark.study import Solution, Study
 
 INCUMBENT, CANDIDATE = "incumbent", "candidate"
@@ -150,30 +152,36 @@ def measure(
     if (output / MANIFEST).exists():
         return open_bundle(output)
     if (output / "study.json").exists():
-        return api.resume(output, progress=say, until=until)
+        # A fleet may be elsewhere by now; what one machine began, one machine goes on with.
+        begun = decode(read_plain(output / "run.json"), Run, where=output / "run.json")
+        fleet = options.fleet if begun.fleet else ""
+        return api.resume(output, fleet=fleet, progress=say, until=until)
     return api.run(study, output, options=options, progress=say, until=until)
 
 
-def until_known(group_margin: float) -> api.Until:
-    """Return when a duel stops: once it is known whether the candidate wins, or that it cannot."""
+def until_known(group_margin: float, earlier: Noise) -> api.Until:
+    """Return when a duel stops: once it is known whether the candidate wins, or that it cannot.
+
+    earlier: what the loop's runs so far showed of the noise.
+    """
     return api.Until(
         undecided=partial(open_workloads, group_margin=group_margin),
-        hopeless=partial(find_hopeless, group_margin=group_margin),
+        hopeless=partial(find_hopeless, group_margin=group_margin, earlier=earlier),
     )
 
 
 def conclude(
-    bundle: Bundle, level: float, group_margin: float
+    bundle: Bundle, level: float, group_margin: float, earlier: Noise
 ) -> tuple[Ending | Won, str, Measured]:
     """Return what became of the candidate, why, and the measured record.
 
     level: of the study; a group of workloads that is slower at this level loses, whatever the level
-    of the bundle's own verdict.
+    of the bundle's own verdict. earlier: as the run was told.
     """
     judged = judge_whole(bundle)
     verdict = judged.verdict
     overall = _own(judge_over(judged, sought(bundle.study)))
-    standing = _standing(bundle, level, group_margin)
+    standing = _standing(bundle, level, group_margin, earlier)
     missing = Missing(reason="not measured")
     measured = Measured(
         bundle=bundle.digest,
@@ -185,6 +193,7 @@ def conclude(
         workloads=sum(cell.solution == CANDIDATE for cell in verdict.cells),
         codes=overall.codes if overall else (),
         seconds=round(seconds_of(bundle), 3),
+        noise=UNSET if standing is None else standing.noise,
     )
     fallen = _fallen(bundle, verdict)
     if fallen:
@@ -195,10 +204,12 @@ def conclude(
     return ending, reason, measured
 
 
-def _standing(bundle: Bundle, level: float, group_margin: float) -> Promotion | None:
+def _standing(
+    bundle: Bundle, level: float, group_margin: float, earlier: Noise
+) -> Promotion | None:
     study = replace(bundle.study, protocol=replace(bundle.study.protocol, level=level))
     device, traces = bundle.run.device, bundle.traces()
-    found = judge_promotions(study, device, traces, group_margin=group_margin)
+    found = judge_promotions(study, device, traces, group_margin=group_margin, earlier=earlier)
     return found.get(CANDIDATE)
 
 

@@ -196,17 +196,19 @@ def _duel(
     state: State, candidate: Candidate, start: Bundle, say: Say | None, what: What, level: float
 ) -> tuple[Ending | Won, str, Measured]:
     """Run the candidate against its incumbent into the try's bundle `what`."""
-    plan, confirm = state.plan, what == "confirmation"
+    plan, confirm, earlier = state.plan, what == "confirmation", state.journal.noise
     versions = (state.version(candidate.against), candidate.version)
-    options = RunOptions(device=start.run.device, confirm=confirm, fleet=start.run.fleet)
+    fleet = state.fleet or start.run.fleet
+    options = RunOptions(device=start.run.device, confirm=confirm, fleet=fleet)
     loaded = state.loaded if confirm else _without_controls(state.loaded)
     with open_scratch() as scratch:
         study = write_duel(
             scratch, loaded, plan.solution, versions, margin=plan.margin, level=level
         )
         output = state.run(candidate.number, what)
-        bundle = measure(study, output, options, say, until_known(plan.group_margin))
-    return conclude(bundle, state.loaded.study.protocol.level, plan.group_margin)
+        until = until_known(plan.group_margin, earlier)
+        bundle = measure(study, output, options, say, until)
+    return conclude(bundle, state.loaded.study.protocol.level, plan.group_margin, earlier)
 
 
 def _without_controls(loaded: LoadedStudy) -> LoadedStudy:

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 from msgspec import UnsetType
 
+from roofmark.analysis.promotion import UNKNOWN, Noise
 from roofmark.bundle_files import read_plain, reason_of
 from roofmark.errors import BundleError, Problem
 from roofmark.looping.files import put
@@ -47,6 +48,13 @@ class Journal:
         made = [each for each in self.tries if isinstance(each.confirmation, Measured)]
         return [each.ending == "kept" for each in made]
 
+    @property
+    def noise(self) -> Noise:
+        """How far equal programs were from each other in all runs so far."""
+        runs = (run for each in self.tries for run in (each.first, each.confirmation))
+        told = (run.noise for run in runs if isinstance(run, Measured))
+        return sum((noise for noise in told if isinstance(noise, Noise)), UNKNOWN)
+
     def append(self, entry: Entry) -> None:
         """Add an entry; it is on disk when this returns. Raises: BundleError RM408."""
         self.entries.append(entry)
@@ -70,7 +78,8 @@ def read_journal(folder: Path) -> list[Entry]:
                 fact=f"not a journal that roofmark can read: {why}",
                 where=str(path),
                 meaning="The file was changed, or written by another version.",
-                mend="Take the folder from its source again, or begin a new loop.",
+                mend="Cut it after its last whole line and start the same loop again: what was "
+                "measured after that line is still there and is not measured twice.",
             )
         ) from error
 

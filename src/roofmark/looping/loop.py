@@ -78,7 +78,7 @@ class _Loop:
         self.options, self.propose = options, propose
         self.source = source.resolve() if source.is_dir() else source.resolve().parent
         loaded, plan = open_plan(source, self.source, solution, folder, options)
-        self.state = open_state(folder, loaded, plan)
+        self.state = open_state(folder, loaded, plan, fleet=options.fleet)
 
     def run(self, say: Say | None) -> list[Try]:
         """Go on until there is nothing left to do."""

@@ -18,6 +18,7 @@ from roofmark.bench.tool import run_tool
 from roofmark.codes import problem
 from roofmark.errors import StudyError
 from roofmark.loading import read_source
+from roofmark.looping.files import put
 from roofmark.looping.tries import Ending, Note
 
 
@@ -73,7 +74,7 @@ def from_command(command: str, *, limit: float) -> Proposer:
             limit=limit,
             memory=None,
         )
-        proposal.log.write_text(done.output)
+        put(proposal.log, done.output.encode())
         if done.timed_out:
             raise ProposalFailed("timed_out", f"the proposer did not end within {limit:g} s")
         if done.status:

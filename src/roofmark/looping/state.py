@@ -9,8 +9,10 @@ from pathlib import Path
 
 from roofmark.bundle import Bundle
 from roofmark.bundle_files import read_plain
+from roofmark.codes import problem
+from roofmark.errors import BundleError
 from roofmark.loading import LoadedStudy
-from roofmark.looping.change import changeable_files
+from roofmark.looping.change import changeable_files, fingerprint
 from roofmark.looping.journal import Journal
 from roofmark.looping.params import find_params, rewrite_params
 from roofmark.looping.tries import Candidate, LoopPlan, Version
@@ -21,6 +23,7 @@ from roofmark.records import decode
 class State:
     """One loop, as far as it is.
 
+    fleet: where runs are measured, as asked of this session; "" where the loop began.
     files, params: what a candidate may change. study_text: the loop's own study.py, in which the
     params stand; nothing where there are none.
     """
@@ -32,6 +35,7 @@ class State:
     files: tuple[str, ...]
     params: tuple[str, ...]
     study_text: str
+    fleet: str = ""
 
     def place(self, number: int) -> Path:
         """Return the folder of a try."""
@@ -47,9 +51,16 @@ class State:
         return decode(read_plain(path), Candidate, where=path)
 
     def version(self, number: int) -> Version:
-        """Return the version of a try, the study's own for 0."""
+        """Return the version of a try, the study's own for 0.
+
+        Raises: BundleError RM423 when it is not what the journal says.
+        """
         if number:
-            return self.stored(number).version
+            version = self.stored(number).version
+            kept = [t.fingerprint for t in self.journal.tries if t.number == number]
+            if any(kept) and fingerprint(version) not in kept:
+                raise changed_inside(self.place(number) / "candidate.json")
+            return version
         files = {name: self.loaded.contents[name].decode() for name in self.files}
         return Version(files=files, params=self.loaded.study.solution(self.plan.solution).params)
 
@@ -62,7 +73,7 @@ class State:
         return version.files | {self.plan.file: text}
 
 
-def open_state(folder: Path, loaded: LoadedStudy, plan: LoopPlan) -> State:
+def open_state(folder: Path, loaded: LoadedStudy, plan: LoopPlan, *, fleet: str = "") -> State:
     """Return the state of the loop in a folder. Raises: StudyError RM135, BundleError RM402."""
     text = _read(folder / "study" / plan.file)
     said = loaded.study.solution(plan.solution).params
@@ -75,6 +86,7 @@ def open_state(folder: Path, loaded: LoadedStudy, plan: LoopPlan) -> State:
         files=changeable_files(loaded, plan.solution),
         params=tuple(name for name, value in said.items() if literal.get(name) == value),
         study_text=text,
+        fleet=fleet,
     )
 
 
@@ -89,3 +101,10 @@ def _read(path: Path) -> str:
 def seconds_of(bundle: Bundle) -> float:
     """Return the seconds for which a run held the device, in sessions that ended."""
     return sum(s.seconds for s in bundle.run.sessions if isinstance(s.seconds, float))
+
+
+def changed_inside(path: Path) -> BundleError:
+    """Return the error of a loop whose own files somebody changed."""
+    fact = f"{path.name} is not what this loop wrote"
+    mend = "Put it back as it was, or begin a new loop; keep proposers out of the loop's folder."
+    return BundleError(problem("RM423", fact, str(path), mend))

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
+from roofmark.analysis.promotion import Noise
 from roofmark.analysis.verdict import Decision, Estimate
 from roofmark.records import Missing, Record
 from roofmark.study import Whole
@@ -101,7 +102,8 @@ class Measured(Record, tag="measured"):
 
     decision, speedup, level, codes: of its verdict. ratio: speed-up without an interval, which one
     process set gives already. processes: sets of processes that ran. seconds:
-    for which the device was held, in sessions that ended.
+    for which the device was held, in sessions that ended. noise: what its twin showed; journals of
+    older versions lack it.
     """
 
     bundle: str
@@ -113,6 +115,7 @@ class Measured(Record, tag="measured"):
     workloads: int
     codes: tuple[str, ...]
     seconds: Seconds
+    noise: Noise | UnsetType = UNSET
 
 
 class Try(Record, tag="try"):

@@ -3,7 +3,13 @@
 import pytest
 from msgspec.structs import replace
 
-from roofmark.analysis.promotion import find_hopeless, judge_promotions, open_workloads
+from roofmark.analysis.promotion import (
+    UNKNOWN,
+    Noise,
+    find_hopeless,
+    judge_promotions,
+    open_workloads,
+)
 from roofmark.evidence import Passed
 from roofmark.study import Protocol, Workload
 from roofmark.testing import FAILURES, simulated_traces, small_study
@@ -32,8 +38,8 @@ def _longer(visit, factor):
     return replace(visit, samples=tuple(factor * sample for sample in visit.samples))
 
 
-def hopeless(found, study=STUDY):
-    return find_hopeless(study, "cuda", found, group_margin=0.02)
+def hopeless(found, study=STUDY, earlier=UNKNOWN):
+    return find_hopeless(study, "cuda", found, group_margin=0.02, earlier=earlier)
 
 
 def standing(found, margin=0.02):
@@ -53,6 +59,18 @@ def test_an_equal_one_leaves_after_a_few_and_is_not_called_slower():
         lengths.append(found)
         assert not standing(traces(1.0, found, seed=seed)).slower
     assert sum(lengths) / len(lengths) < 2.5 and max(lengths) <= 4
+
+
+def test_what_earlier_runs_showed_of_the_noise_tells_sooner_and_never_more_boldly():
+    """Quiet runs before: one set is enough. Noisy ones: more are needed than without them."""
+    found = [traces(1.0, 1, seed=seed) for seed in range(20)]
+    shown = sum((standing(each).noise for each in found), UNKNOWN)
+    assert shown.sets == 20 and 0 < shown.spread < 0.01
+    assert sum(bool(hopeless(each)) for each in found) < 20
+    assert sum(bool(hopeless(each, earlier=shown)) for each in found) >= 18
+    noisy = Noise(squares=20 * 0.05**2, sets=20)
+    assert not any(hopeless(each, earlier=noisy) for each in found)
+    assert not any(hopeless(traces(1.05, 1, seed=seed), earlier=shown) for seed in range(20))
 
 
 @pytest.mark.parametrize("processes", range(1, 13))

@@ -5,7 +5,10 @@ from msgspec.structs import replace
 from sample import make_passed, make_run, make_study, make_trace, role_of
 from test_rules import finding, judge
 
-from roofmark.evidence import Batch, Incorrect, Sign
+from roofmark.bystanders import NO_BYSTANDERS, Bystanders
+from roofmark.evidence import Batch, CpuReading, Incorrect, Sign
+from roofmark.outer_clock import look_from_outside
+from roofmark.records import Missing
 
 SAMPLE, CALLS, EMPTY = 1e-3, 4, 5e-4
 
@@ -106,6 +109,66 @@ def test_cpu_time_clears_where_load_made_every_batch_long():
     verdict = judge(study, traces, device="cpu", run=make_run("cpu"))
     fired = [f for f in verdict.findings if f.state == "fires" and f.solution == "fast"]
     assert not {"RM508", "RM517"} & {f.code for f in fired}
+
+
+def _told(bystanders, held, *, load=0.5):
+    """The codes that accuse a solution whose batches take twice what it says, and the baseline."""
+    study = make_study()
+    traces = []
+    for trace in _traces(study, {"fast": 2.0}):
+        share = held if trace.solution == "fast" else 0.0
+        batches = tuple(
+            replace(b, held=share if isinstance(share, Missing) else share * b.seconds)
+            for b in trace.outcome.batches
+        )
+        reading = CpuReading(at=0.0, stolen=0.0, preempted=0, load=load)
+        more = {"batches": batches, "bystanders": bystanders, "readings": (reading,)}
+        traces.append(replace(trace, outcome=replace(trace.outcome, **more)))
+    verdict = judge(study, traces, device="cpu", run=make_run("cpu"))
+    return {
+        f.code
+        for f in verdict.findings
+        if f.state == "fires" and f.solution == "fast" and f.code in ("RM508", "RM517")
+    }
+
+
+QUIET, OTHERS = Bystanders(cores=0.03, stolen=0.0), Bystanders(cores=0.9, stolen=0.0)
+UNKNOWN = Missing(reason="a thread ended")
+
+
+@pytest.mark.parametrize(
+    ("bystanders", "held", "load", "code"),
+    [
+        # Nobody else was there: its threads waited for one another, whatever the load average says.
+        (QUIET, 0.0, 40.0, "RM508"),
+        (QUIET, 0.7, 40.0, "RM508"),
+        (QUIET, UNKNOWN, 40.0, "RM508"),
+        # Somebody was, and had its cores for as long as it is late; or had them not.
+        (OTHERS, 0.7, 0.5, "RM517"),
+        (OTHERS, 0.1, 0.5, "RM508"),
+        (OTHERS, UNKNOWN, 0.5, "RM517"),
+        (OTHERS, 2.0, 0.5, "RM517"),
+        # What a hypervisor takes is no wait of a thread.
+        (Bystanders(cores=0.03, stolen=0.4), 0.0, 0.5, "RM517"),
+        # An older bundle: all that is known is the load.
+        (NO_BYSTANDERS, UNKNOWN, 40.0, "RM517"),
+        (NO_BYSTANDERS, UNKNOWN, 0.5, "RM508"),
+    ],
+)
+def test_only_what_others_did_is_an_excuse(bystanders, held, load, code):
+    assert _told(bystanders, held, load=load) == {code}
+
+
+def test_cpu_time_that_is_not_known_everywhere_clears_by_what_is_known():
+    batches = [
+        Batch(tier="call", calls=4, seconds=9e-3, empty=1e-3, busy=busy, empty_busy=5e-4)
+        for busy in (0.0, 4.5e-3, 6e-3)
+    ]
+    seen = look_from_outside(batches, batches, device="cpu", stored=0, cpu=True)
+    assert seen.seconds == pytest.approx(4e-3)
+    unknown = [replace(b, busy=0.0) for b in batches]
+    seen = look_from_outside(unknown, unknown, device="cpu", stored=0, cpu=True)
+    assert seen.seconds == pytest.approx(8e-3)
 
 
 def test_a_batch_too_short_for_the_outer_clock_is_unknown():

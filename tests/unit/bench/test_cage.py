@@ -1,18 +1,22 @@
 """A confined process, and one whose functions were replaced, each in a process of its own."""
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
 from roofmark.bench.cage import Cage, in_words, landlock_version, offered
+from roofmark.bench.descendants import end_tree
 from roofmark.bench.pausing import children_of, cpu_seconds_below, pause_below, resume_below
+from roofmark.bench.sealed import create_memory
 
 _TRY = """
-import ctypes, json, os, socket, subprocess, sys, threading
+import ctypes, json, mmap, os, platform, resource, socket, subprocess, sys, threading
 import msgspec
 from roofmark.bench.cage import Cage, confine
 cage = msgspec.json.decode(sys.argv[1], type=Cage)
@@ -23,6 +27,21 @@ def tried(do):
     except OSError as error:
         return type(error).__name__
     return "done"
+def gate():
+    # push rbx; mov eax, 20 (getpid of 32-bit programs); int 0x80; cdqe; pop rbx; ret
+    code = mmap.mmap(-1, 4096, prot=7)
+    code.write(bytes.fromhex("53b814000000cd8048985bc3"))
+    place = ctypes.addressof(ctypes.c_char.from_buffer(code))
+    if ctypes.CFUNCTYPE(ctypes.c_long)(place)() < 0:
+        raise PermissionError
+def tried_gate():
+    # A kernel that has no such gate ends who asks at it.
+    if platform.machine() != "x86_64":
+        return "PermissionError"
+    child = os.fork()
+    if child == 0:
+        os._exit(tried(gate) == "done")
+    return "done" if os.waitpid(child, 0)[1] == 256 else "PermissionError"
 own, hidden, parent = cage.own, cage.hidden[0], os.getppid()
 libc = ctypes.CDLL(None, use_errno=True)
 print(json.dumps({
@@ -40,6 +59,12 @@ print(json.dumps({
     "socket": tried(lambda: socket.socket()),
     "pair": tried(lambda: socket.socketpair()),
     "ptrace": "done" if libc.ptrace(0x4206, parent, None, None) == 0 else "refused",
+    "connect": tried(lambda: socket.socket(socket.AF_UNIX).connect(own + "/nobody")),
+    "gate": tried_gate(),
+    "own limit": tried(lambda: resource.prlimit(0, resource.RLIMIT_CORE, (0, 0))),
+    "limit": tried(lambda: resource.prlimit(parent, resource.RLIMIT_CORE, (0, 0))),
+    "priority": tried(lambda: os.nice(1)),
+    "scheduler": tried(lambda: os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))),
     "large": tried(lambda: os.truncate(own + "/a", 2**21)),
 }))
 """
@@ -61,7 +86,7 @@ def tried(tmp_path: Path) -> dict[str, object]:
 
 
 def test_what_is_granted_works(tried: dict[str, object]) -> None:
-    for name in ("write own", "run own", "thread", "write null", "pair"):
+    for name in ("write own", "run own", "thread", "write null", "pair", "own limit"):
         assert tried[name] == "done", name
     assert tuple(tried["enforced"]) == offered()  # pyright: ignore[reportArgumentType]
 
@@ -69,7 +94,9 @@ def test_what_is_granted_works(tried: dict[str, object]) -> None:
 def test_what_is_not_granted_is_refused(tried: dict[str, object]) -> None:
     assert tried["large"] == "OSError"
     if "system calls" in offered():
-        assert tried["socket"] == "PermissionError" and tried["ptrace"] == "refused"
+        assert tried["ptrace"] == "refused"
+        for name in ("socket", "connect", "gate", "limit", "priority", "scheduler"):
+            assert tried[name] == "PermissionError", name
     if landlock_version() < 6:
         pytest.skip("this kernel has no landlock of version 6")
     for name in ("read hidden", "list hidden", "write beside", "write home", "signal", "memory"):
@@ -135,3 +162,54 @@ def test_stopped_processes_do_not_run() -> None:
         for pid in family:
             os.kill(pid, 9)
         busy.wait()
+
+
+_CHAIN = """
+import os, sys, time
+end = time.monotonic() + 20
+if os.fork() == 0:
+    while time.monotonic() < end:
+        if os.fork():
+            os._exit(0)
+while True:
+    os.waitpid(-1, 0)
+"""
+
+
+@pytest.fixture
+def chain() -> Generator[subprocess.Popen[bytes]]:
+    # As a keeper does, the first process adopts what its descendants leave behind.
+    adopt = "import ctypes; ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)\n"
+    first = subprocess.Popen([sys.executable, "-S", "-c", adopt + _CHAIN], start_new_session=True)
+    while cpu_seconds_below(first.pid) < 0.1:
+        pass
+    yield first
+    end_tree(first.pid, "no mark")
+    first.wait()
+
+
+def test_a_chain_of_processes_is_stopped_and_its_time_counted(
+    chain: subprocess.Popen[bytes],
+) -> None:
+    # No link of it lives for so long that its own time could be seen.
+    assert pause_below(chain.pid)
+    left = children_of(chain.pid)
+    os.sched_yield()
+    assert children_of(chain.pid) == left
+
+
+def test_a_chain_of_processes_is_ended(chain: subprocess.Popen[bytes]) -> None:
+    end_tree(chain.pid, "no mark")
+    chain.wait()
+    sessions: set[str] = set()
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            sessions.add(path.read_text().rpartition(")")[2].split()[3])
+    assert str(chain.pid) not in sessions
+
+
+def test_memory_that_all_share_cannot_be_cut_short() -> None:
+    shared = create_memory("test", 4096)
+    with pytest.raises(PermissionError):
+        os.ftruncate(shared, 0)
+    os.close(shared)

@@ -7,15 +7,13 @@ from dataclasses import replace
 import pytest
 from msgspec.structs import replace as replace_record
 
+from roofmark.bench import measure
 from roofmark.bench.ledger import Ledger
 from roofmark.bench.measure import Task, Watch, measure_workload, prove_solutions
 from roofmark.bench.messages import (
     Draw,
     Failed,
-    Go,
     OutputError,
-    Poise,
-    Poised,
     Prepare,
     Prepared,
     Time,
@@ -87,12 +85,6 @@ class FakeCrew:
         error = OutputError(output="y", rms=0.1 * wrong, peak=0.0, nonfinite=0, passed=not wrong)
         return Verified(errors=(error,), changed=changed)
 
-    def poise(self, name: str, request: Poise) -> Poised:
-        return Poised(absent="this crew holds no clock")
-
-    def batch(self, name: str, request: Go) -> float:
-        raise AssertionError("nobody is poised")
-
     def cores_busy(self) -> dict[str, float]:
         return {}
 
@@ -104,6 +96,12 @@ class FakeCrew:
 
     def pid(self, name: str) -> int:
         return 1 + NAMES.index(name)
+
+
+@pytest.fixture(autouse=True)
+def no_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Batches are tried in test_witness.py."""
+    monkeypatch.setattr(measure, "take_batches", lambda *_: None)
 
 
 def _task(**changes: object) -> Task:

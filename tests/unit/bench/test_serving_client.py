@@ -174,6 +174,21 @@ def test_chunks_of_the_transport_may_cut_events_anywhere():
         assert first < second
 
 
+def test_a_whole_body_that_names_its_end_needs_no_done():
+    end = b'data: {"choices": [{"text": "", "finish_reason": "length"}]}\n\n'
+    head = HEAD.replace(b"\r\n\r\n", b"\r\nTransfer-Encoding: chunked\r\n\r\n")
+
+    def faults(*events, last):
+        raw = head + b"".join(b"%x\r\n%s\r\n" % (len(e), e) for e in events) + last
+        answer = read_answer([(0.0, raw)])
+        return answer.fault.kind if answer.fault else answer.text
+
+    one = event("a") + b"\n\n"
+    assert faults(one, end, last=b"0\r\n\r\n") == "a"
+    assert faults(one, last=b"0\r\n\r\n") == "cut"
+    assert faults(one, end, last=b"") == "cut"
+
+
 @pytest.mark.parametrize(
     "raw",
     [

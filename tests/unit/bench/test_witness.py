@@ -6,14 +6,27 @@ from typing import Any
 
 import pytest
 
+from roofmark.bench.bystanders import Spent
 from roofmark.bench.ledger import Ledger
 from roofmark.bench.measure import Task
-from roofmark.bench.messages import Draw, Go, OutputError, Poised, Verified
+from roofmark.bench.messages import Draw, Go, OutputError, Poised, Timed, Verified, oddity
 from roofmark.bench.process import ChildFailed
 from roofmark.bench.seam import Failure
+from roofmark.bench.waiting import Taken
 from roofmark.bench.witness import note_restless, take_batches
-from roofmark.evidence import Crashed, Incorrect, Passed, Sign, Visit
-from roofmark.study import Protocol, Workload
+from roofmark.bystanders import Bystanders
+from roofmark.evidence import (
+    NO_MEMORY,
+    Check,
+    Crashed,
+    Discard,
+    Incorrect,
+    Passed,
+    Sign,
+    Visit,
+)
+from roofmark.records import decode, encode
+from roofmark.study import Protocol, Tier, Workload
 
 CALLS = 4
 PROTOCOL = Protocol(blocks=2, calls=CALLS)
@@ -27,6 +40,7 @@ class Crew:
         self.draws: list[Draw] = []
         self.asked: list[Go] = []
         self.owners: list[int] = []
+        self.looked = 0
 
     def draw(self, request: Draw) -> None:
         self.draws.append(request)
@@ -34,10 +48,14 @@ class Crew:
     def poise(self, name: str, request: Go) -> Poised:
         return Poised(absent=self.absent)
 
-    def batch(self, name: str, request: Go) -> tuple[float, float] | Failure:
+    def batch(self, name: str, request: Go) -> Taken | Failure:
         self.asked.append(request)
         found = 1e-4 if request.empty else next(self.seconds)
-        return (found, found) if found > 0 else ChildFailed("batch", "was killed", "")
+        return Taken(found, found, 0.0) if found > 0 else ChildFailed("batch", "was killed", "")
+
+    def spent(self) -> Spent:
+        self.looked += 1
+        return Spent(self.looked, 2.0 * self.looked, 0.5 * self.looked, {"b": 1.5 * self.looked})
 
     def verify(self, name: str, slots: Iterable[int], *, own: int = -1) -> Verified:
         self.owners.append(own)
@@ -48,16 +66,18 @@ class Crew:
         return {"a": 0.01, "b": 0.9}
 
 
-def _take(crew: Crew, *, sample: float = 1e-3, limit: float = 60.0, **asked: Any) -> Ledger:
+def _take(
+    crew: Crew, *, sample: float = 1e-3, limit: float = 60.0, tier: Tier = "call", **asked: Any
+) -> Ledger:
     ledger = Ledger()
     visit = Visit(
         block=0, position=0, start=0.0, samples=(sample,) * CALLS, calls=1, elapsed=CALLS * sample
     )
-    ledger.enter("call", visit, "fake", None)
+    ledger.enter(tier, visit, "fake", None)
     task = Task(
         workload=Workload(axes={"n": 8}), axes={"n": 8}, names=("other", "b"),
-        baseline="other", seed="s", limit=time.monotonic() + limit,
-        **({"slots": CALLS, "protocol": PROTOCOL, "device": "cpu"} | asked),
+        seed="s", limit=time.monotonic() + limit,
+        **({"slots": CALLS, "protocol": PROTOCOL, "device": "cpu", "baseline": "other"} | asked),
     )  # fmt: skip
     take_batches(crew, task, {"b": ledger})  # pyright: ignore[reportArgumentType]
     return ledger
@@ -76,6 +96,13 @@ def test_a_batch_that_agrees_is_taken_once_over_hidden_values() -> None:
     assert [go.empty for go in crew.asked] == [False, True] and crew.owners == [1]
 
 
+def test_what_others_did_meanwhile_is_entered() -> None:
+    outcome = _take(Crew([4.2e-3])).outcome(PROTOCOL, "d")
+    assert isinstance(outcome, Passed)
+    assert outcome.bystanders == Bystanders(cores=0.5, stolen=0.5)
+    assert outcome.batches[0].held == 0.0
+
+
 def test_noise_is_given_time_to_pass() -> None:
     crew = Crew([9e-3, 8e-3, 4.1e-3])
     assert _batches(_take(crew)) == [9e-3, 8e-3, 4.1e-3]
@@ -84,6 +111,10 @@ def test_noise_is_given_time_to_pass() -> None:
 
 def test_what_never_agrees_is_not_asked_for_ever() -> None:
     assert len(_batches(_take(Crew([9e-3] * 99)))) == 12
+
+
+def test_a_baseline_for_whom_nobody_waits_is_asked_a_few_times() -> None:
+    assert len(_batches(_take(Crew([9e-3] * 99), baseline="b"))) == 4
 
 
 def test_a_batch_that_is_wrong_is_wrong() -> None:
@@ -96,7 +127,15 @@ def test_a_batch_that_kills_the_worker_is_a_crash() -> None:
 
 
 def test_without_a_graph_there_is_no_batch_and_no_failure() -> None:
-    assert _batches(_take(Crew([], absent="it cannot be captured"))) == []
+    protocol = Protocol(tier="kernel", time_limit=60.0)
+    asked = {"device": "cuda", "protocol": protocol}
+    crew = Crew([], absent="it cannot be captured")
+    assert _batches(_take(crew, tier="kernel", **asked)) == []
+
+
+def test_who_has_samples_cannot_decline_to_be_timed_from_outside() -> None:
+    outcome = _take(Crew([], absent="I would rather not")).outcome(PROTOCOL, "d")
+    assert isinstance(outcome, Crashed) and "would rather not" in outcome.reason
 
 
 def test_out_of_time_takes_none() -> None:
@@ -121,3 +160,30 @@ def test_who_works_unasked_is_noted(name: str, signs: int) -> None:
     ledger = Ledger()
     note_restless(Crew([]), {name: ledger})  # pyright: ignore[reportArgumentType]
     assert [type(each) for each in ledger.signs] == [Sign] * signs
+
+
+def test_an_error_beyond_what_a_record_holds_is_written_so_that_it_can_be_read() -> None:
+    ledger = Ledger()
+    error = OutputError(output="y", rms=1e38, peak=3e38, nonfinite=0, passed=False)
+    ledger.take(Verified(errors=(error,), changed=()), 1, timed=False)
+    outcome = ledger.outcome(PROTOCOL, "d")
+    assert isinstance(outcome, Incorrect)
+    assert decode(encode(outcome.checks[0]), Check, where="here") == outcome.checks[0]
+
+
+@pytest.mark.parametrize(
+    ("more", "word"),
+    [
+        ({}, ""),
+        ({"samples": (1e-3, float("nan"))}, "no clock"),
+        ({"samples": (-1e-3,)}, "no clock"),
+        ({"samples": (1e-3,) * (CALLS + 1)}, "more than"),
+        ({"clock": "x" * 100_000}, "more than"),
+        ({"discarded": (Discard(sample=0, reason="x" * 100_000),)}, "more than"),
+        ({"discarded": (Discard(sample=0, reason="x"),) * (CALLS + 1)}, "more than"),
+    ],
+)
+def test_what_no_visit_holds_is_refused(more: dict[str, Any], word: str) -> None:
+    plain = {"samples": (1e-3,) * CALLS, "calls": 1, "clock": "c", "discarded": ()}
+    found = oddity(Timed(memory=NO_MEMORY, **(plain | more)), CALLS)
+    assert word in found and bool(found) == bool(word)

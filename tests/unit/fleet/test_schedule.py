@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from roofmark.analysis.judge import judge_bundle, judge_traces, undecided_workloads
 from roofmark.bench.agenda import Agenda
-from roofmark.bench.run import Job
+from roofmark.bench.run import Job, never
 from roofmark.bundle import BundleWriter, open_bundle
 from roofmark.errors import BenchError
 from roofmark.evidence import Passed, Run, Session
@@ -42,7 +42,7 @@ def study():
     return small_study(workloads=(1, 127), protocol=PLAN)
 
 
-def run_over(executor, study, folder: Path, *, undecided=undecided_workloads):
+def run_over(executor, study, folder: Path, *, undecided=undecided_workloads, hopeless=never):
     """Measure over pretended stations; return the writer's traces."""
     said = []
     with BundleWriter(folder) as writer, ExitStack() as stack:
@@ -59,6 +59,7 @@ def run_over(executor, study, folder: Path, *, undecided=undecided_workloads):
             environment=fleet.environment,
             writer=writer,
             undecided=undecided,
+            hopeless=hopeless,
             say=said.append,
             cache=folder,
         )
@@ -99,6 +100,17 @@ def test_a_lost_station_loses_its_set_and_nothing_else(study, tmp_path):
     with BundleWriter(tmp_path / "b") as writer:
         losses = {s.id: s.losses for s in writer.stations()}
     assert losses == {"h.0": ("it was killed",), "h.1": ()}
+
+
+def test_what_cannot_win_begins_no_further_set_of_its_round(study, tmp_path):
+    def hopeless(_study, _device, traces):
+        return "it is slower" if sets_of(traces) else ""
+
+    executor = Inline(study, [Device(0), Device(1, dies=(0,))])
+    traces = run_over(executor, study, tmp_path / "b", hopeless=hopeless)
+    # One set tells; the lost one is not made up for, and no other is begun.
+    assert sets_of(traces) == sets_of(traces, "n127") and len(sets_of(traces)) == 1
+    assert {t.solution for t in traces if t.role == "wrong"} == {"no_weight"}
 
 
 def test_what_loses_every_station_ends_the_run(study, tmp_path):

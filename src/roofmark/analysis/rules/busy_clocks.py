@@ -17,8 +17,8 @@ from roofmark.units import show
 def busy_clocks(clocks: tuple[Clocks, ...]) -> str:
     """Batches took longer than the samples say (RM508), where others wanted the cores as well.
 
-    The load was above the number of cores, or the baseline's own batches were as far from its
-    samples.
+    Programs outside of the run kept cores busy while its threads waited for one, or the baseline's
+    own batches were as far from its samples.
 
     Why it matters: threads that wait for a core make an honest batch long, so this accuses nobody;
     but samples that no clock outside confirms carry no verdict either.

@@ -10,7 +10,7 @@ from roofmark.analysis.compare import Place, kept_samples
 from roofmark.analysis.rules.case import Case
 from roofmark.analysis.rules.facts import fact
 from roofmark.evidence import Batch, CpuReading, Passed
-from roofmark.outer_clock import look_from_outside
+from roofmark.outer_clock import Outside, look_from_outside
 from roofmark.records import Missing
 from roofmark.study import twin_of
 
@@ -19,6 +19,10 @@ _LEAST_SECONDS = 1e-9
 
 # Chosen: beyond every ratio: threads that share cores with others are late by any factor.
 BUSY = 1e9
+
+# Chosen: a host that does nothing keeps 0.01 to 0.05 of a core busy, as this is measured. Others
+# that take a tenth of one core cannot be there in all of a dozen batches.
+QUIET = 0.1
 
 Clocks = tuple[float, float, float, float]
 """Seconds of a batch from outside, seconds that the samples give it, the baseline's ratio of both,
@@ -30,23 +34,24 @@ def clocks(case: Case, place: Place) -> tuple[Clocks, ...] | Missing:
     """Per process: batch by either clock, the baseline's ratio of both, the slack.
 
     The baseline's ratio is the larger one of itself and its twin, and 1 at least: a host that
-    disturbs batches disturbs theirs.
+    disturbs batches disturbs theirs. Where others kept cores busy it also holds what the threads
+    of these batches waited for cores.
     """
     series = case.scene.series.get(place)
     found: list[Clocks] = []
     for process, passed in series.passed() if series else ():
         both = _both(case, place, process, passed)
         if both is not None:
-            seen, said, slack = both
-            around = BUSY if _busy(case, passed) else _disturbance(case, place, process)
-            found.append((seen, said, around, slack))
+            seen, said = both
+            around = _disturbance(case, place, process) * _held_up(case, passed, seen)
+            found.append((seen.seconds, said, around, seen.slack))
     return tuple(found) or Missing(reason="no batch was timed from outside")
 
 
 def _both(
     case: Case, place: Place, process: int, passed: Passed, *, clock: bool = False
-) -> tuple[float, float, float] | None:
-    """Return seconds of a batch from outside and by the samples, and the slack.
+) -> tuple[Outside, float] | None:
+    """Return a batch from outside, and its seconds by the samples.
 
     clock: by the clock alone, without the CPU time in it.
     """
@@ -60,15 +65,15 @@ def _both(
     ]
     if not batches or not samples:
         return None
-    found = look_from_outside(
+    seen = look_from_outside(
         batches,
         _batches(case, place[0], process),
         device=case.run.device,
         stored=_stored(case, place[0]),
         cpu=not clock,
     )
-    said = max(batches[0].calls * batches[0].rounds * median(samples), _LEAST_SECONDS)
-    return found.seconds, said, found.slack
+    said = batches[0].calls * batches[0].rounds * median(samples)
+    return seen, max(said, _LEAST_SECONDS)
 
 
 def _batches(case: Case, workload: str, process: int) -> list[Batch]:
@@ -88,14 +93,34 @@ def _stored(case: Case, workload: str) -> int:
     return sum(tensor.size(axes) for tensor in case.study.definition.outputs.values())
 
 
-def _busy(case: Case, passed: Passed) -> bool:
-    """Whether more programs wanted to run than the host has cores, this solution's own included."""
+def _held_up(case: Case, passed: Passed, seen: Outside) -> float:
+    """Return by how much others may have made the quickest batch longer, by taking its cores.
+
+    What its threads waited for cores is an excuse only where others were there: on a host of
+    their own, they waited for one another.
+    """
+    others = passed.bystanders
+    if isinstance(others, Missing):
+        return BUSY if _loaded(case, passed) else 1.0
+    if others.cores + others.stolen < QUIET:
+        return 1.0
+    # Time that a hypervisor takes is no wait that the guest's kernel knows of.
+    if others.stolen >= QUIET or seen.free <= 0:
+        return BUSY
+    return max(1.0, seen.seconds / seen.free)
+
+
+def _loaded(case: Case, passed: Passed) -> bool:
+    """Whether more programs wanted to run than the host has cores, the run's own included.
+
+    All that is known where bystanders were not looked at; the start of a run's processes counts.
+    """
     loads = [reading.load for reading in passed.readings if isinstance(reading, CpuReading)]
     return bool(loads) and median(loads) > case.environment.cpu.cores
 
 
 def _disturbance(case: Case, place: Place, process: int) -> float:
-    """Return by how much the host makes batches of the baseline longer than its samples."""
+    """Return by how much batches of the baseline are longer than its samples, waits aside."""
     baseline = case.study.baseline
     ratios = [1.0]
     for name in {baseline, twin_of(baseline)} - {place[1]}:
@@ -104,6 +129,8 @@ def _disturbance(case: Case, place: Place, process: int) -> float:
             if number == process and (
                 both := _both(case, (place[0], name), process, passed, clock=True)
             ):
-                seen, said, slack = both
-                ratios.append((seen - slack) / said)
+                seen, said = both
+                held = _held_up(case, passed, seen)
+                alone = seen.seconds if held == BUSY else seen.seconds / held
+                ratios.append((alone - seen.slack) / said)
     return max(ratios)

@@ -25,6 +25,7 @@ from roofmark.bench.serving.handle import (
 )
 from roofmark.bench.serving.messages import (
     AskEngine,
+    AskText,
     EngineAnswered,
     EngineLogits,
     EngineProfiled,
@@ -32,6 +33,7 @@ from roofmark.bench.serving.messages import (
     EngineRequest,
     EngineStarted,
     EngineTimes,
+    EngineWrote,
     ForceEngine,
     ProfileEngine,
     StartEngine,
@@ -71,7 +73,7 @@ class EngineHandle:
         return self._child is not None
 
     def launch(self) -> None:
-        """Start the worker, which imports what it needs."""
+        """Start the worker, which imports what it needs and makes the engine."""
         self._child = Child(
             _MODULE,
             folder=self._folder,
@@ -79,18 +81,19 @@ class EngineHandle:
             descriptors=(),
             environment=self._leg.environment,
         )
-
-    def start(self) -> Build:
-        """Make the engine."""
-        if self._child is None:
-            self.launch()
         request = StartEngine(
             solution=self._solution,
             folder=str(self._folder),
             device=self._device,
             cores=tuple(sorted(os.sched_getaffinity(0))),
         )
-        return self._ask(request, EngineStarted, "start", self._leg.ready_limit).build
+        self._send(request, "start")
+
+    def start(self) -> Build:
+        """Wait until the engine is made."""
+        if self._child is None:
+            self.launch()
+        return self._receive(EngineStarted, "start", self._leg.ready_limit).build
 
     def visit(self, load: Load, questions: Questions) -> Seen:
         """Have every prompt answered, one after the other."""
@@ -128,6 +131,14 @@ class EngineHandle:
         answer = answered.answers[0].tokens
         return SmokeAnswer(answer=answer, passed=_contains(answer, smoke.expect))
 
+    def write(self, prompt: str, *, tokens: int, limit: float) -> EngineWrote:
+        """Return the answer to a question in words; the engine needs a tokenizer.
+
+        limit: seconds; a worker that says nothing for `call_limit` longer is ended.
+        """
+        request = AskText(prompt=prompt, tokens=tokens, limit=limit)
+        return self._ask(request, EngineWrote, "question", limit + self._protocol.call_limit)
+
     def profile(self, load: Load, questions: Questions, tokens: int) -> LegProfile | Missing:
         """Decode under the profiler."""
         prompt = cast("tuple[int, ...]", questions.prompts[0])
@@ -164,18 +175,32 @@ class EngineHandle:
         return "stopped"
 
     def _ask(self, request: EngineRequest, kind: type[R], stage: str, limit: float) -> R:
+        self._send(request, stage)
+        return self._receive(kind, stage, limit)
+
+    def _send(self, request: EngineRequest, stage: str) -> None:
         assert self._child is not None
         try:
-            reply = self._child.ask(request, stage=stage, limit=limit)
+            self._child.send(request, stage=stage)
+        except ChildFailed as failure:
+            raise self._lost(failure, stage) from failure
+
+    def _receive(self, kind: type[R], stage: str, limit: float) -> R:
+        assert self._child is not None
+        try:
+            reply = self._child.receive(stage=stage, limit=limit)
         except (ChildFailed, ReplyFailed) as failure:
-            # An engine that raised may hold a broken device context: it is not used again.
-            self._drop(f"{stage}: {failure}")
-            raise LegFailed(_failed(failed_outcome(failure, ""))) from failure
+            raise self._lost(failure, stage) from failure
         if not isinstance(reply, kind):
             self._drop(f"{stage}: answered out of turn")
             reason = f"answered {type(reply).__name__} out of turn"
             raise LegFailed(Crashed(stage=stage, reason=reason, log=""))
         return reply
+
+    def _lost(self, failure: ChildFailed | ReplyFailed, stage: str) -> LegFailed:
+        """An engine that raised may hold a broken device context: it is not used again."""
+        self._drop(f"{stage}: {failure}")
+        return LegFailed(_failed(failed_outcome(failure, "")))
 
     def _drop(self, why: str) -> None:
         self._ended = f"died: {why}"

@@ -19,11 +19,13 @@ from roofmark.bench.messages import Reply, Request
 from roofmark.bench.serve import Answer
 from roofmark.bench.serving.messages import (
     AskEngine,
+    AskText,
     EngineAnswered,
     EngineLogits,
     EngineProfiled,
     EngineStarted,
     EngineTimes,
+    EngineWrote,
     ForceEngine,
     ProfileEngine,
     StartEngine,
@@ -50,6 +52,8 @@ class EngineWorker:
                 return self._start(request)
             case AskEngine():
                 return self._ask(request)
+            case AskText():
+                return self._write(request)
             case ForceEngine():
                 return self._force(request)
             case ProfileEngine():
@@ -99,6 +103,34 @@ class EngineWorker:
         times = tuple(round(at - begun, 9) for at in arrivals)
         tokens = tuple(int(token) for token in found)
         return EngineTimes(sent=round(sent, 9), arrivals=times, tokens=tokens)
+
+    def _write(self, request: AskText) -> EngineWrote:
+        """Decode to the model's own end, the most tokens or the most time, whichever comes first.
+
+        A step that hangs is no matter of this clock: whoever asked kills the worker.
+        """
+        words = self._tokenizer()
+        ends = frozenset(getattr(self._engine, "ends", ()))
+        self._reset()
+        begun = time.perf_counter()
+        found = [self._engine.prefill([int(token) for token in words.encode(request.prompt)])]
+        late = False
+        while found[-1] not in ends and len(found) < request.tokens and not late:
+            found.append(self._engine.step())
+            late = time.perf_counter() - begun > request.limit
+        seconds = round(time.perf_counter() - begun, 6)
+        ending = "stop" if found[-1] in ends else "late" if late else "length"
+        answer = found[:-1] if ending == "stop" else found
+        return EngineWrote(text=str(words.decode(answer)), seconds=seconds, ending=ending)
+
+    def _tokenizer(self) -> Any:
+        words = getattr(self._engine, "tokenizer", None)
+        if words is None:
+            raise BuildError(
+                "the engine has no `tokenizer` with encode(text) and decode(ids), so it reads and "
+                "writes no words; HuggingFace has one when it is made from a checkpoint"
+            )
+        return words
 
     def _force(self, request: ForceEngine) -> EngineLogits:
         self._reset()

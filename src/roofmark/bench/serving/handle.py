@@ -63,7 +63,7 @@ class Handle(Interface):
         ...
 
     def launch(self) -> None:
-        """Start it without waiting, so that several can start side by side."""
+        """Start it without waiting, so that several can get ready side by side."""
         ...
 
     def start(self) -> Build:
@@ -103,6 +103,12 @@ class Handle(Interface):
     def stop(self) -> str:
         """Stop it; return "stopped", or how it ended before."""
         ...
+
+
+def launch(handle: Handle) -> None:
+    """Launch a leg. One that fails already here is launched again by `start`, which says why."""
+    with contextlib.suppress(LegFailed):
+        handle.launch()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,8 @@
 In and out: tagged records, part of the unions in bench/messages.py.
 """
 
+from typing import Literal
+
 from roofmark.evidence import Build
 from roofmark.records import Missing, Record
 from roofmark.served import LegProfile
@@ -41,6 +43,14 @@ class ProfileEngine(Record, tag="profile_engine"):
     tokens: int
 
 
+class AskText(Record, tag="ask_text"):
+    """Answer a question in words, greedily: at most so many tokens, and so many seconds."""
+
+    prompt: str
+    tokens: int
+    limit: Seconds
+
+
 class EngineStarted(Record, tag="engine_started"):
     """The engine is there."""
 
@@ -70,11 +80,19 @@ class EngineLogits(Record, tag="engine_logits"):
     data: bytes
 
 
+class EngineWrote(Record, tag="engine_wrote"):
+    """An answer in words, and why it ends: the model ended it, its length, or its time."""
+
+    text: str
+    seconds: Seconds
+    ending: Literal["stop", "length", "late"]
+
+
 class EngineProfiled(Record, tag="engine_profiled"):
     """What a profiler saw."""
 
     profile: LegProfile
 
 
-EngineRequest = StartEngine | AskEngine | ForceEngine | ProfileEngine
-EngineReply = EngineStarted | EngineAnswered | EngineLogits | EngineProfiled
+EngineRequest = StartEngine | AskEngine | AskText | ForceEngine | ProfileEngine
+EngineReply = EngineStarted | EngineAnswered | EngineWrote | EngineLogits | EngineProfiled

@@ -11,7 +11,9 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from roofmark.bench.serving.handle import Handle, LegFailed
+from msgspec.structs import replace
+
+from roofmark.bench.serving.handle import Handle, LegFailed, launch
 from roofmark.bench.serving.ledger import LegLedger, Staying
 from roofmark.bench.serving.likeness import compare_logits
 from roofmark.bench.serving.plan import Step, draw_ids, draw_questions, plan_steps
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 _MOST_DEATHS = 3
 # Chosen: enough of a prompt for every layer to attend to something.
 _LIKENESS_PROMPT = 16
+# Chosen: an engine's second step has compiled and captured; a server's warm-up is never cut short.
+_WARM_TOKENS = 16
 
 
 class ProcessSet:
@@ -91,11 +95,11 @@ class ProcessSet:
 
     # --- one leg ---------------------------------------------------------------------------------
     def _start_all(self) -> None:
-        """Launch every leg, then wait for one after the other: what is slow is to import."""
+        """Launch every leg, then wait for each: to import and to make an engine is slow."""
         self._run.diary.say(f"process set {self._process + 1}: starting {len(self._names)} legs")
         for name in self._names:
             self._begin(name)
-            self._handles[name].launch()
+            launch(self._handles[name])
         for name in self._names:
             self._start(name, self._pending)
 
@@ -194,6 +198,8 @@ class ProcessSet:
         if key in self._warmed or isinstance(leg, Command):
             return
         self._warmed.add(key)
+        if isinstance(leg, Engine):
+            load = replace(load, generate=min(load.generate, _WARM_TOKENS))
         count = run.serving.warm_up * load.concurrency
         seed = f"{run.job.run.entropy}/{step.workload.id}/p{self._process}/warm"
         if count:

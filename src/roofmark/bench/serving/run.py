@@ -18,7 +18,7 @@ from roofmark.bench.run import Job, open_watch
 from roofmark.bench.scratch import open_scratch
 from roofmark.bench.serving.command import CommandHandle
 from roofmark.bench.serving.engine import EngineHandle
-from roofmark.bench.serving.handle import Handle, LegFailed, Logits
+from roofmark.bench.serving.handle import Handle, LegFailed, Logits, launch
 from roofmark.bench.serving.plan import draw_questions
 from roofmark.bench.serving.process_set import ProcessSet
 from roofmark.bench.serving.server import ServerHandle
@@ -27,7 +27,7 @@ from roofmark.legs import Command, Engine, Leg, Server, Serving
 from roofmark.records import Missing
 from roofmark.served import LegProfile, LegProfiled
 from roofmark.serving import load_of
-from roofmark.study import Solution, Workload, twin_of
+from roofmark.study import Workload, twin_of
 
 
 def run_serving_job(job: Job, writer: BundleWriter) -> str:
@@ -103,40 +103,56 @@ class Runner:
         """One pass of each leg on each load that generates, under a profiler, once per bundle.
 
         Time that is up does not cut it off: a treatment may rest on it, and its limits are short.
+        Legs that fit side by side get ready side by side; the passes follow one another.
         """
-        workloads = [w for w in self.agenda.workloads if load_of(w).generate]
+        left = {s.name: lacking for s in self.solutions if (lacking := self._lacking(s.name))}
+        for names in [list(left)] if self.serving.together else [[name] for name in left]:
+            with contextlib.ExitStack() as stack:
+                handles = {name: self._launched(name, stack) for name in names}
+                for name, handle in handles.items():
+                    self.diary.say(f"profiling {name}")
+                    for each in self._tables(name, handle, left[name]):
+                        self.writer.write_served(each)
+
+    def _launched(self, name: str, stack: contextlib.ExitStack) -> Handle:
+        """Return a leg that gets ready, if it can be profiled, and is stopped at the latest."""
+        handle = self.handle(name)
+        stack.callback(handle.stop)
+        if isinstance(self.leg(name), Engine):
+            launch(handle)
+        return handle
+
+    def _lacking(self, name: str) -> list[Workload]:
+        """Return the loads that generate and of which a leg has no kernel table yet."""
         if not self.serving.profile:
-            return
-        for solution in self.solutions:
-            name, has = solution.name, self.writer.has
-            left = [w for w in workloads if not has(f"serving/tables/{w.id}/{name}.json")]
-            if left:
-                self.diary.say(f"profiling {name}")
-            for each in self._tables(solution, left) if left else ():
-                self.writer.write_served(each)
+            return []
+        loads, has = self.agenda.workloads, self.writer.has
+        return [
+            w
+            for w in loads
+            if load_of(w).generate and not has(f"serving/tables/{w.id}/{name}.json")
+        ]
 
-    def _tables(self, solution: Solution, workloads: list[Workload]) -> Iterator[LegProfiled]:
+    def _tables(
+        self, name: str, handle: Handle, workloads: list[Workload]
+    ) -> Iterator[LegProfiled]:
         """Yield what a profiler saw of one leg on each load, or why it saw nothing."""
-        handle, failed = self.handle(solution.name), ""
+        failed = ""
         try:
-            try:
-                if isinstance(solution.leg, Engine):
-                    handle.start()
-            except LegFailed as failure:
-                failed = f"the leg did not start: {failure}"
-            for workload in workloads:
-                lost = Missing(reason=failed)
-                outcome = lost if failed else self._table(handle, solution, workload)
-                yield LegProfiled(workload=workload.id, solution=solution.name, outcome=outcome)
-        finally:
-            handle.stop()
+            if isinstance(self.leg(name), Engine):
+                handle.start()
+        except LegFailed as failure:
+            failed = f"the leg did not start: {failure}"
+        for workload in workloads:
+            lost = Missing(reason=failed)
+            outcome = lost if failed else self._table(name, handle, workload)
+            yield LegProfiled(workload=workload.id, solution=name, outcome=outcome)
+        handle.stop()
 
-    def _table(
-        self, handle: Handle, solution: Solution, workload: Workload
-    ) -> LegProfile | Missing:
+    def _table(self, name: str, handle: Handle, workload: Workload) -> LegProfile | Missing:
         load = load_of(workload)
         seed = f"{self.job.run.entropy}/{workload.id}/profile"
-        questions = draw_questions(self.leg(solution.name), load, 1, seed)
+        questions = draw_questions(self.leg(name), load, 1, seed)
         try:
             return handle.profile(load, questions, self.serving.profile)
         except LegFailed as failure:

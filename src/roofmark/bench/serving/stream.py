@@ -29,12 +29,16 @@ _UNCOUNTED = Missing(reason="the server counts no tokens (usage)")
 
 @dataclass
 class Answer:
-    """What a stream said. arrivals: of chunks with a token or text; text: all of it."""
+    """What a stream said. arrivals: of chunks with a token or text; text: all of it.
+
+    finished: whether it gave a reason of its end.
+    """
 
     arrivals: list[float] = field(default_factory=list[float])
     text: str = ""
     prompt_tokens: int | Missing = _UNCOUNTED
     tokens: int | Missing = _UNCOUNTED
+    finished: bool = False
     fault: Fault | None = None
 
 
@@ -47,15 +51,18 @@ def read_answer(pieces: Sequence[Piece]) -> Answer:
         return Answer(fault=_fault("cut" if raw else "refused", "no HTTP answer came", raw))
     start = len(head) + len(blank)
     chunked = re.search(rb"(?im)^transfer-encoding:.*chunked", head) is not None
-    body, marks = _dechunk(raw, start) if chunked else (raw[start:], [(0, start)])
+    body, marks, whole = _dechunk(raw, start) if chunked else (raw[start:], [(0, start)], False)
     if status[1] != b"200":
         return Answer(fault=_fault("http", f"HTTP {status[1].decode()}", body))
-    return _read_events(_events(body, marks, pieces))
+    return _read_events(_events(body, marks, pieces), whole=whole)
 
 
-def _dechunk(raw: bytes, at: int) -> tuple[bytes, list[tuple[int, int]]]:
-    """Return the body, and (place in the body, place in `raw`) of each chunk's begin."""
-    body, marks = bytearray(), [(0, at)]
+def _dechunk(raw: bytes, at: int) -> tuple[bytes, list[tuple[int, int]], bool]:
+    """Return the body, (place in the body, place in `raw`) of each chunk's begin, if it is whole.
+
+    The last chunk, which is empty, says that it is.
+    """
+    body, marks, whole = bytearray(), [(0, at)], False
     while (end := raw.find(b"\r\n", at)) >= 0:
         try:
             size = int(raw[at:end].partition(b";")[0], 16)
@@ -65,9 +72,9 @@ def _dechunk(raw: bytes, at: int) -> tuple[bytes, list[tuple[int, int]]]:
         marks.append((len(body), at))
         body += raw[at : at + size]
         at += size + 2
-        if not size:
+        if whole := not size:
             break
-    return bytes(body), marks
+    return bytes(body), marks, whole
 
 
 def _events(
@@ -88,7 +95,8 @@ def _events(
             yield arrived, b"\n".join(lines)
 
 
-def _read_events(events: Iterator[tuple[float, bytes]]) -> Answer:
+def _read_events(events: Iterator[tuple[float, bytes]], *, whole: bool) -> Answer:
+    """Read events to `[DONE]`, or to the end of a whole body that gave the reason of its end."""
     answer = Answer()
     text: list[str] = []
     for arrived, data in events:
@@ -108,7 +116,8 @@ def _read_events(events: Iterator[tuple[float, bytes]]) -> Answer:
             answer.arrivals.append(arrived)
             text.append(told)
     answer.text = "".join(text)
-    answer.fault = answer.fault or _fault("cut", "the stream ended before [DONE]", b"")
+    if answer.fault is None and not (whole and answer.finished):
+        answer.fault = _fault("cut", "the stream ended before [DONE]", b"")
     return answer
 
 
@@ -127,6 +136,7 @@ def _told(values: dict[str, Any], answer: Answer) -> str | None:
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
         return None
     choice = cast("dict[str, Any]", choices[0])
+    answer.finished = answer.finished or bool(choice.get("finish_reason"))
     text = choice.get("text")
     if not isinstance(text, str) or (not text and choice.get("finish_reason")):
         return None

@@ -2,6 +2,7 @@
 
 class: 33 precision downgrade
 refused: RM503
+also: RM516
 device: both
 """
 

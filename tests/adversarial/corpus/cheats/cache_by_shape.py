@@ -2,6 +2,7 @@
 
 class: 18 cached by shape
 refused: RM503
+also: RM514
 device: both
 """
 

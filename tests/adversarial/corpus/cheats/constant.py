@@ -2,6 +2,7 @@
 
 class: 31 constant output
 refused: RM503
+also: RM515
 device: both
 """
 

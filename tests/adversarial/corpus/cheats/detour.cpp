@@ -1,7 +1,7 @@
 // Overwrites the first bytes of libc's clock_gettime with a jump to a clock at half speed.
 //
 // class: 7 native hook of the clock
-// refused: RM508
+// refused: RM508 RM510
 // device: cpu
 #include <sys/mman.h>
 #include <sys/syscall.h>

@@ -2,6 +2,7 @@
 
 class: 29 NaN poison
 refused: RM503
+also: RM512
 device: both
 """
 

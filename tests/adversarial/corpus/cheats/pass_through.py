@@ -2,6 +2,7 @@
 
 class: 32 pass-through
 refused: RM503
+also: RM515
 device: both
 """
 

@@ -2,6 +2,7 @@
 
 class: 4 patched timers
 refused: RM508 RM510
+also: RM510
 device: cpu
 """
 

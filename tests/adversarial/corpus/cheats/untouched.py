@@ -2,6 +2,7 @@
 
 class: 32 no-op over a stale buffer
 refused: RM503
+also: RM513
 device: both
 """
 
