@@ -176,7 +176,7 @@ def test_orders_differ_and_stay_near_the_truth(scales: Integers):
     inputs = case(2, scales)
     outs = [call(REFERENCE.chained, inputs)]
     outs += [call(REFERENCE.split_order, inputs, SPLIT=s) for s in (1, 2, 4, 8)]
-    outs += [call(REFERENCE.grouped_order, inputs, WARPS=warps) for warps in (12, 16, 24)]
+    outs += [call(REFERENCE.grouped_order, inputs, WARPS=warps) for warps in (12, 24)]
     for index, out in enumerate(outs):
         assert out.dtype == torch.float32
         assert not any(torch.equal(out, other) for other in outs[:index])
