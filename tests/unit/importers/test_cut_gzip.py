@@ -19,8 +19,8 @@ EVENTS = [
 ]
 HEADER = "kernel_symbol,n_calls,total_ms\n"
 ROWS = [f"k{DRAWN.random()},2,{i}.125\n" for i in range(4000)]
-TRACE = gzip.compress(json.dumps({"traceEvents": EVENTS}).encode())
-TABLE = gzip.compress((HEADER + "".join(ROWS)).encode())
+TRACE = gzip.compress(json.dumps({"traceEvents": EVENTS}).encode(), mtime=0)
+TABLE = gzip.compress((HEADER + "".join(ROWS)).encode(), mtime=0)
 WHOLE = 4000
 
 
@@ -49,7 +49,7 @@ def test_a_cut_in_the_checksum_alone_is_told_too(tmp_path: Path, packed: bytes):
 
 def test_a_tool_did_not_fail_where_the_file_is_cut(tmp_path: Path):
     before = json.dumps({"traceEvents": [{**event, "cat": "cpu_op"} for event in EVENTS]})
-    packed = gzip.compress(before.encode())
+    packed = gzip.compress(before.encode(), mtime=0)
     with pytest.raises(ImportFailed, match=r"cut after .*no time of a kernel") as raised:
         read_foreign(write(tmp_path, packed[: len(packed) // 2]))
     assert raised.value.code == "RM416"
