@@ -1,7 +1,7 @@
 """The NVFP4 study without a GPU: the format, the orders of summation, the solutions that run here.
 
-Orders are compared with plain numpy loops over one value at a time; the streaming kernel's layout
-with a model of a warp in which lanes hold what the instructions say they hold.
+Orders are compared with plain numpy loops over one value at a time. The streaming kernel itself is
+run on the CPU, thread by thread, with its instructions of PTX replaced.
 """
 
 import re
@@ -10,6 +10,7 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
+import block_on_cpu
 import numpy as np
 import pytest
 import torch
@@ -195,138 +196,52 @@ def test_activations_become_integers_of_15_bits():
     assert whole.count_nonzero() == 0 and torch.isfinite(unit).all()
 
 
-def look_up(table: list[int], codes: np.ndarray) -> np.ndarray:
-    """Return what PRMT finds for 4-bit codes: a table's byte; where bit 3 is set, its sign."""
-    found = np.array(table)[codes & 7]
-    return np.where(codes & 8, np.where(found < 0, -1, 0), found)
+# What stands for the functions of wo.cu that are single instructions.
+PTX = {
+    "load_once": "std::memcpy(to, from, kBytes); if (kBytes == 2) to[0] &= 0xffff;",
+    "load_activations": "return *from;",
+    "permute": "return prmt(low, high, selector);",
+    "turn_over": "return x * tables.minus_one + tables.minus_one;",
+    "multiply": "mma_m16n8k32(sum, {a0, a1, a2, a3}, {b.x, b.y});",
+    "decode_scales": "return {from_e4m3(pair), from_e4m3(pair >> 8)};",
+}
+MAIN = """
+int main(int, char** words) {
+  const auto attn = read_file<__nv_bfloat16>("attn");
+  const auto codes = read_file<uint8_t>("codes"), scales = read_file<uint8_t>("lane_scales");
+  const int rows = std::atoi(words[1]), items = attn.size() / kColumns;
+  std::vector<float> out(rows * items, NAN);
+  const Problem p{attn.data(), codes.data(), scales.data(), std::strtof(words[2], nullptr), rows,
+                  out.data()};
+  const unsigned blocks = (rows + kRows - 1) / kRows;
+  run_grid({blocks, static_cast<unsigned>(items), 1}, kThreads, [&] { wo_stream_kernel(p); });
+  std::FILE* file = std::fopen("out", "wb");
+  std::fwrite(out.data(), sizeof(float), out.size(), file);
+  std::fclose(file);
+}
+"""
 
 
-def decode(codes: np.ndarray, passes: int) -> list[np.ndarray]:
-    """Return wo.cu's factors: they add up to twice the weights, or to that plus 12."""
-    if passes == 2:
-        plus, minus = [0, 2, 3, 4, 5, 7, 9, 13], [-12, -8, -6, -4, -3, -2, -1, 0]
-        return [look_up(plus, codes), look_up(minus, ~codes & 15)]
-    plus, minus = [12, 13, 14, 15, 16, 18, 20, 24], [0, 4, 6, 8, 9, 10, 11, 12]
-    return [look_up(plus, codes) | look_up(minus, ~codes & 15)]
-
-
-@pytest.mark.parametrize("passes", [1, 2])
-def test_tables_find_every_weight_in_bytes(passes: int):
-    factors = decode(np.arange(16), passes)
-    assert all(each.min() >= -128 and each.max() <= 127 for each in factors)
-    doubled = [2 * value for value in FP4]
-    expected = np.array(doubled + [-value for value in doubled]) + (12 if passes == 1 else 0)
-    assert np.array_equal(sum(factors), expected)
-
-
-def test_the_tables_are_those_of_the_kernel():
-    text = (FOLDER / "wo.cu").read_text()
-    for passes in (1, 2):
-        for table in (decode_table(passes, 0), decode_table(passes, 15)):
-            low, high = (int.from_bytes(bytes(table[i : i + 4]), "little") for i in (0, 4))
-            assert f"{{0x{low:08x} + none, 0x{high:08x} + none}}" in text
-
-
-def decode_table(passes: int, turned: int) -> list[int]:
-    """Return the eight bytes of one table: what is found where bit 3 of the looked-up code is 0."""
-    factors = decode(np.arange(16) if turned == 0 else 15 - np.arange(16), passes)
-    return [int(value) & 255 for value in factors[-1 if turned else 0][:8]]
-
-
-def split_bytes(whole: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    high = (whole + 128) >> 8
-    low = whole - 256 * high
-    assert abs(whole).max() <= 254 * 128
-    assert high.min() >= -128 and high.max() <= 127 and low.min() >= -128 and low.max() <= 127
-    return high, low
-
-
-def multiply(a: dict[tuple[int, int], np.ndarray], whole: np.ndarray, half: int) -> np.ndarray:
-    """Model one m16n8k32 product: a lane's 8 bytes in each of its rows, its group's activations.
-
-    Fragments as the PTX manual lays them out. Returns [16 rows, 8 columns].
-    """
-    left, right = np.zeros((16, 32), dtype=np.int64), np.zeros((32, 8), dtype=np.int64)
-    for lane in range(32):
-        r, t = lane // 4, lane % 4
-        places = [4 * t + i % 4 + 16 * (i // 4) for i in range(8)]
-        for side in range(2):
-            left[r + 8 * side, places] = a.get((lane, side), 0)
-        # The same lane holds column n = lane // 4 of B, of which group n // 2 counts.
-        if t == r // 2:
-            right[places, r] = split_bytes(whole[t])[r % 2][8 * half : 8 * half + 8]
-    return left @ right
-
-
-def dots(sums: np.ndarray, lane: int) -> list[int]:
-    """Return 256 * high + low of both of a lane's rows."""
-    r, t = lane // 4, lane % 4
-    return [256 * int(sums[row, 2 * t]) + int(sums[row, 2 * t + 1]) for row in (r, r + 8)]
-
-
-def nibbles(codes: np.ndarray) -> np.ndarray:
-    return np.stack([codes & 15, codes >> 4], axis=-1).reshape(*codes.shape[:-1], -1)
-
-
-@pytest.mark.parametrize("passes", [1, 2])
-@pytest.mark.parametrize(("warps", "neighbours"), [(12, 1), (16, 0), (24, 1)])
-def test_each_lane_gets_the_sums_of_its_own_weights(warps: int, neighbours: int, passes: int):
-    """The layout of `streamed`, the fragments and the look-ups give grouped_order's integers."""
-    inputs, steps = case(1), 96 // warps
-    given = PREPARE.streamed(inputs["w"], inputs["scales"], warps, neighbours)
-    codes, lane_scales = given["codes"].numpy(), given["lane_scales"].numpy()
-    assert lane_scales.shape == (4, warps, 160 * steps)  # 128 rows in shares of 40
-    whole, _ = REFERENCE._integers(inputs["attn"].float().view(1, -1, 16))
-    whole = whole[0].numpy().astype(np.int64)
-    for cta, warp, step in [(0, 0, 0), (2, warps - 1, steps - 1), (1, 7, 1)]:
-        own = codes[cta, :, warp] if neighbours else codes[cta, warp]
-        own = nibbles(own.reshape(-1, 32, 16)).reshape(-1, 32, 2, 16)  # unit, lane, row or step
-        groups = (steps * warp + step) * 4 + np.arange(4)
-        scales = own_scales(lane_scales[cta, warp], steps)
-        for block in range(3):
-            alone = block == 2
-            unit = 2 * steps + step // 2 if alone else block * steps + step
-            total = np.zeros((16, 8), dtype=np.int64)
-            for half in range(2):
-                part = own[unit][:, :, 8 * half : 8 * half + 8]
-                for a in operands(part, alone, step % 2, passes):
-                    total += multiply(a, whole[groups], half)
-            for lane in range(32):
-                g = groups[lane % 4]
-                lift = 12 * whole[g].sum() if passes == 1 else 0
-                found = [sum(dots(total, lane))] if alone else dots(total, lane)
-                for side, dot in enumerate(found):
-                    m = 40 * cta + 16 * block + 8 * side + lane // 4
-                    assert dot - lift == exact_dot(inputs["w"].numpy(), m, g, whole[g])
-                    byte = 4 * steps + step if alone else 2 * unit + side
-                    assert scales[lane, byte] == scale_byte(inputs["scales"].numpy(), m, g)
-
-
-def exact_dot(w: np.ndarray, m: int, g: int, whole: np.ndarray) -> int:
-    return int(sum(2 * fp4(w, m, 16 * g + i) * whole[i] for i in range(16)))
-
-
-def operands(part: np.ndarray, alone: bool, step: int, passes: int):
-    """Yield A of each product: [lane, row or step, 8] codes; alone: 8 rows, one of two steps."""
-    lanes = range(32)
-    if not alone:
-        for factor in decode(part, passes):
-            yield {(lane, side): factor[lane, side] for lane in lanes for side in range(2)}
-        return
-    # One product: the second pass takes the place of the rows that are not there.
-    factors = decode(part[:, step], passes)
-    yield {(lane, side): each[lane] for lane in lanes for side, each in enumerate(factors)}
-
-
-def own_scales(pieces: np.ndarray, steps: int) -> np.ndarray:
-    """Return [lane, 5 * steps]: pieces of 16, 8, 4 and 2 bytes, each for all lanes."""
-    found, left = [], 5 * steps
-    while left:
-        size = next(size for size in (16, 8, 4, 2) if size <= left)
-        piece, pieces = np.split(pieces, [32 * size])
-        found.append(piece.reshape(32, size))
-        left -= size
-    return np.concatenate(found, axis=1)
+@pytest.mark.parametrize(
+    "changed",
+    [{}, {"PASSES": 1}, {"WARPS": 24, "NEIGHBOURS": 0}, {"WARPS": 16, "PASSES": 1}],
+    ids=str,
+)
+def test_the_kernel_run_on_the_cpu_equals_grouped_order_bit_for_bit(changed, tmp_path: Path):
+    if shutil.which("g++") is None:
+        pytest.skip("g++ is not installed")
+    params = STUDY.solution("stream").params | changed
+    text = (FOLDER / "wo.cu").read_text().partition("void Wo(TensorView")[0] + "}  // namespace\n"
+    program = block_on_cpu.build(block_on_cpu.replace_ptx(text, PTX, MAIN), tmp_path, params)
+    inputs = case(2, EVERY)
+    own = {name: params[name] for name in ("WARPS", "NEIGHBOURS")}
+    given = {"attn": inputs["attn"].view(torch.int16)}
+    given |= PREPARE.streamed(inputs["w"], inputs["scales"], **own)
+    for name, tensor in given.items():
+        tensor.numpy().tofile(tmp_path / name)
+    subprocess.run([program, "128", str(GLOBAL_SCALE)], cwd=tmp_path, check=True, timeout=120)
+    out = torch.from_numpy(np.fromfile(tmp_path / "out", np.float32)).view(2, 128)
+    assert torch.equal(out, call(REFERENCE.grouped_order, inputs, WARPS=params["WARPS"]))
 
 
 def test_the_torch_baseline_is_right():
