@@ -55,8 +55,8 @@ def test_gzip_is_unpacked_on_the_way(tmp_path: Path):
         ("a,elapsed_us\n1,-2\n", "RM416", "line 2"),
         ('a,elapsed_us\n1,"2\n', "RM416", "line"),
         ("a,elapsed_us\n" + "x" * (1 << 20) + ",1\n", "RM416", "line 2"),
-        (gzip.compress(TEXT.encode())[:-12], "RM416", "gzip"),
-        (gzip.compress(b"a,elapsed_us\n" + b"1,2\n" * 4_000_000), "RM417", "bytes"),
+        (gzip.compress(TEXT.encode(), mtime=0)[:-12], "RM416", "gzip"),
+        (gzip.compress(b"a,elapsed_us\n" + b"1,2\n" * 4_000_000, mtime=0), "RM417", "bytes"),
     ],
 )
 def test_damage_is_named_with_its_place(tmp_path: Path, text: str | bytes, code: str, place: str):
