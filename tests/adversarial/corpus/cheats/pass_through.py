@@ -6,8 +6,6 @@ also: RM515
 device: both
 """
 
-import torch
-
 
 def mix(x, w, room):
-    return torch.relu(x)
+    return x.clone()
