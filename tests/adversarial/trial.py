@@ -176,15 +176,14 @@ def _field(text: str, name: str) -> str:
 def _write_study(candidates: list[Candidate], folder: Path, device: Device, processes: int) -> Path:
     folder.mkdir(parents=True)
     shutil.copy(CORPUS / "reference.py", folder)
-    for header in ("mix.h", "mix_cuda.h"):
-        shutil.copy(CORPUS / header, folder)
+    for header in CORPUS.glob("*.h"):
+        shutil.copy(header, folder)
     (folder / "plain.py").write_text(_PLAIN)
     lines = ['rm.Solution("plain", "plain.py::mix")']
     for each in candidates:
         shutil.copy(each.path, folder)
-        more = {".cpp": ', sources=("mix.h",)', ".cu": ', sources=("mix_cuda.h",)'}
-        extra = more.get(each.path.suffix, "")
-        lines.append(f'rm.Solution("{each.name}", "{each.path.name}::mix"{extra})')
+        headers = tuple(re.findall(r'^#include "(.+)"', each.path.read_text(), re.M))
+        lines.append(f'rm.Solution("{each.name}", "{each.path.name}::mix", sources={headers})')
     # A process that opens a CUDA context holds some GiB of the host before it does anything.
     d, n, memory = (384, 128, 3) if device == "cpu" else (1024, 256, 24)
     text = _STUDY.format(

@@ -8,6 +8,8 @@ import re
 import subprocess
 from pathlib import Path
 
+from roofmark.bench.compiler import find_host_compiler
+
 _FOREIGN = re.compile(r'^#include [<"](cuda|tvm|gpu_tensors).*$', re.M)
 
 
@@ -36,10 +38,17 @@ def _with_body(text: str, name: str, body: str) -> str:
 
 
 def build(text: str, folder: Path, macros: dict[str, int]) -> Path:
-    """Compile and return the program. Raises: CalledProcessError."""
+    """Compile and return the program. Raises: BuildError without a compiler, CalledProcessError."""
     source, program = folder / "block.cpp", folder / "block"
     source.write_text(text)
-    command = ["g++", "-std=c++20", "-O1", "-ffp-contract=off", "-pthread", "-w"]
+    command = [
+        find_host_compiler().path,
+        "-std=c++20",
+        "-O1",
+        "-ffp-contract=off",
+        "-pthread",
+        "-w",
+    ]
     command += [f"-I{Path(__file__).parent}", *(f"-D{name}={n}" for name, n in macros.items())]
     subprocess.run([*command, str(source), "-o", str(program)], check=True, timeout=120)
     return program

@@ -14,12 +14,12 @@ from roofmark.bench.host import Host
 from roofmark.bench.orders import Order, Post
 from roofmark.records import Missing
 
-# Source: measured resident memory of a process that has imported torch, with CUDA libraries, and
-# loaded nothing: 0.3 to 0.5 GiB. Chosen: half of what is free may be waiting.
+# Chosen: more than a process holds that has imported torch and loaded nothing; half of what is free
+# may be waiting.
 _PROCESS_BYTES = 2**29
 _FREE_SHARE = 2
-# Source: 16 processes start in 4.5 s on 16 cores, where 4 take 4.0 s. Chosen: no more, however many
-# cores there are: they read the same files and share one memory.
+# Chosen: in development 16 processes started in 4.5 s on 16 cores, where 4 took 4.0 s. No more,
+# however many cores there are: they read the same files and share one memory.
 _MOST_PROCESSES = 16
 
 

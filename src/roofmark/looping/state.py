@@ -23,7 +23,7 @@ from roofmark.records import decode
 class State:
     """One loop, as far as it is.
 
-    fleet: where runs are measured, as asked of this session; "" where the loop began.
+    fleet: where runs are measured, as the loop was last started; "" where it began.
     files, params: what a candidate may change. study_text: the loop's own study.py, in which the
     params stand; nothing where there are none.
     """
