@@ -27,6 +27,11 @@ _STORE_RATE: dict[Device, float] = {"cpu": 2e9, "cuda": 2e11}
 _SLACK_SECONDS, _SLACK_SHARE = 60e-6, 0.1
 
 
+# Chosen: as long as a host may take to launch a graph again; development saw 10 us for one of eight
+# calls.
+LAUNCH_SECONDS = 20e-6
+
+
 @dataclass(frozen=True)
 class Outside:
     """seconds: what the calls of the quickest batch took. slack: how much longer that may be.
@@ -58,6 +63,15 @@ def look_from_outside(
         busy = min(median(batch.empty_busy for batch in whole), quickest + allowed)
         seconds = min(seconds, min(batch.busy for batch in whole) - busy)
     return Outside(seconds, _SLACK_SECONDS + _SLACK_SHARE * around, _free(own) - around)
+
+
+def said_by_samples(batch: Batch, sample: Seconds) -> Seconds:
+    """Return what a batch takes if each of its calls takes what a sample says.
+
+    A graph of short calls that is made again waits for its launch: no round is shorter than that.
+    """
+    once = batch.calls * sample
+    return batch.rounds * (max(once, LAUNCH_SECONDS) if batch.rounds > 1 else once)
 
 
 def _free(own: Sequence[Batch]) -> Seconds:

@@ -25,7 +25,7 @@ from roofmark.bench.plan import deciding_tier
 from roofmark.bench.process import ChildFailed, ReplyFailed
 from roofmark.bench.seam import Crew, Taken
 from roofmark.evidence import Batch, Sign
-from roofmark.outer_clock import look_from_outside
+from roofmark.outer_clock import LAUNCH_SECONDS, look_from_outside, said_by_samples
 from roofmark.records import Missing
 from roofmark.study import Tier, twin_of
 
@@ -41,9 +41,6 @@ _TRIES, _MOST_TRIES, _ALONE_TRIES = 12, 24, 4
 _AGREES, _AGREES_SLACK = 1.1, 0.5
 # Chosen: ten times what an empty batch on a GPU varies by, so that half of it cannot hide there.
 _BATCH_SECONDS, _MOST_ROUNDS = 6e-3, 1000
-# Chosen: so many kernels of a graph take longer, at 1.1 us for an empty one (the launch ceiling of
-# evidence/2026-11-30-gdn-decode-h200), than the host takes to launch it again.
-_LEAST_CALLS = 16
 # Chosen: a timer that wakes now and then takes a hundredth of a core; the count has ticks of 0.05.
 _RESTLESS = 0.1
 
@@ -138,9 +135,9 @@ def _rounds(task: "Task", ledger: Ledger, tier: Tier, calls: int) -> int:
     not be those of the reference any more.
     """
     samples = [median(visit.samples) for visit in ledger.visits[tier] if visit.samples]
-    if task.device != "cuda" or task.mutable or not samples or calls < _LEAST_CALLS:
+    if task.device != "cuda" or task.mutable or not samples:
         return 1
-    once = calls * max(median(samples), 1e-9)
+    once = max(calls * median(samples), LAUNCH_SECONDS)
     return max(1, min(_MOST_ROUNDS, math.ceil(_BATCH_SECONDS / once)))
 
 
@@ -171,5 +168,5 @@ def _agrees(task: "Task", tier: Tier, ledger: Ledger, everybodys: Sequence[Batch
         return True
     own = ledger.batches
     found = look_from_outside(own, everybodys, device=task.device, stored=task.stored, cpu=False)
-    said = own[0].calls * own[0].rounds * median(samples)
+    said = said_by_samples(own[0], median(samples))
     return found.seconds <= _AGREES * said + _AGREES_SLACK * found.slack

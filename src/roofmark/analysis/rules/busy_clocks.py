@@ -25,8 +25,8 @@ def busy_clocks(clocks: tuple[Clocks, ...]) -> str:
     What to do: measure again while nothing else runs.
     It cannot be accepted.
     """
-    judged, apart, sure = sort_clocks(clocks)
-    if not most(apart, judged) or most(sure, judged):
+    apart, sure = sort_clocks(clocks)
+    if not most(apart, clocks) or most(sure, clocks):
         return ""
     seen, said, _, _ = min(apart, key=lambda each: each[0] / each[1])
     return f"{show(seen, 's')} from outside, {show(said, 's')} by its samples, on a busy host"

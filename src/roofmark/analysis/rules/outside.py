@@ -10,7 +10,7 @@ from roofmark.analysis.compare import Place, kept_samples
 from roofmark.analysis.rules.case import Case
 from roofmark.analysis.rules.facts import fact
 from roofmark.evidence import Batch, CpuReading, Passed
-from roofmark.outer_clock import Outside, look_from_outside
+from roofmark.outer_clock import Outside, look_from_outside, said_by_samples
 from roofmark.records import Missing
 from roofmark.study import twin_of
 
@@ -72,7 +72,7 @@ def _both(
         stored=_stored(case, place[0]),
         cpu=not clock,
     )
-    said = batches[0].calls * batches[0].rounds * median(samples)
+    said = said_by_samples(batches[0], median(samples))
     return seen, max(said, _LEAST_SECONDS)
 
 

@@ -35,13 +35,16 @@ def second_clock(clocks: tuple[Clocks, ...]) -> str | Missing:
     It cannot be accepted. Unknown where a batch is too short for the outer clock, or where the
     baseline's batches are as far from its samples.
     """
-    judged, apart, sure = sort_clocks(clocks)
-    if not judged:
+    apart, sure = sort_clocks(clocks)
+    if not most(sure, clocks):
+        if most(apart, clocks):
+            return Missing(
+                reason="the clocks disagree, and the host is too busy to say why (RM517)"
+            )
+        if any(_can_clear(*each) for each in clocks if each not in apart):
+            return ""
         longest = max(said for _, said, _, _ in clocks)
         return Missing(reason=f"a batch of {show(longest, 's')} is too short for a clock outside")
-    if not most(sure, judged):
-        busy = "the clocks disagree, and the host is too busy to say why (RM517)"
-        return Missing(reason=busy) if most(apart, judged) else ""
     seen, said, _, _ = min(sure, key=lambda each: each[0] / each[1])
     return (
         f"{show(seen, 's')} from outside, {show(said, 's')} by its samples, for the same calls "
@@ -49,16 +52,19 @@ def second_clock(clocks: tuple[Clocks, ...]) -> str | Missing:
     )
 
 
-def sort_clocks(clocks: tuple[Clocks, ...]) -> tuple[int, list[Clocks], list[Clocks]]:
-    """Return how many processes can be judged, which are apart, and which of these surely are."""
+def sort_clocks(clocks: tuple[Clocks, ...]) -> tuple[list[Clocks], list[Clocks]]:
+    """Return which processes' clocks are apart, and which of these surely are."""
     apart = [each for each in clocks if _apart(*each)]
-    judged = len(apart) + sum(_can_clear(*each) for each in clocks if each not in apart)
-    return judged, apart, [each for each in apart if _apart(each[0] / each[2], *each[1:])]
+    return apart, [each for each in apart if _apart(each[0] / each[2], *each[1:])]
 
 
-def most(found: list[Clocks], judged: int) -> bool:
-    """Return whether these are more than half, and two at least."""
-    return len(found) >= 2 and 2 * len(found) > judged
+def most(found: list[Clocks], clocks: tuple[Clocks, ...]) -> bool:
+    """Return whether these are more than half, and two at least.
+
+    Half of all, not of those that are apart or can be cleared: where batches are too short to
+    clear anybody, the few that noise made long would be all that is left.
+    """
+    return len(found) >= 2 and 2 * len(found) > len(clocks)
 
 
 def _can_clear(_seen: float, said: float, _ratio: float, slack: float) -> bool:
