@@ -1,15 +1,19 @@
 """Replicate: does a second run say what the first one said?
 
-In: two verdicts and their environments (and their studies, where at hand). Out: `Replication`.
+In: two verdicts and their environments (and their studies, where at hand). Out: `Replication`. The
+outcome is about each solution over all workloads; what became of each on one workload stands
+beside it, since one that nothing can decide leaves the whole open where the others reproduced.
 A run on another device model, tier, cache state, or of another question is not a replication that
 failed but none at all: `not comparable`, with the way to make it one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Literal
 
 from roofmark.analysis.comparable import conditions_of, find_differences
 from roofmark.analysis.verdict import (
+    Cell,
     Decision,
     Overall,
     ReplicatedSolution,
@@ -41,13 +45,15 @@ def replicate(
         )
     )
     void = any(difference.voids for difference in differences)
-    solutions = tuple(_solutions(original, again, void=void))
+    solutions = tuple(_paired(_overall(original), _overall(again), void=void))
+    cells = tuple(_paired(_cells(original), _cells(again), void=void))
     return Replication(
         original=original.bundle,
         again=again.bundle,
         outcome="not comparable" if void else _together([s.outcome for s in solutions]),
         solutions=solutions,
         differences=differences,
+        cells=cells,
     )
 
 
@@ -60,11 +66,25 @@ def _together(outcomes: list[Reproduction]) -> Reproduction:
 
 
 # --- solutions -----------------------------------------------------------------------------------
-def _solutions(original: Verdict, again: Verdict, *, void: bool) -> Iterator[ReplicatedSolution]:
-    mine = {o.solution: o for o in original.overall if o.role == "solution"}
-    theirs = {o.solution: o for o in again.overall if o.role == "solution"}
-    for name in dict.fromkeys((*mine, *theirs)):
-        a, b = mine.get(name), theirs.get(name)
+Place = tuple[str, str]
+"""Solution and workload; "" for all workloads."""
+Side = Mapping[Place, Overall | Cell]
+
+
+def _overall(verdict: Verdict) -> Side:
+    return {(o.solution, ""): o for o in verdict.overall if o.role == "solution"}
+
+
+def _cells(verdict: Verdict) -> Side:
+    """Return every solution on each workload; of a single workload `_overall` says it all."""
+    names = {o.solution for o in verdict.overall if o.role == "solution"}
+    several = len({c.workload for c in verdict.cells}) > 1
+    return {(c.solution, c.workload): c for c in verdict.cells if several and c.solution in names}
+
+
+def _paired(mine: Side, theirs: Side, *, void: bool) -> Iterator[ReplicatedSolution]:
+    for name, workload in dict.fromkeys(chain(mine, theirs)):
+        a, b = mine.get((name, workload)), theirs.get((name, workload))
         yield ReplicatedSolution(
             solution=name,
             outcome="not comparable" if void else _direction(a, b),
@@ -73,10 +93,11 @@ def _solutions(original: Verdict, again: Verdict, *, void: bool) -> Iterator[Rep
             original_speedup=a.speedup if a else Missing(reason="not in the original"),
             again_speedup=b.speedup if b else Missing(reason="not in the second run"),
             size=_size(a, b),
+            workload=workload,
         )
 
 
-def _direction(a: Overall | None, b: Overall | None) -> Reproduction:
+def _direction(a: Overall | Cell | None, b: Overall | Cell | None) -> Reproduction:
     if a is None or b is None:
         return "not comparable"
     if a.decision not in DECIDED or b.decision not in DECIDED:
@@ -84,11 +105,13 @@ def _direction(a: Overall | None, b: Overall | None) -> Reproduction:
     return "reproduced" if a.decision == b.decision else "not reproduced"
 
 
-def _size(a: Overall | None, b: Overall | None) -> Literal["agrees", "differs"] | Missing:
+def _size(
+    a: Overall | Cell | None, b: Overall | Cell | None
+) -> Literal["agrees", "differs"] | Missing:
     if a is None or b is None:
         return Missing(reason="one run lacks this solution")
     mine, theirs = a.speedup, b.speedup
     if isinstance(mine, Missing) or isinstance(theirs, Missing):
-        return Missing(reason="one run has no speed-up over all workloads")
+        return Missing(reason="one run has no speed-up")
     overlap = mine.low <= theirs.high and theirs.low <= mine.high
     return "agrees" if overlap else "differs"

@@ -217,10 +217,11 @@ class Difference(Record):
     mend: str = ""
 
 
-class ReplicatedSolution(Record):
-    """One solution in two runs.
+class ReplicatedSolution(Record, omit_defaults=True):
+    """One solution in two runs, over all workloads or on one.
 
-    outcome: about the direction. size: whether the intervals of the speed-up overlap.
+    outcome: about the direction. size: whether the intervals of the speed-up overlap. workload: ""
+    for all of them.
     """
 
     solution: str
@@ -230,13 +231,18 @@ class ReplicatedSolution(Record):
     original_speedup: Estimate | Missing
     again_speedup: Estimate | Missing
     size: Literal["agrees", "differs"] | Missing
+    workload: str = ""
 
 
-class Replication(Record):
-    """Whether a second run says what the first one said; cites both bundles by digest."""
+class Replication(Record, omit_defaults=True):
+    """Whether a second run says what the first one said; cites both bundles by digest.
+
+    cells: every solution on each of several workloads; the outcome follows from `solutions` alone.
+    """
 
     original: str
     again: str
     outcome: Reproduction
     solutions: tuple[ReplicatedSolution, ...]
     differences: tuple[Difference, ...]
+    cells: tuple[ReplicatedSolution, ...] = ()

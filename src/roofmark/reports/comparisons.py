@@ -17,7 +17,13 @@ from roofmark.analysis.foreign_pairs import (
     Together,
 )
 from roofmark.analysis.foreign_replicate import ForeignReplication, ReplicatedFigure
-from roofmark.analysis.verdict import Decision, Difference, Replication
+from roofmark.analysis.verdict import (
+    Decision,
+    Difference,
+    Estimate,
+    ReplicatedSolution,
+    Replication,
+)
 from roofmark.records import Missing
 from roofmark.reports.wording import (
     aligned,
@@ -111,19 +117,34 @@ def _mends(differences: Sequence[Difference]) -> Iterable[str]:
 
 # --- replication ---------------------------------------------------------------------------------
 def replication_text(found: Replication) -> str:
-    """Return the outcome, each solution's, and what differs between the runs."""
+    """Return the outcome, each solution's, and what differs between the runs.
+
+    A workload is named where it fell otherwise than its solution did over all of them.
+    """
     lines = [found.outcome]
     for each in found.solutions:
-        was, now = _decision(each.original), _decision(each.again)
-        lines.append(f"  {each.solution}: {each.outcome} (was {was}, is {now})")
+        lines.append(f"  {each.solution}: {_told(each)}")
+        own = [c for c in found.cells if c.solution == each.solution]
+        other = [f"    on {c.workload}: {_told(c)}" for c in own if c.outcome != each.outcome]
+        lines += other[:_MOST_ROWS]
+        if len(other) > _MOST_ROWS:
+            lines.append(f"    ... {len(other) - _MOST_ROWS} more; --json gives every one")
     for each in found.differences:
         mend = f" ({each.mend})" if each.mend else ""
         lines.append(f"  {each.field}: {each.original} -> {each.again}{mend}")
     return lines_text(lines)
 
 
-def _decision(decision: Decision | Missing) -> str:
-    return decision.reason if isinstance(decision, Missing) else decision
+def _told(each: ReplicatedSolution) -> str:
+    was = _decision(each.original, each.original_speedup)
+    return f"{each.outcome} (was {was}; is {_decision(each.again, each.again_speedup)})"
+
+
+def _decision(decision: Decision | Missing, speedup: Estimate | Missing) -> str:
+    if isinstance(decision, Missing):
+        return decision.reason
+    size = "" if isinstance(speedup, Missing) else f", {ratio_and_interval(speedup)}"
+    return f"{decision}{size}"
 
 
 # --- files of other tools ------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from roofmark.analysis.judge import judge_traces
 from roofmark.analysis.replicate import replicate
 from roofmark.analysis.verdict import Replication
 from roofmark.records import Missing, decode, encode
+from roofmark.reports.comparisons import replication_text
 
 ENVIRONMENT = make_environment()
 
@@ -121,3 +122,35 @@ def test_a_solution_that_one_run_lacks_is_not_comparable():
     result = replicate(FIRST, two, ENVIRONMENT, ENVIRONMENT)
     assert [s.outcome for s in result.solutions] == ["reproduced", "not comparable"]
     assert result.outcome == "not comparable"
+
+
+def test_a_workload_that_fell_otherwise_than_the_whole_is_named():
+    def of(*, seed, faster):
+        """On n2 both are alike, so that over both workloads nothing is decided."""
+        traces = make_traces(study, {"fast": faster}, seed=seed)
+        plain = make_traces(study, {"fast": 1 / faster}, seed=seed)
+        mixed = [t if t.workload == "n1" else p for t, p in zip(traces, plain, strict=True)]
+        builds = {BUILD: make_build("x")}
+        return judge_traces(study, ENVIRONMENT, make_run(), mixed, builds, digest=f"{seed:064}")
+
+    study = make_study(workloads=(1, 2))
+    result = replicate(of(seed=0, faster=2.0), of(seed=1, faster=2.0), ENVIRONMENT, ENVIRONMENT)
+    told = [(c.workload, c.outcome, c.original, c.size) for c in result.cells]
+    assert told == [
+        ("n1", "reproduced", "faster", "agrees"),
+        ("n2", "reproduced", "slower", "agrees"),
+    ]
+    text = replication_text(result)
+    assert result.outcome == "undecided" and "  fast: undecided (was undecided, 1.0" in text
+    assert "    on n1: reproduced (was faster, 2.0" in text and "    on n2: reproduced" in text
+    turned = replicate(of(seed=0, faster=2.0), of(seed=1, faster=0.5), ENVIRONMENT, ENVIRONMENT)
+    assert [c.outcome for c in turned.cells] == ["not reproduced"] * 2
+
+
+def test_a_single_workload_or_one_that_fell_as_the_whole_is_not_told_twice():
+    again = judge({"fast": 2.0}, seed=1)
+    assert replicate(FIRST, again, ENVIRONMENT, ENVIRONMENT).cells == ()
+    two = make_study(workloads=(1, 2))
+    runs = [judge({"fast": 2.0}, study=two, seed=seed) for seed in (0, 1)]
+    result = replicate(*runs, ENVIRONMENT, ENVIRONMENT)
+    assert len(result.cells) == 2 and " on n" not in replication_text(result)
