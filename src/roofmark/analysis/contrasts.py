@@ -2,7 +2,8 @@
 
 In: a study's contrasts, the series of both solutions, findings. Out: one `Contrasted` each, with
 what differs between the two. Where more than one thing differs, no one of them explains the ratio,
-and the contrast says so: confounded.
+and the contrast says so: confounded. Findings move a contrast as they move a solution over its
+workloads, so the two say the same of the same pair.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +11,8 @@ from dataclasses import dataclass
 
 from roofmark.analysis.compare import Place
 from roofmark.analysis.decide import Comparison, Scene, measure_cell, settle_cell, zone_of
-from roofmark.analysis.overall import estimate_overall, overall_floor, zone_overall
+from roofmark.analysis.overall import estimate_overall, is_mixed, overall_floor, zone_overall
+from roofmark.analysis.solutions import against_whole, settle
 from roofmark.analysis.stats import holm
 from roofmark.analysis.verdict import Contrasted, Decision, Finding
 from roofmark.study import Contrast, Solution, twin_of
@@ -70,12 +72,14 @@ def _compare(scene: Scene, workload: str, contrast: Contrast) -> Comparison:
 def _contrasted(scene: Scene, found: _Found, p: float, findings: Sequence[Finding]) -> Contrasted:
     study, contrast = scene.study, found.contrast
     sides = ("", contrast.of, contrast.against)
-    moves = {finding.moves for finding in findings if finding.solution in sides}
-    decision: Decision = found.zone if p <= 1 - study.protocol.level else "undecided"
-    if "invalid" in moves or any(cell.decision == "invalid" for cell in found.cells):
-        decision = "invalid"
-    elif moves:
+    own = [finding for finding in findings if finding.solution in sides]
+    decision = settle(found.zone, p, study.protocol)
+    mixed = is_mixed(decision, [cell.decision for cell in found.cells])
+    if mixed or against_whole(found.cells, own, decision, study.protocol, found.floor):
         decision = "undecided"
+    moved = any(finding.moves == "invalid" for finding in own)
+    if moved or any(cell.decision == "invalid" for cell in found.cells):
+        decision = "invalid"
     changed = differences(study.solution(contrast.against), study.solution(contrast.of))
     return Contrasted(
         name=contrast.name,

@@ -44,13 +44,14 @@ def judge_solutions(
             [cell for cell in cells if cell.solution == name],
             [f for f in findings if f.solution in ("", name, study.baseline)],
             floor=floor[name],
-            zone=_settle(zones[name][0], corrected.get(name, zones[name][1]), study.protocol),
+            zone=settle(zones[name][0], corrected.get(name, zones[name][1]), study.protocol),
         )
         for name in scene.names
     )
 
 
-def _settle(zone: Decision, p: float, plan: Protocol) -> Decision:
+def settle(zone: Decision, p: float, plan: Protocol) -> Decision:
+    """Return the zone if its p, corrected or not, is within the protocol's level."""
     return zone if p <= 1 - plan.level else "undecided"
 
 
@@ -65,7 +66,7 @@ def _overall(
 ) -> Overall:
     name, plan = cells[0].solution, scene.study.protocol
     mixed = is_mixed(zone, [cell.decision for cell in cells])
-    against = _against_overall(own, findings, zone, plan, floor)
+    against = against_whole(own, findings, zone, plan, floor)
     decision = "undecided" if mixed or against else zone
     if any(cell.decision == "invalid" for cell in cells):
         decision, against = "invalid", [f for f in _all_moving(findings) if f.moves == "invalid"]
@@ -81,14 +82,14 @@ def _overall(
     )
 
 
-def _against_overall(
+def against_whole(
     own: Sequence[Comparison],
     findings: Sequence[Finding],
     zone: Decision,
     plan: Protocol,
     floor: float,
 ) -> list[Finding]:
-    """Return the findings that move the whole.
+    """Return the findings that move the whole: a solution over its workloads, or a contrast.
 
     One unhealthy workload of many must not silence the rest, and must not carry it: the zone has
     to be the same with and without the unhealthy ones.
@@ -99,7 +100,7 @@ def _against_overall(
     if broad or not unwell:
         return broad
     rest = [cell for cell in own if cell.workload not in unwell]
-    without = _settle(*zone_overall(rest, plan, floor=floor), plan) if rest else "undecided"
+    without = settle(*zone_overall(rest, plan, floor=floor), plan) if rest else "undecided"
     return [] if without == zone else active
 
 

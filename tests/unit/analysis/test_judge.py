@@ -4,6 +4,7 @@ import math
 import time
 
 import pytest
+from msgspec import structs
 from sample import (
     BUILD,
     make_build,
@@ -24,7 +25,7 @@ from roofmark.analysis.verdict import Estimate, Fit, Verdict
 from roofmark.bundle import BundleWriter, open_bundle
 from roofmark.evidence import BuildFailed, Crashed, Discard, Incorrect, Reported, TimedOut
 from roofmark.records import Missing, decode, encode
-from roofmark.study import Workload
+from roofmark.study import Contrast, Workload
 
 WRONG = Incorrect(build=BUILD, checks=(), reason="y is wrong")
 
@@ -189,6 +190,11 @@ def uneven(study, ratios, processes=6):
     return [trace for part in parts for trace in part]
 
 
+def compared_with_base(study):
+    """A contrast of the same pair as the comparison, which has to say the same."""
+    return structs.replace(study, contrasts=(Contrast("gain", of="fast", against="base"),))
+
+
 def test_overall_is_the_geometric_mean():
     study = make_study(workloads=(1, 2))
     overall = judge(study, uneven(study, (1.1, 1.6))).overall[0]
@@ -198,9 +204,11 @@ def test_overall_is_the_geometric_mean():
 
 
 def test_a_workload_decided_the_opposite_way_makes_it_mixed():
-    study = make_study(workloads=(1, 2, 3))
-    overall = judge(study, uneven(study, (2.0, 2.0, 0.8))).overall[0]
+    study = compared_with_base(make_study(workloads=(1, 2, 3)))
+    verdict = judge(study, uneven(study, (2.0, 2.0, 0.8)))
+    overall = verdict.overall[0]
     assert (overall.mixed, overall.decision) == (True, "undecided")
+    assert verdict.contrasts[0].decision == "undecided"
 
 
 def test_one_incorrect_workload_makes_the_solution_invalid():
@@ -235,12 +243,15 @@ def test_one_unhealthy_workload_of_many_neither_silences_nor_carries():
 
         return change
 
-    study = make_study(workloads=(1, 2, 3))
+    study = compared_with_base(make_study(workloads=(1, 2, 3)))
     kept = judge(study, swap(uneven(study, (2.0, 2.0, 2.0)), heat({"n3"})))
-    assert kept.overall[0].decision == "faster"
+    assert kept.overall[0].decision == kept.contrasts[0].decision == "faster"
     assert cell(kept, "fast", "n3").decision == "undecided"
     carried = judge(study, swap(uneven(study, (1.0, 1.0, 2.0)), heat({"n3"})))
     assert (carried.overall[0].decision, carried.overall[0].codes) == ("undecided", ("RM301",))
+    everywhere = judge(study, swap(uneven(study, (2.0, 2.0, 2.0)), heat({"n1", "n2", "n3"})))
+    for each in (carried, everywhere):
+        assert each.contrasts[0].decision == each.overall[0].decision == "undecided"
 
 
 def test_held_out_workloads_appear_only_if_measured():
