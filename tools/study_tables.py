@@ -13,10 +13,12 @@ from typing import TypeVar
 
 import roofmark as rm
 from roofmark.analysis.compare import Series, collect_series, estimate_ratio, pair
+from roofmark.analysis.leg_tables import main_kind, rows_of
 from roofmark.analysis.roofline import ceilings_for, copy_seconds
 from roofmark.analysis.verdict import Cell, Estimate, Overall, Verdict
 from roofmark.bundle import open_bundle
 from roofmark.records import Missing
+from roofmark.served import LegProfile
 from roofmark.study import Protocol, Tier
 from roofmark.units import show
 
@@ -24,8 +26,9 @@ EVIDENCE = Path(__file__).resolve().parents[1] / "evidence"
 TIERS: tuple[Tier, ...] = ("graph", "kernel", "call")
 W4A16, HOST = "2026-11-30-w4a16-gemm-h200", "2026-11-21-w4a16-gemm-call-tier-h200"
 TRITON = "2026-11-21-w4a16-gemm-h200"  # the wrapper on every tier
-NVFP4_STREAM = "2026-11-30-nvfp4-wo-h200"
+NVFP4_STREAM = "2026-11-30-nvfp4-wo-stream-h200"
 GDN = "2026-11-30-gdn-decode-h200"
+LEGS = "2026-11-30-decode-engine-8b-legs-h200"
 NVFP4, LAUNCHES = "2026-11-21-nvfp4-wo-h200", "2026-11-21-launch-overhead-h200"
 
 Known = TypeVar("Known")
@@ -200,6 +203,36 @@ def nvfp4_contrasts() -> str:
     return table(["contrast", "of", "differs", "ratio", "verdict"], rows)
 
 
+def engine_legs() -> str:
+    """One row for each leg of both runs: what its kernel table has, and its measured decode."""
+    rows = []
+    for name, bundle in (("first", LEGS), ("again", f"{LEGS}-again")):
+        for each in open_bundle(EVIDENCE / bundle).tables():
+            profile = each.outcome
+            if not isinstance(profile, LegProfile):
+                raise ValueError(f"{each.solution} has no table in {bundle}")
+            rows.append([name, each.solution, *leg_row(bundle, each.solution, profile)])
+    head = "run, leg, launches, kernels, kernels' time, of the measured, decode, over graphs"
+    return table([*head.split(", "), "verdict"], rows)
+
+
+def leg_row(bundle: str, leg: str, profile: LegProfile) -> list[str]:
+    """Return one leg's figures per token of tg128, and how it compares with the baseline."""
+    counted = rows_of(profile, main_kind(profile)).rows
+    kernels, busy = sum(r.calls for r in counted), sum(r.total for r in counted) / profile.tokens
+    own = cells(bundle).get(("tg128", leg))
+    time = known(own.time if own else cells(bundle)["tg128", "static"].baseline_time).value
+    return [
+        f"{profile.launches / profile.tokens:.0f}",
+        f"{kernels / profile.tokens:.0f}",
+        show(busy, "s"),
+        f"{100 * busy / time:.0f} %",
+        f"{1 / time:.1f} tok/s",
+        ratio(own.speedup) if own else "",
+        own.decision if own else "baseline",
+    ]
+
+
 def gdn_near_copy() -> str:
     """One row for each batch size: our kernel beside a copy of the same bytes and beside FLA."""
     ceilings = ceilings_for(open_bundle(EVIDENCE / GDN).environment)
@@ -262,6 +295,7 @@ def fell(overall: Overall) -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {
+    "decode-engine-8b-legs": engine_legs,
     "gdn-decode-near-copy": gdn_near_copy,
     "w4a16-gemm-workloads": w4a16_workloads,
     "w4a16-gemm-tiers": w4a16_tiers,

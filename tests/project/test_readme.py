@@ -13,11 +13,17 @@ import roofmark as rm
 ROOT = Path(__file__).resolve().parents[2]
 NOISY = "2026-11-21-gdn-decode-cpu"  # a shared virtual machine with two cores
 ENGINES = "2026-11-30-decode-engine-8b-h200"  # three process sets of four: no verdict, and tables
+# Decode is decided and prefill, which the host launches, is not.
+ENGINES_LEGS = {
+    "2026-11-30-decode-engine-8b-legs-h200",
+    "2026-11-30-decode-engine-8b-legs-h200-again",
+}
 ENGINES_KERNEL = "2026-11-30-decode-engine-8b-kernel-h200"  # three sets, on a host too busy (RM517)
 # Two cores that others use, too: tg16 is decided, pp64 and the twin are not.
 ENGINES_CPU = {"2026-11-30-decode-engine-cpu", "2026-11-30-decode-engine-cpu-again"}
 # The confirmation of a loop: what its candidate does not touch stays undecided at 99 % within 1 %.
 LAUNCH = "2026-11-30-gdn-decode-launch-h200"
+CONFIRM = "2026-11-30-nvfp4-wo-stream-confirm-h200"  # two process sets, asked for right answers
 # Where a host's own time is measured, a shared host shows; what it decides is far beyond that.
 HOST_TIME = "2026-11-21-w4a16-gemm-call-tier-h200"
 
@@ -81,7 +87,7 @@ def test_every_bundle_of_the_evidence_is_intact_and_decided():
     for bundle in sorted((ROOT / "evidence").glob("*/")):
         assert rm.verify(bundle) == []
         verdict = judged(bundle)
-        if bundle.name in {NOISY, ENGINES, ENGINES_KERNEL} | ENGINES_CPU:
+        if bundle.name in {NOISY, ENGINES, ENGINES_KERNEL, CONFIRM} | ENGINES_CPU | ENGINES_LEGS:
             continue
         twins = [c.decision for c in verdict.cells if c.solution.endswith("~twin")]
         if bundle.name == LAUNCH:
@@ -126,6 +132,39 @@ def test_a_graph_leaves_one_launch_to_a_token():
         rows = rows_of(profile, main_kind(profile)).rows
         kernels = 1199 if name in ("graphs-rms", "graphs-slowed") else 1654
         assert sum(row.calls for row in rows) == kernels * profile.tokens
+
+
+def test_decode_replicates_and_prefill_is_undecided_twice():
+    from roofmark.analysis.replicate import replicate
+
+    runs = [rm.open_bundle(ROOT / "evidence" / name) for name in sorted(ENGINES_LEGS)]
+    verdicts, places = [judged(each.path) for each in runs], [each.environment for each in runs]
+    found = replicate(*verdicts, *places, studies=(runs[0].study, runs[1].study))
+    assert (found.outcome, found.differences) == ("undecided", ())
+    told = {(c.solution, c.workload): (c.outcome, c.original, c.size) for c in found.cells}
+    assert told["static", "tg128"] == ("reproduced", "slower", "agrees")
+    assert told["graphs-rms", "tg128"] == ("reproduced", "faster", "agrees")
+    assert told["static", "pp512"][0] == told["graphs-rms", "pp512"][0] == "undecided"
+
+
+def test_what_nvfp4_says_of_its_target_follows_from_the_bundle():
+    verdict = judged(ROOT / "evidence/2026-11-30-nvfp4-wo-stream-h200")
+    stream = next(c for c in verdict.cells if c.solution == "stream")
+    readme = (ROOT / "studies/nvfp4_wo/README.md").read_text()
+    launch = 1.11e-6
+    share, target = 1 / stream.roof.headroom, stream.roof.floor / 0.8
+    alone = stream.roof.floor / (stream.time.value - launch)
+    for said in (
+        f"{100 * share:.0f} % of the measured read rate ({stream.roof.headroom:.2f}x of the floor)",
+        f"the target was 80 %, {1e6 * target:.2f} µs",
+        f"takes {100 * (stream.time.value / target - 1):.0f} % longer",
+        f"{1e6 * (stream.roof.floor + launch):.2f} µs already",
+        f"it would be {100 * alone:.0f} %",
+    ):
+        assert said in readme
+    assert {c.decision for c in verdict.contrasts} == {"undecided"}
+    confirmed = judged(ROOT / "evidence" / CONFIRM)
+    assert {c.decision for c in confirmed.cells if c.solution == "stream"} == {"faster"}
 
 
 def test_a_noisy_machine_decides_what_is_large_and_nothing_else():
