@@ -25,7 +25,7 @@ from roofmark.bench.plan import deciding_tier
 from roofmark.bench.process import ChildFailed, ReplyFailed
 from roofmark.bench.seam import Crew, Taken
 from roofmark.evidence import Batch, Sign
-from roofmark.outer_clock import LAUNCH_SECONDS, look_from_outside, said_by_samples
+from roofmark.outer_clock import LAUNCH_SECONDS, look_from_outside
 from roofmark.records import Missing
 from roofmark.study import Tier, twin_of
 
@@ -40,7 +40,7 @@ _TRIES, _MOST_TRIES, _ALONE_TRIES = 12, 24, 4
 # Chosen: less than half of what is judged (RM508), so that what may be accused is looked at again.
 _AGREES, _AGREES_SLACK = 1.1, 0.5
 # Chosen: ten times what an empty batch on a GPU varies by, so that half of it cannot hide there.
-_BATCH_SECONDS, _MOST_ROUNDS = 6e-3, 1000
+_BATCH_SECONDS, _DOUBLINGS = 6e-3, 4
 # Chosen: a timer that wakes now and then takes a hundredth of a core; the count has ticks of 0.05.
 _RESTLESS = 0.1
 
@@ -99,9 +99,8 @@ def _draw(crew: Crew, task: "Task", number: int) -> None:
 def _take_batch(crew: Crew, task: "Task", name: str, ledger: Ledger) -> bool:
     """Time one batch and an empty one; return whether the solution is still alive."""
     tier, calls = deciding_tier(task.protocol, task.device), task.slots
-    go = Go(
-        tier=tier, cache=task.protocol.cache, calls=calls, rounds=_rounds(task, ledger, tier, calls)
-    )
+    rounds = _rounds(task, ledger, tier)
+    go = Go(tier=tier, cache=task.protocol.cache, calls=calls, rounds=rounds)
     batch = _timed(crew, name, go, ledger)
     if batch is None:
         return False
@@ -127,8 +126,11 @@ def _take_batch(crew: Crew, task: "Task", name: str, ledger: Ledger) -> bool:
     return True
 
 
-def _rounds(task: "Task", ledger: Ledger, tier: Tier, calls: int) -> int:
-    """Return how often to make the calls of a batch.
+def _rounds(task: "Task", ledger: Ledger, tier: Tier) -> int:
+    """Return how often to make the calls of a batch: twice as often each time it disagreed.
+
+    Of a longer batch, what surrounds the calls and an empty batch does not know (the first launch
+    of a graph of many kernels) is a smaller share.
 
     Several times on a GPU, where a call takes microseconds and slots rotate through its cache. A
     host's calls find their slots in its cache the second time; inputs that a call changes would
@@ -137,8 +139,8 @@ def _rounds(task: "Task", ledger: Ledger, tier: Tier, calls: int) -> int:
     samples = [median(visit.samples) for visit in ledger.visits[tier] if visit.samples]
     if task.device != "cuda" or task.mutable or not samples:
         return 1
-    once = max(calls * median(samples), LAUNCH_SECONDS)
-    return max(1, min(_MOST_ROUNDS, math.ceil(_BATCH_SECONDS / once)))
+    once = max(task.slots * median(samples), LAUNCH_SECONDS)
+    return math.ceil(_BATCH_SECONDS / once) * 2 ** min(len(ledger.batches), _DOUBLINGS)
 
 
 def _timed(crew: Crew, name: str, go: Go, ledger: Ledger) -> Taken | None:
@@ -167,6 +169,7 @@ def _agrees(task: "Task", tier: Tier, ledger: Ledger, everybodys: Sequence[Batch
     if not samples:
         return True
     own = ledger.batches
-    found = look_from_outside(own, everybodys, device=task.device, stored=task.stored, cpu=False)
-    said = said_by_samples(own[0], median(samples))
-    return found.seconds <= _AGREES * said + _AGREES_SLACK * found.slack
+    found = look_from_outside(
+        own, everybodys, median(samples), device=task.device, stored=task.stored, cpu=False
+    )
+    return found.seconds <= _AGREES * found.said + _AGREES_SLACK * found.slack

@@ -10,16 +10,18 @@ import difflib
 import hashlib
 import itertools
 from collections.abc import Mapping
+from pathlib import Path
 
 from msgspec.structs import replace
 
 from roofmark.api import build_cache
+from roofmark.bench.proof import program_digest
 from roofmark.bench.scratch import open_scratch
 from roofmark.bench.workshop import Workshop
 from roofmark.bundle import BundleWriter
 from roofmark.codes import problem
 from roofmark.errors import StudyError
-from roofmark.evidence import Build, Environment
+from roofmark.evidence import Environment
 from roofmark.loading import LoadedStudy
 from roofmark.looping.tries import Version
 from roofmark.records import Missing
@@ -107,7 +109,7 @@ def _essence(name: str, text: str) -> str:
 def build_binary(
     loaded: LoadedStudy, name: str, version: Version, environment: Environment
 ) -> str | Missing:
-    """Return the sha256 of the library that this version builds. Raises: BuildError."""
+    """Return what the library that this version builds does. Raises: BuildError."""
     solution = replace(loaded.study.solution(name), params=version.params)
     contents = loaded.contents | {path: text.encode() for path, text in version.files.items()}
     return binary_of(loaded.study, contents, solution, environment)
@@ -116,13 +118,13 @@ def build_binary(
 def binary_of(
     study: Study, contents: Mapping[str, bytes], solution: Solution, environment: Environment
 ) -> str | Missing:
-    """Return the sha256 of the library that a solution is built to. Raises: BuildError."""
+    """Return a digest of the machine code that a solution is built to. Raises: BuildError."""
     if solution.language in ("python", "program"):
         return Missing(reason="nothing is compiled")
     with open_scratch() as scratch, BundleWriter(scratch / "proofs") as writer:
         shop = Workshop(study, contents, scratch=scratch, cache=build_cache())
         shop.prepare(solution, environment, writer)
-        return writer.read(f"builds/{shop.proofs[solution.name]}.json", Build).binary
+        return program_digest(Path(shop.posts[solution.name].library).read_bytes())
 
 
 def changed_files(diff: str) -> list[str]:

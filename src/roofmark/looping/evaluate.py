@@ -11,14 +11,17 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import count
+from pathlib import Path
 from typing import Literal
 
 from msgspec.structs import replace
 
+from roofmark import api
 from roofmark.bench.proof.errors import BuildError
 from roofmark.bench.scratch import open_scratch
 from roofmark.bundle import Bundle
-from roofmark.errors import StudyError
+from roofmark.errors import BundleError, StudyError
 from roofmark.loading import LoadedStudy, load_study
 from roofmark.looping.change import build_binary, fingerprint
 from roofmark.looping.duel import (
@@ -207,8 +210,26 @@ def _duel(
         )
         output = state.run(candidate.number, what)
         until = until_known(plan.group_margin, earlier)
-        bundle = measure(study, output, options, say, until)
+        bundle = _measure(study, output, options, say, until)
     return conclude(bundle, state.loaded.study.protocol.level, plan.group_margin, earlier)
+
+
+def _measure(
+    study: Path, output: Path, options: RunOptions, say: Say | None, until: api.Until
+) -> Bundle:
+    """Measure, or go on; from nothing where another machine began what is not finished.
+
+    What it left stays beside the new run: samples of two machines do not mix, and none is thrown
+    away.
+    """
+    try:
+        return measure(study, output, options, say, until)
+    except BundleError as error:
+        if error.code != "RM410" or options.fleet:
+            raise
+    left = (output.with_name(f"{output.name}-left-{number}") for number in count(1))
+    output.rename(next(path for path in left if not path.exists()))
+    return measure(study, output, options, say, until)
 
 
 def _without_controls(loaded: LoadedStudy) -> LoadedStudy:

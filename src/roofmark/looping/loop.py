@@ -31,6 +31,7 @@ from roofmark.looping.chart import write_charts
 from roofmark.looping.commit import check_work_tree
 from roofmark.looping.duel import Say, measure
 from roofmark.looping.evaluate import evaluate
+from roofmark.looping.machine import check_machine
 from roofmark.looping.plan import open_plan
 from roofmark.looping.promote import promote
 from roofmark.looping.proposers import Proposer
@@ -86,6 +87,7 @@ class _Loop:
         if work_tree:
             check_work_tree(work_tree)
         start, began = self._measure_start(say), time.monotonic()
+        check_machine(state, start)
         self._tell_interrupted()
         promote(state, work_tree)
         while not spent_budget(self.options, state.journal, start, time.monotonic() - began):

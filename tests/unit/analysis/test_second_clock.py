@@ -164,15 +164,28 @@ def test_cpu_time_that_is_not_known_everywhere_clears_by_what_is_known():
         Batch(tier="call", calls=4, seconds=9e-3, empty=1e-3, busy=busy, empty_busy=5e-4)
         for busy in (0.0, 4.5e-3, 6e-3)
     ]
-    seen = look_from_outside(batches, batches, device="cpu", stored=0, cpu=True)
+    seen = look_from_outside(batches, batches, 1e-3, device="cpu", stored=0, cpu=True)
     assert seen.seconds == pytest.approx(4e-3)
     unknown = [replace(b, busy=0.0) for b in batches]
-    seen = look_from_outside(unknown, unknown, device="cpu", stored=0, cpu=True)
+    seen = look_from_outside(unknown, unknown, 1e-3, device="cpu", stored=0, cpu=True)
     assert seen.seconds == pytest.approx(8e-3)
 
 
 def test_a_batch_too_short_for_the_outer_clock_is_unknown():
     assert _state({"fast": 2.0}, sample=1e-6) == "unknown"
+
+
+def test_the_batch_nearest_to_its_samples_counts_whatever_its_rounds():
+    # 3 ms for the first launch of a graph of many kernels, which an empty batch does not have.
+    batches = [
+        Batch(tier="graph", calls=8, seconds=1e-3 + 3e-3 + r * 8e-3, empty=1e-3, rounds=r)
+        for r in (1, 2, 8)
+    ]
+    seen = look_from_outside(batches, batches, 1e-3, device="cuda", stored=0, cpu=False)
+    assert (seen.seconds, seen.said) == (pytest.approx(67e-3), pytest.approx(64e-3))
+    # A graph that is shorter than its own launch is made again no sooner.
+    seen = look_from_outside(batches[2:], batches, 1e-9, device="cuda", stored=0, cpu=False)
+    assert seen.said == pytest.approx(8 * 20e-6)
 
 
 def test_short_batches_that_noise_made_long_accuse_nobody():

@@ -6,6 +6,7 @@ import pytest
 from building import KERNELS, Bench
 
 from roofmark.bench.build import BuildError
+from roofmark.bench.proof import program_digest
 from roofmark.evidence import Build, Target
 from roofmark.study import Solution
 
@@ -91,6 +92,21 @@ def test_a_syntax_error_brings_nvccs_words(bench: Bench, needs_nvcc: None) -> No
             Solution("bad", "bad.cu::f", target="sm_90a"), bad__cu="__global__ void f( {}\n"
         )
     assert "bad.cu(1)" in caught.value.log
+
+
+def test_a_comment_makes_another_binary_and_the_same_program(turing: Bench) -> None:
+    flags = ("-gencode=arch=compute_75,code=sm_75",)
+    text = (
+        "namespace { __global__ void one(float* y) { *y = 1; } }\nvoid f() { one<<<1, 1>>>(0); }\n"
+    )
+
+    def build(text: str) -> tuple[Build, str]:
+        build, library = turing.build(Solution("one", "one.cu::f", flags=flags), one__cu=text)
+        return build, program_digest(library.read_bytes())
+
+    (first, program), (commented, same) = build(text), build(text + "// The same.\n")
+    assert first.binary != commented.binary and program == same
+    assert build(text.replace("= 1", "= 2"))[1] != program
 
 
 def test_nvccs_variables_do_not_reach_it(turing: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -146,13 +146,21 @@ def test_calls_of_microseconds_are_made_again_on_a_gpu_until_they_fill_the_clock
     protocol = Protocol(tier="call", time_limit=60.0)
     asked = {"device": "cuda", "protocol": protocol, "slots": 16}
     for sample, more, rounds in (
-        (20e-6, {}, 19), (1e-9, {}, 300), (1e-3, {}, 1), (20e-6, {"mutable": True}, 1),
+        (20e-6, {}, 19), (1e-3, {}, 1), (20e-6, {"mutable": True}, 1),
         (20e-6, {"slots": 8}, 38), (20e-6, {"device": "cpu"}, 1),
     ):  # fmt: skip
         crew = Crew([16 * 19 * 20e-6 + 2e-4] * 99)
         outcome = _take(crew, sample=sample, **(asked | more)).outcome(protocol, "d")
         assert {go.rounds for go in crew.asked} == {rounds}
         assert isinstance(outcome, Passed) and outcome.batches[0].rounds == rounds
+
+
+def test_a_batch_that_disagrees_on_a_gpu_is_made_longer() -> None:
+    protocol = Protocol(tier="call", time_limit=60.0)
+    crew = Crew([1.0] * 5 + [16 * 304 * 20e-6] * 99)
+    _take(crew, sample=20e-6, device="cuda", protocol=protocol, slots=16)
+    taken = [go.rounds for go in crew.asked if not go.empty]
+    assert taken == [19, 38, 76, 152, 304, 304]
 
 
 @pytest.mark.parametrize(("name", "signs"), [("a", 0), ("b", 1)])

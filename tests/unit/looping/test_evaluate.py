@@ -2,12 +2,15 @@
 
 from types import SimpleNamespace
 
+import pytest
 from msgspec import UNSET
 from test_standing import a_try, measured
 
 from roofmark.bench.proof.errors import BuildError
+from roofmark.errors import BundleError, Problem
 from roofmark.looping import evaluate
 from roofmark.looping.tries import Candidate, Note, Version
+from roofmark.options import RunOptions
 from roofmark.records import Missing
 
 START = SimpleNamespace(environment=None)
@@ -80,3 +83,29 @@ def test_only_a_winner_is_confirmed_and_only_a_confirmed_one_is_kept():
 def test_levels_follow_from_what_earlier_confirmations_came_to():
     assert decided("won", "won", (True,))[1][1] == ("confirmation", 0.966667)
     assert decided("won", "won", (False,))[1][1] == ("confirmation", 0.991667)
+
+
+@pytest.mark.parametrize(("code", "fleet"), [("RM410", ""), ("RM408", ""), ("RM410", "auto")])
+def test_what_another_machine_began_is_set_aside_and_measured_anew(
+    monkeypatch, tmp_path, code, fleet
+):
+    output, asked = tmp_path / "first", []
+    output.mkdir()
+    (output / "run.json").write_text("begun elsewhere")
+
+    def measure(study, output, options, say, until):
+        asked.append(output)
+        if output.exists():
+            raise BundleError(Problem(code=code, fact="the machine differs"))
+        return "measured"
+
+    monkeypatch.setattr(evaluate, "measure", measure)
+    options = RunOptions(fleet=fleet)
+    if (code, fleet) != ("RM410", ""):
+        with pytest.raises(BundleError):
+            evaluate._measure(tmp_path, output, options, None, None)
+        assert output.exists()
+        return
+    assert evaluate._measure(tmp_path, output, options, None, None) == "measured"
+    assert (tmp_path / "first-left-1" / "run.json").read_text() == "begun elsewhere"
+    assert asked == [output, output]

@@ -10,12 +10,9 @@ from roofmark.analysis.compare import Place, kept_samples
 from roofmark.analysis.rules.case import Case
 from roofmark.analysis.rules.facts import fact
 from roofmark.evidence import Batch, CpuReading, Passed
-from roofmark.outer_clock import Outside, look_from_outside, said_by_samples
+from roofmark.outer_clock import Outside, look_from_outside
 from roofmark.records import Missing
 from roofmark.study import twin_of
-
-# Chosen: the resolution of the finest clock; nobody's calls take nothing.
-_LEAST_SECONDS = 1e-9
 
 # Chosen: beyond every ratio: threads that share cores with others are late by any factor.
 BUSY = 1e9
@@ -40,21 +37,17 @@ def clocks(case: Case, place: Place) -> tuple[Clocks, ...] | Missing:
     series = case.scene.series.get(place)
     found: list[Clocks] = []
     for process, passed in series.passed() if series else ():
-        both = _both(case, place, process, passed)
-        if both is not None:
-            seen, said = both
+        seen = _look(case, place, process, passed)
+        if seen is not None:
             around = _disturbance(case, place, process) * _held_up(case, passed, seen)
-            found.append((seen.seconds, said, around, seen.slack))
+            found.append((seen.seconds, seen.said, around, seen.slack))
     return tuple(found) or Missing(reason="no batch was timed from outside")
 
 
-def _both(
+def _look(
     case: Case, place: Place, process: int, passed: Passed, *, clock: bool = False
-) -> tuple[Outside, float] | None:
-    """Return a batch from outside, and its seconds by the samples.
-
-    clock: by the clock alone, without the CPU time in it.
-    """
+) -> Outside | None:
+    """Return a batch from outside. clock: by the clock alone, without the CPU time in it."""
     batches = [batch for batch in passed.batches if batch.tier == case.scene.tier]
     samples = [
         median(kept)
@@ -65,15 +58,14 @@ def _both(
     ]
     if not batches or not samples:
         return None
-    seen = look_from_outside(
+    return look_from_outside(
         batches,
         _batches(case, place[0], process),
+        median(samples),
         device=case.run.device,
         stored=_stored(case, place[0]),
         cpu=not clock,
     )
-    said = said_by_samples(batches[0], median(samples))
-    return seen, max(said, _LEAST_SECONDS)
 
 
 def _batches(case: Case, workload: str, process: int) -> list[Batch]:
@@ -127,10 +119,9 @@ def _disturbance(case: Case, place: Place, process: int) -> float:
         series = case.scene.series.get((place[0], name))
         for number, passed in series.passed() if series else ():
             if number == process and (
-                both := _both(case, (place[0], name), process, passed, clock=True)
+                seen := _look(case, (place[0], name), process, passed, clock=True)
             ):
-                seen, said = both
                 held = _held_up(case, passed, seen)
                 alone = seen.seconds if held == BUSY else seen.seconds / held
-                ratios.append((alone - seen.slack) / said)
+                ratios.append((alone - seen.slack) / seen.said)
     return max(ratios)

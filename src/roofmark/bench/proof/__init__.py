@@ -6,7 +6,15 @@ it disagree, or when it lacks what was asked for. A missing target fails closed.
 """
 
 from roofmark.bench.proof.library import Proof, prove
+from roofmark.bench.proof.program import program_digest
 from roofmark.bench.proof.target import check_runs_on, check_target
 from roofmark.bench.proof.triton_cache import prove_triton_cache
 
-__all__ = ["Proof", "check_runs_on", "check_target", "prove", "prove_triton_cache"]
+__all__ = [
+    "Proof",
+    "check_runs_on",
+    "check_target",
+    "program_digest",
+    "prove",
+    "prove_triton_cache",
+]

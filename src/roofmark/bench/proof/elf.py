@@ -10,7 +10,7 @@ which is what every CUDA host and cubin is.
 import struct
 from dataclasses import dataclass
 
-EXECUTABLE = 0x4  # Source: SHF_EXECINSTR
+MAPPED, EXECUTABLE = 0x2, 0x4  # Source: SHF_ALLOC, SHF_EXECINSTR
 _NOBITS = 8  # Source: SHT_NOBITS
 _SYMTAB = 2  # Source: SHT_SYMTAB
 _FILE_HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
