@@ -1,12 +1,14 @@
-"""How often real gates between two revisions cry wolf, and what they catch, on this machine's CPU.
+"""How often real gates between two revisions cry wolf, and what they catch, on this machine.
 
     python benchmarks/gate_paired.py --keep DIR [--gates 20] [--planted 10] [--redraws 200]
+    python benchmarks/gate_paired.py --keep DIR --device cuda
     python benchmarks/gate_paired.py --bundles evidence      recorded samples, no measurement
 
-Each gate is a whole one: a git repository with a C++ kernel, a commit, a change, `gate --against`,
-fresh processes, until decided. Unchanged: in turn the very same sources, and sources with one more
-function that nobody calls (other machine code, the same work). Planted: 10 % more work. Bundles are
-kept in DIR and taken from there the next time, so a run can be cut short and go on.
+Each gate is a whole one: a git repository with a C++ (CUDA) kernel, a commit, a change, `gate
+--against`, fresh processes, until decided. Unchanged: in turn the very same sources, and sources
+with one more function that nobody calls (other machine code, the same work). Planted: 10 % more
+work on a CPU, 3 % on a GPU. Bundles are kept in DIR and taken from there the next time, so a run
+can be cut short and go on.
 
 Whole gates cost a minute each, so the process sets of all of them are also dealt anew: as many as a
 run may take, drawn without replacement, looked at as the stopping rule looks.
@@ -34,6 +36,7 @@ import subprocess  # noqa: E402
 import tempfile  # noqa: E402
 import time  # noqa: E402
 from collections import Counter  # noqa: E402
+from dataclasses import dataclass  # noqa: E402
 from itertools import pairwise  # noqa: E402
 from statistics import fmean  # noqa: E402
 
@@ -68,43 +71,91 @@ study = rm.Study(
         flops="4000*n",
         traffic="8*n",
     ),
-    workloads=[rm.Workload(axes={"n": 16384})],
-    solutions=[rm.Solution("steady", "work.cpp::steady", target="avx2")],
+    workloads=[rm.Workload(axes={"n": SIZE})],
+    solutions=[rm.Solution("steady", ENTRY)],
     baseline="steady",
     wrong=[rm.Solution("untouched", "wrong/untouched.py::contract")],
-    protocol=rm.Protocol(margin=0.05, time_limit=400.0, calls=8, blocks=12),
+    protocol=rm.Protocol(PROTOCOL),
 )
 """
 IDLE = "\nvoid Idle(tvm::ffi::TensorView x) { Contract<7>(x, x); }\n"
 IDLE += "TVM_FFI_DLL_EXPORT_TYPED_FUNC(idle, Idle);\n"
-CHANGES = {
-    "same": lambda text: text,
-    "idle": lambda text: text + IDLE,
-    "slow": lambda text: text.replace("Contract<2000>", "Contract<2200>"),
+
+
+@dataclass(frozen=True)
+class Kind:
+    """The kernel that gates are about: what the study says of it, and its text, to be replaced."""
+
+    study: str
+    source: str
+    said: dict[str, str]
+    slower: tuple[str, str]
+    before: tuple[str, str] = ("", "")
+
+
+KINDS = {
+    "cpu": Kind(
+        study="planted_slowdown",
+        source="work.cpp",
+        said={
+            "SIZE": "16384",
+            "ENTRY": '"work.cpp::steady", target="avx2"',
+            "PROTOCOL": "margin=0.05, time_limit=400.0, calls=8, blocks=12",
+        },
+        slower=("Contract<2000>", "Contract<2200>"),
+    ),
+    "cuda": Kind(
+        study="planted_slowdown_cuda",
+        source="work.cu",
+        # One CTA per SM of an H200.
+        said={
+            "SIZE": "33792",
+            "ENTRY": '"work.cu::steady"',
+            "PROTOCOL": "margin=0.015, time_limit=400.0, processes=(3, 12)",
+        },
+        slower=("Contract<2000>", "Contract<2060>"),
+        # A number that divides both step counts, so that they differ in work alone.
+        before=("#pragma unroll 50", "#pragma unroll 20"),
+    ),
 }
 
 
-def repository(folder, kind):
+def changed(text, kind, change):
+    """Return the source after a change; every part that is replaced must be there."""
+    if change == "idle":
+        return text + IDLE
+    old, new = kind.slower if change == "slow" else ("", "")
+    assert old in text
+    return text.replace(old, new) if old else text
+
+
+def repository(folder, kind, change):
     """Lay out the study in a git repository, commit it, and change the work tree."""
-    shutil.copytree(ROOT / "studies" / "planted_slowdown", folder)
-    (folder / "study.py").write_text(STUDY)
+    shutil.copytree(ROOT / "studies" / kind.study, folder)
+    study, source = STUDY, folder / kind.source
+    for word, said in kind.said.items():
+        study = study.replace(word, said)
+    (folder / "study.py").write_text(study)
+    text = source.read_text()
+    assert kind.before[0] in text
+    text = text.replace(*kind.before) if kind.before[0] else text
+    source.write_text(text)
     for words in (
         ("init", "--quiet"),
         ("add", "."),
         ("-c", "user.name=b", "-c", "user.email=b@localhost", "commit", "--quiet", "-m", "old"),
     ):
         subprocess.run(["git", *words], cwd=folder, check=True)
-    source = folder / "work.cpp"
-    source.write_text(CHANGES[kind](source.read_text()))
+    source.write_text(changed(text, kind, change))
 
 
-def play(kept, kind):
+def play(kept, change, device):
     """Return the bundle of one whole gate, measured now or earlier."""
     if not (kept / "manifest.json").exists():
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch) / "study"
-            repository(folder, kind)
-            options = AgainstOptions(run=RunOptions(device="cpu", force=True), unchanged=True)
+            repository(folder, KINDS[device], change)
+            options = AgainstOptions(run=RunOptions(device=device, force=True), unchanged=True)
             gate_against(folder, "HEAD", kept, options=options)
     return open_bundle(kept)
 
@@ -138,15 +189,15 @@ def sets_of(bundles):
     return list(found.values())
 
 
-def redrawn(study, sets, rng):
+def redrawn(study, device, sets, rng):
     """Return the decision of a gate over process sets drawn without replacement; numbers alone."""
     fewest, most = study.protocol.processes
     drawn = rng.sample(sets, most)
     for count in range(fewest, most + 1):
         traces = [replace(t, process=i) for i, one in enumerate(drawn[:count]) for t in one]
-        if not undecided_pairs(study, "cpu", traces):
+        if not undecided_pairs(study, device, traces):
             break
-    scene = set_scene(study, "cpu", traces)
+    scene = set_scene(study, device, traces)
     return together(cell.decision for cell in pair_cells(scene))
 
 
@@ -248,7 +299,8 @@ def report(name, bundles, redraws):
     sets = sets_of(bundles)
     if len(sets) >= 2 * bundles[0].study.protocol.processes[1]:
         rng = random.Random(name)
-        dealt = Counter(redrawn(bundles[0].study, sets, rng) for _ in range(redraws))
+        asked = (bundles[0].study, bundles[0].run.device, sets, rng)
+        dealt = Counter(redrawn(*asked) for _ in range(redraws))
         row(f"{name}: dealt anew from {len(sets)} sets", dealt, "")
     spread = [c.ratio.value for gate in gates for c in gate.cells]
     shown = f"{100 * (min(spread) - 1):+.2f} % to {100 * (max(spread) - 1):+.2f} %"
@@ -266,6 +318,7 @@ def main():
     parser.add_argument("--gates", type=int, default=20)
     parser.add_argument("--planted", type=int, default=10)
     parser.add_argument("--redraws", type=int, default=200)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--keep", type=Path)
     parser.add_argument("--bundles", nargs="*", default=[])
     options = parser.parse_args()
@@ -276,11 +329,12 @@ def main():
         return
     plan = [(f"unchanged-{i}", ("same", "idle")[i % 2]) for i in range(options.gates)]
     plan += [(f"planted-{i}", "slow") for i in range(options.planted)]
-    bundles = {name: play(options.keep / name, kind) for name, kind in plan}
+    bundles = {name: play(options.keep / name, change, options.device) for name, change in plan}
     print(f"{'':<44} gates     pass      fail  undecided   means: of an earlier run, of this one")
     for what in ("unchanged", "planted"):
         found = [bundle for name, bundle in bundles.items() if name.startswith(what)]
-        report(what if what == "unchanged" else "10 % slower", found, options.redraws)
+        truth = _truth(1.0 if what == "unchanged" else PLANTED[options.device])
+        report(truth, found, options.redraws)
     print(f"\n{time.perf_counter() - start:.0f} s")
 
 

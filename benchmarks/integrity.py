@@ -164,7 +164,7 @@ def _run_once(folder: Path, options: argparse.Namespace) -> None:
 def _integrity(*, on: bool) -> Generator[None]:
     """Switch off what costs time, unless `on`: outputs are compared either way."""
     parts = ((measure, "take_batches", None), (measure, "note_restless", None),
-             (process, "pause_below", True), (crew, "in_words", ""))  # fmt: skip
+             (process.Family, "pause", True), (crew, "in_words", ""))  # fmt: skip
     real = [getattr(module, name) for module, name, _ in parts]
     for module, name, answer in parts if not on else ():
         setattr(module, name, lambda *_, answer=answer: answer)

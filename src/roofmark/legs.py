@@ -23,11 +23,13 @@ class Engine(Record, tag="engine"):
     `prefill(ids) -> int` (run the prompt, return the first token) and `step() -> int` (the next
     one). A token counts as there when the host has it. roofmark.engines has one for Hugging Face.
     vocabulary: prompts are drawn from ids below this. environment: variables of the worker.
+    formula: as of `Serving`, for a leg with kernels of its own.
     """
 
     vocabulary: Annotated[int, Meta(ge=2)]
     environment: dict[str, str] = {}
     ready_limit: Limit = 600.0
+    formula: str = ""
 
 
 class Server(Record, tag="server"):

@@ -6,9 +6,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from roofmark.analysis.leg_tables import formula_of, sum_per_token
 from roofmark.bench.serving.engine_worker import EngineWorker
 from roofmark.bench.serving.messages import AskEngine, ForceEngine, ProfileEngine, StartEngine
+from roofmark.bundle import open_bundle
 from roofmark.loading import load_study
+from roofmark.records import Missing
+from roofmark.served import LegProfile
 
 pytest.importorskip("transformers")
 STUDY = Path(__file__).parents[2] / "studies" / "decode_engine"
@@ -96,3 +100,16 @@ def test_the_large_study_asks_what_its_readme_says():
     text = (folder / "README.md").read_text()
     assert all(f"`{s.name}`" in text for s in study.solutions)
     assert load_study(folder / "kernel.py").study.baseline == "rms"
+
+
+def test_the_formulas_of_the_8b_legs_cover_their_kernels():
+    folder = STUDY.with_name("decode_engine_8b")
+    study = load_study(folder).study
+    evidence = STUDY.parents[1] / "evidence"
+    bundle = open_bundle(evidence / "2026-11-30-decode-engine-8b-h200")
+    tables = [each for each in bundle.tables() if isinstance(each.outcome, LegProfile)]
+    assert len(tables) == 4
+    for each in tables:
+        found = sum_per_token(each.outcome, formula_of(study, each.solution))
+        assert not isinstance(found, Missing), found
+        assert found.coverage > 0.97 and found.agree

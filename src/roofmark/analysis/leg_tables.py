@@ -11,8 +11,10 @@ from collections.abc import Iterable, Mapping
 
 from roofmark.analysis.kernel_sums import PerStep, per_step
 from roofmark.foreign import KernelRow, KernelTable, Kind
+from roofmark.legs import Engine, Serving
 from roofmark.records import Missing, Record
 from roofmark.served import LegProfile, SpanKind, Spans
+from roofmark.study import Study
 from roofmark.units import Ratio, Seconds
 
 _KINDS: dict[SpanKind, Kind] = {"kernel": "gpu", "copy": "copies", "op": "regions"}
@@ -63,6 +65,13 @@ def sum_per_token(profile: LegProfile, formula: str) -> PerStep | Missing:
         return per_step(table, formula)
     except ValueError as error:
         return Missing(reason=f"the formula {formula!r} does not fit: {error}")
+
+
+def formula_of(study: Study, leg: str) -> str:
+    """Return the launches per token that the study gives a leg, "" where it gives none."""
+    own = study.solution(leg).leg
+    shared = study.serving.formula if isinstance(study.serving, Serving) else ""
+    return (own.formula if isinstance(own, Engine) else "") or shared
 
 
 def busy_per_token(profile: LegProfile) -> Seconds:

@@ -11,7 +11,7 @@ import signal
 import time
 from pathlib import Path
 
-from roofmark.bench.pausing import pause_below
+from roofmark.bench.family import Family
 
 MARK = "ROOFMARK_CHILD"
 """The environment variable that holds the mark."""
@@ -46,7 +46,7 @@ def _end_below(child: int, mark: str) -> set[int]:
     seen: set[int] = set()
     # Who stands still starts nothing more; a look at the whole machine is slow beside a chain of
     # processes, each of which starts the next one and ends.
-    pause_below(child)
+    Family(child).pause()
     for _ in range(_ROUNDS):
         found = _belonging(child, mark) - {child, os.getpid()}
         for pid in found:

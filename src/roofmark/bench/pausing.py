@@ -1,8 +1,7 @@
-"""Stop a worker while nobody asks it anything, so that nothing it left behind works meanwhile.
+"""Processes below a keeper: found, stopped, timed.
 
-In: the keeper's process id. Out: every process below it is stopped, or goes on. A worker that runs
-while another one is visited can slow that one down, read what it writes into the shared memory, or
-compute ahead what it will be asked for. A stopped one cannot.
+In: process ids. Out: who descends from them, whether they stand still, what CPU time they took.
+family.py does this again and again without looking twice.
 """
 
 import contextlib
@@ -12,45 +11,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-# Chosen: a chain of processes, each of which starts the next and ends, lives for 50 us a link; a
-# look takes about as long, so it is caught in a few rounds, and missed by one now and then.
-_ROUNDS, _QUIET_ROUNDS = 100, 3
 # Chosen: stopping takes microseconds; who waits for a device may take a moment longer.
 _PATIENCE_SECONDS = 0.05
 
 
-def pause_below(keeper: int) -> bool:
-    """Stop all processes below `keeper`, but not itself; return whether they stand still.
-
-    Each is stopped as soon as it is found: one that starts the next one and ends is gone by the
-    time that a list of all is made.
-    """
-    known: set[int] = set()
-    quiet = 0
-    for _ in range(_ROUNDS):
-        fresh: set[int] = set()
-        for pid in below(keeper):
-            if pid not in known:
-                _signal(pid, signal.SIGSTOP)
-                fresh.add(pid)
-        _await_stop(fresh)
-        known |= fresh
-        quiet = 0 if fresh else quiet + 1
-        if quiet == _QUIET_ROUNDS:
-            return True
-    return False
-
-
 def pause_process(pid: int) -> None:
     """Stop one process with all its threads, and wait until it stands still."""
-    _signal(pid, signal.SIGSTOP)
-    _await_stop({pid})
-
-
-def resume_below(keeper: int) -> None:
-    """Let all processes below `keeper` go on."""
-    for pid in below(keeper):
-        _signal(pid, signal.SIGCONT)
+    send_signal(pid, signal.SIGSTOP)
+    await_stop({pid})
 
 
 def children_of(pid: int) -> list[int]:
@@ -78,20 +46,28 @@ def below(keeper: int) -> Iterator[int]:
         waiting += children_of(pid)
 
 
-def _signal(pid: int, number: int) -> None:
+def send_signal(pid: int, number: int) -> None:
+    """Send a signal, unless the process is gone."""
     with contextlib.suppress(OSError):
         os.kill(pid, number)
 
 
-def _await_stop(pids: set[int]) -> None:
+def await_stop(pids: set[int]) -> None:
+    """Wait a moment until these have stopped."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
-    while not all(map(_stands_still, pids)) and time.monotonic() < deadline:
+    while not all(map(stands_still, pids)) and time.monotonic() < deadline:
         time.sleep(2e-5)
 
 
-def _stands_still(pid: int) -> bool:
+def stands_still(pid: int) -> bool:
+    """Return whether a process is stopped, or gone."""
+    return state_of(pid) in ("", "T", "t", "Z", "X")
+
+
+def state_of(pid: int) -> str:
+    """Return the state as proc_pid_stat(5) writes it, "" when the process is gone."""
     fields = _stat(pid)
-    return not fields or fields[0] in "TtZX"
+    return fields[0] if fields else ""
 
 
 def _cpu_seconds(pid: int) -> float:

@@ -27,16 +27,10 @@ from roofmark.bench.channel import (
     send,
 )
 from roofmark.bench.descendants import MARK, end_tree
+from roofmark.bench.family import Family
 from roofmark.bench.keeper import adopt_orphans
 from roofmark.bench.messages import Failed, Ready, Reply, Request
-from roofmark.bench.pausing import (
-    below,
-    children_of,
-    cpu_seconds_below,
-    pause_below,
-    pause_process,
-    resume_below,
-)
+from roofmark.bench.pausing import children_of, cpu_seconds_below, pause_process
 
 # Chosen: the last screens of a crash; a child that prints for ever costs this much and no more.
 _KEEP_BYTES = 16_000
@@ -110,6 +104,7 @@ class Child:
                 self._link.close()
                 raise
         self.pid = 0
+        self._family = Family(self._process.pid)
         self._said: deque[bytes] = deque()
         self._threads = [self._thread(self._drain), self._thread(self._watch)]
 
@@ -160,7 +155,7 @@ class Child:
 
     def pause(self) -> bool:
         """Stop it and everything it started until `resume`; return whether all stands still."""
-        still = self._closed or pause_below(self._process.pid)
+        still = self._closed or self._family.pause()
         self._awake = not still
         return still
 
@@ -168,7 +163,7 @@ class Child:
         """Let it go on."""
         if not self._closed:
             self._awake = True
-            resume_below(self._process.pid)
+            self._family.resume()
 
     def cpu_seconds(self) -> float:
         """Return the CPU time that it and everything it started have taken."""
@@ -176,7 +171,7 @@ class Child:
 
     def processes(self) -> tuple[int, ...]:
         """Return the ids of its keeper, itself and everything that it started."""
-        return (self._process.pid, *below(self._process.pid))
+        return (self._process.pid, *self._family.members())
 
     def log(self) -> str:
         """Return the end of what the child printed."""

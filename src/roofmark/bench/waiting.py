@@ -10,20 +10,19 @@ Both are told only where nothing escaped: the CPU time of a process that ended i
 
 import contextlib
 import os
-import re
 import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from roofmark.bench.births import births
 from roofmark.records import Missing
 from roofmark.units import Seconds
 
 # Chosen: two counts of the same thread are read microseconds apart; what ends in less than this
 # did not hold up a batch of milliseconds.
 _UNSEEN_SECONDS = 2e-4
-_FORKS = re.compile(rb"^processes (\d+)$", re.M)
 
 
 @dataclass(frozen=True)
@@ -88,7 +87,7 @@ class BatchWatch:
 def look_at(pids: Iterable[int]) -> Look:
     """Look at processes, and at all their threads."""
     found = {pid: seconds for pid in pids if (seconds := _process_seconds(pid)) is not None}
-    return Look(_threads(found), found, _forks())
+    return Look(_threads(found), found, births())
 
 
 def waited_here() -> Seconds | Missing:
@@ -156,10 +155,3 @@ def _thread(path: str) -> Thread | None:
     except (OSError, ValueError):
         return None
     return Thread(ran * 1e-9, waited * 1e-9)
-
-
-def _forks() -> int:
-    with contextlib.suppress(OSError):
-        if found := _FORKS.search(Path("/proc/stat").read_bytes()):
-            return int(found[1])
-    return 0

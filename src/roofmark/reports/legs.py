@@ -17,6 +17,7 @@ from roofmark.analysis.leg_evidence import LegEvidence, collect_legs, unseen
 from roofmark.analysis.leg_tables import (
     busy_per_token,
     compare_calls,
+    formula_of,
     main_kind,
     quantile,
     rows_of,
@@ -25,7 +26,7 @@ from roofmark.analysis.leg_tables import (
 )
 from roofmark.analysis.verdict import Verdict
 from roofmark.bundle import Bundle
-from roofmark.legs import Serving, Treatment
+from roofmark.legs import Treatment
 from roofmark.records import Missing
 from roofmark.reports.wording import NOTHING, counted, one_line, percent, shorten
 from roofmark.served import LegProfile, Likeness, Look, SmokeAnswer, Stay
@@ -59,7 +60,7 @@ def leg_tables(verdict: Verdict, bundle: Bundle) -> list[LegTable]:
         return []
     legs = collect_legs(bundle)
     series = collect_series(study, bundle.traces())
-    tables = [_metrics(study, series, legs), _legs(study, legs), *_kernels(study.serving, legs)]
+    tables = [_metrics(study, series, legs), _legs(study, legs), *_kernels(study, legs)]
     return [*tables, *_calls(legs), _watchdog(legs)]
 
 
@@ -163,10 +164,10 @@ def _likeness(stays: tuple[Stay, ...]) -> str:
 
 
 # --- kernel tables -------------------------------------------------------------------------------
-def _kernels(serving: Serving, legs: LegEvidence) -> Iterator[LegTable]:
+def _kernels(study: Study, legs: LegEvidence) -> Iterator[LegTable]:
     for (workload, leg), profile in sorted(legs.tables.items()):
         if isinstance(profile, LegProfile):
-            yield _kernel_table(f"{leg} on {workload}", profile, serving.formula)
+            yield _kernel_table(f"{leg} on {workload}", profile, formula_of(study, leg))
 
 
 def _kernel_table(where: str, profile: LegProfile, formula: str) -> LegTable:
@@ -211,8 +212,9 @@ def _per_token(profile: LegProfile, formula: str) -> Iterable[str]:
             yield found.reason
         else:
             doubt = "" if found.agree else ", and its terms disagree about the number of tokens"
+            told = formula if len(formula) <= _LONGEST_NAME else f"{len(found.terms)} terms"
             yield (
-                f"{formula} = {show(found.seconds, 's')} per token, coverage "
+                f"{told} = {show(found.seconds, 's')} per token, coverage "
                 f"{percent(found.coverage)}{doubt}"
             )
 

@@ -2,12 +2,14 @@
 
 import pytest
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from roofmark.analysis.amdahl import predict_gains
 from roofmark.analysis.judge import judge_bundle
 from roofmark.analysis.leg_evidence import LegEvidence, unseen
 from roofmark.analysis.leg_tables import (
     compare_calls,
+    formula_of,
     rows_of,
     split_time,
     sum_per_token,
@@ -127,6 +129,13 @@ def test_a_formula_sums_with_its_coverage():
     found = sum_per_token(PROFILE, "1*gemm")
     assert (found.seconds, found.coverage) == pytest.approx((1.5, 3 / 5.5))
     assert isinstance(sum_per_token(PROFILE, "3*flash"), Missing)
+
+
+def test_a_leg_may_have_a_formula_of_its_own():
+    own = replace(STUDY.solutions[1], leg=Engine(vocabulary=9, formula="2*ours"))
+    study = replace(STUDY, serving=Serving(formula="1*gemm"), solutions=(STUDY.solutions[0], own))
+    assert [formula_of(study, leg) for leg in ("before", "after")] == ["1*gemm", "2*ours"]
+    assert formula_of(STUDY, "before") == ""
 
 
 def test_calls_that_differ_are_shown_alone():

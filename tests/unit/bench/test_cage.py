@@ -12,7 +12,8 @@ import pytest
 
 from roofmark.bench.cage import Cage, in_words, landlock_version, offered
 from roofmark.bench.descendants import end_tree
-from roofmark.bench.pausing import children_of, cpu_seconds_below, pause_below, resume_below
+from roofmark.bench.family import Family
+from roofmark.bench.pausing import children_of, cpu_seconds_below
 from roofmark.bench.sealed import create_memory
 
 _TRY = """
@@ -147,19 +148,20 @@ def test_stopped_processes_do_not_run() -> None:
     try:
         while len(children_of(busy.pid)) < 1 or cpu_seconds_below(busy.pid) < 0.05:
             pass
-        pause_below(busy.pid)
+        family = Family(busy.pid)
+        family.pause()
         before = cpu_seconds_below(busy.pid)
         assert before > 0
         os.sched_yield()
         subprocess.run(["sleep", "0.2"], check=True)
         assert cpu_seconds_below(busy.pid) == before
-        resume_below(busy.pid)
+        family.resume()
         while cpu_seconds_below(busy.pid) <= before:
             pass
     finally:
-        family = [busy.pid, *children_of(busy.pid)]
-        family += [each for pid in family[1:] for each in children_of(pid)]
-        for pid in family:
+        whole = [busy.pid, *children_of(busy.pid)]
+        whole += [each for pid in whole[1:] for each in children_of(pid)]
+        for pid in whole:
             os.kill(pid, 9)
         busy.wait()
 
@@ -192,7 +194,7 @@ def test_a_chain_of_processes_is_stopped_and_its_time_counted(
     chain: subprocess.Popen[bytes],
 ) -> None:
     # No link of it lives for so long that its own time could be seen.
-    assert pause_below(chain.pid)
+    assert Family(chain.pid).pause()
     left = children_of(chain.pid)
     os.sched_yield()
     assert children_of(chain.pid) == left
