@@ -13,16 +13,24 @@ from typing import TypeVar
 
 import roofmark as rm
 from roofmark.analysis.compare import Series, collect_series, estimate_ratio, pair
-from roofmark.analysis.leg_tables import main_kind, rows_of
+from roofmark.analysis.leg_tables import (
+    busy_per_token,
+    formula_of,
+    main_kind,
+    rows_of,
+    sum_per_token,
+)
 from roofmark.analysis.roofline import ceilings_for, copy_seconds
 from roofmark.analysis.verdict import Cell, Estimate, Overall, Verdict
 from roofmark.bundle import open_bundle
+from roofmark.loading import load_study
 from roofmark.records import Missing
 from roofmark.served import LegProfile
 from roofmark.study import Protocol, Tier
 from roofmark.units import show
 
 EVIDENCE = Path(__file__).resolve().parents[1] / "evidence"
+ENGINES = EVIDENCE.with_name("studies") / "decode_engine_8b"
 TIERS: tuple[Tier, ...] = ("graph", "kernel", "call")
 W4A16, HOST = "2026-11-30-w4a16-gemm-h200", "2026-11-21-w4a16-gemm-call-tier-h200"
 TRITON = "2026-11-21-w4a16-gemm-h200"  # the wrapper on every tier
@@ -212,20 +220,26 @@ def engine_legs() -> str:
             if not isinstance(profile, LegProfile):
                 raise ValueError(f"{each.solution} has no table in {bundle}")
             rows.append([name, each.solution, *leg_row(bundle, each.solution, profile)])
-    head = "run, leg, launches, kernels, kernels' time, of the measured, decode, over graphs"
+    head = (
+        "run, leg, launches, kernels, kernels' time, by formula, covered, of the measured, decode, "
+        "over graphs"
+    )
     return table([*head.split(", "), "verdict"], rows)
 
 
 def leg_row(bundle: str, leg: str, profile: LegProfile) -> list[str]:
     """Return one leg's figures per token of tg128, and how it compares with the baseline."""
-    counted = rows_of(profile, main_kind(profile)).rows
-    kernels, busy = sum(r.calls for r in counted), sum(r.total for r in counted) / profile.tokens
+    kernels = sum(row.calls for row in rows_of(profile, main_kind(profile)).rows)
+    busy = busy_per_token(profile)
+    summed = known(sum_per_token(profile, formula_of(load_study(ENGINES).study, leg)))
     own = cells(bundle).get(("tg128", leg))
     time = known(own.time if own else cells(bundle)["tg128", "static"].baseline_time).value
     return [
         f"{profile.launches / profile.tokens:.0f}",
         f"{kernels / profile.tokens:.0f}",
         show(busy, "s"),
+        show(summed.seconds, "s"),
+        f"{100 * summed.coverage:.1f} %",
         f"{100 * busy / time:.0f} %",
         f"{1 / time:.1f} tok/s",
         ratio(own.speedup) if own else "",

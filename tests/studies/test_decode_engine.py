@@ -106,9 +106,9 @@ def test_the_formulas_of_the_8b_legs_cover_their_kernels():
     folder = STUDY.with_name("decode_engine_8b")
     study = load_study(folder).study
     evidence = STUDY.parents[1] / "evidence"
-    bundle = open_bundle(evidence / "2026-11-30-decode-engine-8b-h200")
-    tables = [each for each in bundle.tables() if isinstance(each.outcome, LegProfile)]
-    assert len(tables) == 4
+    bundles = [open_bundle(each) for each in sorted(evidence.glob("*-decode-engine-8b-*h200*"))]
+    tables = [t for b in bundles for t in b.tables() if isinstance(t.outcome, LegProfile)]
+    assert len(tables) == 4 + 3 + 3
     for each in tables:
         found = sum_per_token(each.outcome, formula_of(study, each.solution))
         assert not isinstance(found, Missing), found
