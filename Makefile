@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.roofmark-ready
 # JOBS: how many tests run side by side, of those that measure nothing and start little.
 JOBS ?= 2
-QUIET := tests/unit tests/project tests/statistics
+QUIET := tests/unit tests/project tests/statistics tests/studies
 # Chosen: one torch for everybody, installed first, so that no resolver picks another for its sake.
 TORCH ?= torch==2.13.0
 
