@@ -8,6 +8,7 @@ Empty batches tell what surrounds the calls. A candidate could make its own empt
 at most a bounded part above the quickest one of anybody is believed.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -46,6 +47,16 @@ class Outside:
     said: Seconds
     slack: Seconds
     free: Seconds
+
+
+def middle_of_visits(medians: Iterable[Seconds]) -> Seconds:
+    """Return the middle of some visits' medians as a verdict takes it: of their logarithms.
+
+    Of an even number that is less than halfway between the two in the middle: who says next to
+    nothing in one visit and twice the truth in another has an honest half, and a verdict of many
+    times.
+    """
+    return math.exp(median(math.log(max(each, _LEAST_SECONDS)) for each in medians))
 
 
 def look_from_outside(

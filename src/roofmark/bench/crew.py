@@ -29,6 +29,7 @@ from roofmark.bench.messages import (
     Poised,
     Prepare,
     Prepared,
+    Restore,
     Stage,
     Time,
     Timed,
@@ -42,6 +43,7 @@ from roofmark.bench.sealed import create_memory
 from roofmark.bench.seam import Failure, reference_failed
 from roofmark.bench.waiting import BatchWatch, Taken
 from roofmark.records import Missing
+from roofmark.units import Seconds
 
 Answer = Loaded | IsBound | Prepared | Timed | Poised | Gone | Failure
 
@@ -173,21 +175,21 @@ class ProcessCrew:
     def batch(self, name: str, request: Go) -> Taken | Failure:
         """Have a poised worker run a batch; the clock is ours, from the inputs to the last output.
 
-        On a host the inputs lie in memory that the worker gets with the request, and the clock
-        stops when the worker does; on a GPU they are put into the arena after the clock has
-        started, and it stops when the outputs are copied away.
+        On a host the inputs lie in memory that the worker gets with the request; on a GPU they are
+        put into the arena after the clock has started. It stops when the outputs are copied away:
+        whoever has not been stopped by then, a process that the worker started, writes too late.
         """
         memory = self._batch_memory
-        watch = BatchWatch(lambda: self._in_batch(name))
+        watch = BatchWatch(lambda: self._processes_of(name), self._referee.processes)
         if memory < 0:
             self._ask_referee(Stage(cache=request.cache), "stage")
         failure = self._send(name, request, stage="batch", descriptor=memory)
         limit = self._order.protocol.call_limit
         reply = failure or self._receive(name, stage="batch", limit=limit, pause=False)
-        if memory < 0:
-            self._ask_referee(Keep(), "keep")
-        elif not failure:
+        if memory >= 0:
+            # Its threads may spin on, on the cores that the copying needs.
             self._halt(name)
+        self._ask_referee(Keep(), "keep")
         watch.stop()
         if not isinstance(reply, ChildFailed | ReplyFailed):
             reply = self._pause(name, stage="batch") or reply
@@ -206,10 +208,13 @@ class ProcessCrew:
         self._busy = self._busy or cores_busy(self._workers)
         return self._busy
 
-    def spoiled(self, slot: int) -> bool:
-        """Return whether inputs of this slot were changed that may not be; they are put back."""
-        verified = cast(Verified, self._ask_referee(Verify(slots=(slot,)), "verify"))
-        return bool(verified.changed)
+    def ran_unasked(self) -> dict[str, Seconds]:
+        """Return the CPU time that each took while it was to stand still, since the last look."""
+        return {name: child.take_unasked() for name, child in self._workers.items()}
+
+    def spoiled(self) -> bool:
+        """Return whether inputs were changed that may not be, in any slot; they are put back."""
+        return bool(cast(Verified, self._ask_referee(Restore(), "restore")).changed)
 
     def revive(self, name: str) -> None:
         """Start a worker again that is gone."""
@@ -293,10 +298,8 @@ class ProcessCrew:
         why = "went on starting processes while it was to stand still, and was killed"
         return ChildFailed(stage, why, "")
 
-    def _in_batch(self, name: str) -> tuple[int, ...]:
-        """Return the processes that a batch waits for; on a GPU the referee hands out inputs."""
-        own = self._workers[name].processes() if name in self._workers else ()
-        return own if self._order.device == "cpu" else (*own, *self._referee.processes())
+    def _processes_of(self, name: str) -> tuple[int, ...]:
+        return self._workers[name].processes() if name in self._workers else ()
 
     def _halt(self, name: str) -> None:
         """Stop a worker at once; `_pause` then looks for what it started."""
@@ -339,7 +342,7 @@ class ProcessCrew:
 
     def _ask_referee(
         self,
-        request: Open | Draw | Stage | Hide | Keep | Verify,
+        request: Open | Draw | Stage | Hide | Keep | Verify | Restore,
         stage: str,
         *,
         descriptor: int = -1,

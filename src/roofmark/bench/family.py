@@ -10,9 +10,18 @@ found, all of them, and stood still.
 """
 
 import signal
+from collections.abc import Iterable
 
 from roofmark.bench.births import births
-from roofmark.bench.pausing import await_stop, below, send_signal, stands_still, state_of
+from roofmark.bench.pausing import (
+    await_stop,
+    below,
+    cpu_time,
+    send_signal,
+    stands_still,
+    state_of,
+)
+from roofmark.units import Seconds
 
 # Chosen: a chain of processes, each of which starts the next and ends, lives for 50 us a link; a
 # look takes about as long, so it is caught in a few rounds, and missed by one now and then.
@@ -27,6 +36,7 @@ class Family:
         self._keeper = keeper
         self._known: set[int] = set()
         self._born = 0
+        self._before: dict[int, Seconds] = {}
 
     def members(self) -> tuple[int, ...]:
         """Return every descendant; one that ended may be among them."""
@@ -34,11 +44,27 @@ class Family:
 
     def resume(self) -> None:
         """Let all go on."""
+        self._before = {}
         for pid in self.members():
             send_signal(pid, signal.SIGCONT)
 
+    def take_ran(self) -> Seconds:
+        """Return the CPU time that they have taken since they were stopped, or since the last look.
+
+        Next to none; but the kernel itself may wake a process (by a timer that sends SIGCONT), and
+        a thread in a system call stops when the call ends.
+        """
+        before = self._before
+        self._before = _clocks(self.members()) if before else {}
+        return sum(max(0.0, now - before.get(pid, 0.0)) for pid, now in self._before.items())
+
     def pause(self) -> bool:
         """Stop all; return whether they stand still."""
+        still = self._pause()
+        self._before = _clocks(self._known)
+        return still
+
+    def _pause(self) -> bool:
         if self._complete():
             # Not one of these numbers is another process's: none was given out.
             for pid in self._known:
@@ -82,6 +108,10 @@ class Family:
                 send_signal(pid, signal.SIGSTOP)
         await_stop(seen - self._known)
         return seen
+
+
+def _clocks(pids: Iterable[int]) -> dict[int, Seconds]:
+    return {pid: cpu_time(pid) or 0.0 for pid in pids}
 
 
 def _is_stopped(pid: int) -> bool:

@@ -14,7 +14,7 @@ from roofmark.bench.messages import Bind, Draw, Prepare, Prepared, Time, Timed
 from roofmark.bench.plan import Block, plan_blocks, tiers_on
 from roofmark.bench.process import ChildFailed
 from roofmark.bench.seam import Crew
-from roofmark.bench.witness import note_restless, take_batches
+from roofmark.bench.witness import note_restless, note_runaways, take_batches
 from roofmark.evidence import Visit
 from roofmark.study import Device, Protocol, Workload
 from roofmark.units import Bytes
@@ -66,6 +66,7 @@ def measure_workload(crew: Crew, task: Task, watch: Watch) -> dict[str, Ledger]:
             break
         _run_block(crew, task, block, ledgers, watch)
     take_batches(crew, task, ledgers)
+    note_runaways(crew, ledgers)
     return ledgers
 
 
@@ -76,8 +77,8 @@ def prove_solutions(crew: Crew, task: Task) -> dict[str, Ledger]:
         _first_calls(crew, task, names, ledgers, weights=wave == 0)
         failed = [name for name in names if not ledgers[name].alive]
         # All of them called at once and share memory: one may have made another look wrong.
-        for name in failed if len(names) > 1 else ():
-            _try_alone(crew, task, name, ledgers)
+        if len(names) > 1:
+            _try_again(crew, task, failed, ledgers)
     return ledgers
 
 
@@ -111,15 +112,20 @@ def _first_calls(
             ledger.failure = reply
 
 
-def _try_alone(crew: Crew, task: Task, name: str, ledgers: dict[str, Ledger]) -> None:
-    """Give a solution that was wrong or died beside others a first call while they stand still."""
-    died = ledgers[name].failure is not None
-    if time.monotonic() > task.limit or (died and not crew.spoiled(task.names.index(name))):
-        return
-    ledgers[name] = Ledger()
-    if died:
-        crew.revive(name)
-    _first_calls(crew, task, [name], ledgers, weights=False)
+def _try_again(crew: Crew, task: Task, failed: list[str], ledgers: dict[str, Ledger]) -> None:
+    """Give solutions that were wrong or died beside others a first call, each on its own.
+
+    One that died is started again if others changed what it may have read, in whichever slot.
+    """
+    died = [name for name in failed if ledgers[name].failure is not None]
+    spoiled = bool(died) and crew.spoiled()
+    for name in failed:
+        if time.monotonic() > task.limit or (name in died and not spoiled):
+            continue
+        ledgers[name] = Ledger()
+        if name in died:
+            crew.revive(name)
+        _first_calls(crew, task, [name], ledgers, weights=False)
 
 
 def _waves(task: Task, ledgers: dict[str, Ledger]) -> Iterator[list[str]]:

@@ -104,6 +104,10 @@ class Verify(Record, tag="verify"):
     params: dict[str, int] = {}
 
 
+class Restore(Record, tag="restore"):
+    """Put the inputs of all drawn slots back; `Verified` says which had changed, and no more."""
+
+
 class Opened(Record, tag="opened"):
     """The arena is there."""
 
@@ -291,6 +295,7 @@ Request = (
     | Hide
     | Keep
     | Verify
+    | Restore
     | Load
     | Bind
     | Prepare

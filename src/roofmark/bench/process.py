@@ -7,6 +7,7 @@ takes too much memory, or when the orchestrator ends, however that happens.
 
 import contextlib
 import os
+import re
 import secrets
 import signal
 import socket
@@ -30,7 +31,8 @@ from roofmark.bench.descendants import MARK, end_tree
 from roofmark.bench.family import Family
 from roofmark.bench.keeper import adopt_orphans
 from roofmark.bench.messages import Failed, Ready, Reply, Request
-from roofmark.bench.pausing import children_of, cpu_seconds_below, pause_process
+from roofmark.bench.pausing import below, cpu_seconds_below, pause_process
+from roofmark.units import Seconds
 
 # Chosen: the last screens of a crash; a child that prints for ever costs this much and no more.
 _KEEP_BYTES = 16_000
@@ -45,6 +47,9 @@ _IDLE_SECONDS = 0.2
 START_SECONDS = 180.0
 # Chosen: compilers that a library starts for all cores of a large host; a fork bomb has thousands.
 _MOST_PROCESSES = 512
+# Chosen: eight pools of a thread for each core of the largest hosts. A machine has room for a few
+# times as many, and who takes it all keeps others from starting theirs.
+_MOST_THREADS = 4096
 # Chosen: honest output fits many times over; a flood beyond it is read slowly, so that it holds up
 # the child that prints and not the machine that measures.
 _FLOOD_BYTES = 1_000_000
@@ -92,6 +97,7 @@ class Child:
         self._closed = False
         self._ready = False
         self._awake = False
+        self._unasked = 0.0
         self._token = NO_TOKEN
         self._excess = ""
         environment = child_environment(folder, self._mark) | environment
@@ -163,11 +169,17 @@ class Child:
         """Let it go on."""
         if not self._closed:
             self._awake = True
+            self._unasked += self._family.take_ran()
             self._family.resume()
 
     def cpu_seconds(self) -> float:
         """Return the CPU time that it and everything it started have taken."""
         return cpu_seconds_below(self._process.pid)
+
+    def take_unasked(self) -> Seconds:
+        """Return the CPU time that it took while it was to stand still, since the last look."""
+        found, self._unasked = self._unasked + self._family.take_ran(), 0.0
+        return found
 
     def processes(self) -> tuple[int, ...]:
         """Return the ids of its keeper, itself and everything that it started."""
@@ -318,22 +330,24 @@ def _ending(code: int) -> str:
 
 
 def _excess(keeper: int, memory: int) -> str:
-    """Return what a keeper's worker, its children, and orphans of theirs have taken too much of."""
-    children = children_of(keeper)
-    below = (each for pid in children for each in children_of(pid))
-    found = [*children, *below]
+    """Return what all processes below a keeper have taken too much of, however deep they are."""
+    found = list(below(keeper))
     if len(found) > _MOST_PROCESSES:
         return f"started more than {_MOST_PROCESSES} processes"
-    if sum(map(_resident, found)) > memory:
+    taken = [_threads_and_memory(pid) for pid in found]
+    if sum(threads for threads, _ in taken) > _MOST_THREADS:
+        return f"started more than {_MOST_THREADS} threads"
+    if sum(size for _, size in taken) > memory:
         return f"took more than {memory / 2**30:.1f} GiB of memory"
     return ""
 
 
-def _resident(pid: int) -> int:
-    """Private and shared memory, but no pages of files: libraries cost the machine nothing more."""
+def _threads_and_memory(pid: int) -> tuple[int, int]:
+    """Return threads, and bytes: of no file, whose pages cost the machine nothing more."""
     try:
         text = Path(f"/proc/{pid}/status").read_text(errors="replace")
     except OSError:
-        return 0
-    found = (line.split() for line in text.splitlines() if line.startswith(("RssAn", "RssSh")))
-    return sum(int(words[1]) for words in found) * 1024
+        return 0, 0
+    found = dict(re.findall(r"^(RssAnon|RssShmem|Threads):\s*(\d+)", text, re.M))
+    resident = int(found.get("RssAnon", 0)) + int(found.get("RssShmem", 0))
+    return int(found.get("Threads", 0)), resident * 1024

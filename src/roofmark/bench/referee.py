@@ -1,8 +1,8 @@
 """The referee: the process that draws inputs, owns the reference and compares outputs.
 
-In: `Open`, `Draw`, `Stage`, `Hide`, `Keep`, `Verify`. Out: `Opened`, `Drawn`, `Staged`, `Kept`,
-`Verified`. No candidate's code ever runs here, so nothing a candidate does to its own process can
-change what is expected of it.
+In: `Open`, `Draw`, `Stage`, `Hide`, `Keep`, `Verify`, `Restore`. Out: `Opened`, `Drawn`, `Staged`,
+`Kept`, `Verified`. No candidate's code ever runs here, so nothing a candidate does to its own
+process can change what is expected of it.
 
 Weights are drawn once, with the first draw; later draws put them back as they were.
 """
@@ -34,6 +34,7 @@ from roofmark.bench.messages import (
     OutputError,
     Reply,
     Request,
+    Restore,
     SharedMemory,
     Stage,
     Staged,
@@ -93,6 +94,8 @@ class Referee:
                 return self.keep()
             case Verify():
                 return self.verify(request)
+            case Restore():
+                return Verified(errors=(), changed=self._restore_inputs(tuple(self.slots)))
             case _:
                 raise TypeError(f"a referee does not take {type(request).__name__}")
 
@@ -178,10 +181,9 @@ class Referee:
         signs = self._signs(errors, request.slots)
         if request.exact:
             errors += self._compare_exactly(request)
-        changed = tuple(p.name for p in self.layout.inputs if self._restore(p, request.slots))
+        forbidden = self._restore_inputs(request.slots)
         self._poison(request.slots)
         self.kept = {}
-        forbidden = tuple(name for name in changed if name not in self.definition.mutable)
         if self.warm is not None and (spoiled := self.warm.check(request.own, request.slots)):
             signs += (Sign(kind="spoiled", text=f"it wrote into {spoiled}"),)
         return Verified(errors=tuple(errors), changed=forbidden, signs=signs)
@@ -279,6 +281,11 @@ class Referee:
         if slots != tuple(range(slots[0], slots[0] + len(slots))):
             raise ValueError(f"slots {slots} do not follow one another")
         return slice(first, first + len(slots))
+
+    def _restore_inputs(self, slots: tuple[int, ...]) -> tuple[str, ...]:
+        """Put inputs back; return which of them were changed that may not be."""
+        changed = tuple(p.name for p in self.layout.inputs if self._restore(p, slots))
+        return tuple(name for name in changed if name not in self.definition.mutable)
 
     def _restore(self, place: Place, slots: tuple[int, ...]) -> bool:
         """Put an input back as it was drawn; return whether it had been changed.

@@ -22,6 +22,7 @@ from roofmark.bench.process import ChildFailed, ReplyFailed
 from roofmark.bench.waiting import Taken
 from roofmark.errors import Problem, StudyError
 from roofmark.records import Missing
+from roofmark.units import Seconds
 
 Failure = ChildFailed | ReplyFailed
 
@@ -64,8 +65,12 @@ class Crew(Interface):
         """Return how many cores each worker keeps busy while nobody asks it anything."""
         ...
 
-    def spoiled(self, slot: int) -> bool:
-        """Return whether inputs of this slot were changed that may not be; they are put back."""
+    def ran_unasked(self) -> dict[str, Seconds]:
+        """Return the CPU time that each took while it was to stand still, since the last look."""
+        ...
+
+    def spoiled(self) -> bool:
+        """Return whether inputs were changed that may not be, in any slot; they are put back."""
         ...
 
     def revive(self, name: str) -> None:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from roofmark.bench.births import births
+from roofmark.bench.pausing import cpu_time
 from roofmark.records import Missing
 from roofmark.units import Seconds
 
@@ -61,10 +62,15 @@ class Taken:
 class BatchWatch:
     """The clock around one batch, and what its processes did meanwhile."""
 
-    def __init__(self, processes: Callable[[], Iterable[int]]) -> None:
-        """Look at the processes that the batch waits for, then start the clock."""
-        self._processes = processes
-        self._before, self._ours = look_at(processes()), waited_here()
+    def __init__(
+        self, own: Callable[[], Iterable[int]], referee: Callable[[], Iterable[int]]
+    ) -> None:
+        """Look at the processes that the batch waits for, then start the clock.
+
+        own: the worker's. referee: of who hands out inputs and copies outputs away.
+        """
+        self._who = own, referee
+        self._before, self._ours = [look_at(each()) for each in self._who], waited_here()
         self._start = time.perf_counter()
 
     def stop(self) -> None:
@@ -74,19 +80,29 @@ class BatchWatch:
 
     def taken(self, *, cpu: bool) -> Taken:
         """Look again, at processes that stand still. cpu: their CPU time tells something."""
-        after = look_at(self._processes())
-        held, ours = held_between(self._before, after), self._ours
-        if isinstance(ours, Missing) or isinstance(self._also, Missing):
-            held = Missing(reason="the kernel does not tell how long threads wait")
-        elif not isinstance(held, Missing):
-            # The thread that holds the clock may have come late to stop it.
-            held += self._also - ours
-        return Taken(self._seconds, busy_between(self._before, after) if cpu else 0.0, held)
+        after = [look_at(each()) for each in self._who]
+        busy = busy_between(self._before[0], after[0]) if cpu else 0.0
+        return Taken(self._seconds, busy, self._held(after))
+
+    def _held(self, after: list[Look]) -> Seconds | Missing:
+        """Return how long threads waited for cores: of the worker, of the referee, and this one.
+
+        The thread that holds the clock may have come late to stop it.
+        """
+        held = 0.0
+        for before, now in zip(self._before, after, strict=True):
+            waited = held_between(before, now)
+            if isinstance(waited, Missing):
+                return waited
+            held += waited
+        if isinstance(self._ours, Missing) or isinstance(self._also, Missing):
+            return Missing(reason="the kernel does not tell how long threads wait")
+        return held + self._also - self._ours
 
 
 def look_at(pids: Iterable[int]) -> Look:
     """Look at processes, and at all their threads."""
-    found = {pid: seconds for pid in pids if (seconds := _process_seconds(pid)) is not None}
+    found = {pid: seconds for pid in pids if (seconds := cpu_time(pid)) is not None}
     return Look(_threads(found), found, births())
 
 
@@ -138,14 +154,6 @@ def held_between(before: Look, after: Look) -> Seconds | Missing:
 
 def _ran(before: Look, after: Look) -> dict[int, Seconds]:
     return {pid: now - before.processes.get(pid, 0.0) for pid, now in after.processes.items()}
-
-
-def _process_seconds(pid: int) -> Seconds | None:
-    try:
-        # Source: clock_getcpuclockid(3) as glibc makes it: the clock of a whole process.
-        return time.clock_gettime((~pid << 3) | 2)
-    except OSError:
-        return None
 
 
 def _thread(path: str) -> Thread | None:

@@ -25,9 +25,10 @@ from roofmark.bench.plan import deciding_tier
 from roofmark.bench.process import ChildFailed, ReplyFailed
 from roofmark.bench.seam import Crew, Taken
 from roofmark.evidence import Batch, Sign
-from roofmark.outer_clock import LAUNCH_SECONDS, look_from_outside
+from roofmark.outer_clock import LAUNCH_SECONDS, look_from_outside, middle_of_visits
 from roofmark.records import Missing
 from roofmark.study import Tier, twin_of
+from roofmark.units import Seconds, show
 
 if TYPE_CHECKING:
     from roofmark.bench.measure import Task
@@ -43,6 +44,9 @@ _AGREES, _AGREES_SLACK = 1.1, 0.5
 _BATCH_SECONDS, _DOUBLINGS = 6e-3, 4
 # Chosen: a timer that wakes now and then takes a hundredth of a core; the count has ticks of 0.05.
 _RESTLESS = 0.1
+# Chosen: an honest system call that was under way when a process was stopped ends sooner; who runs
+# for no longer than this in all, in dozens of stops, slows nobody down.
+_STILL_SECONDS = 5e-3
 
 
 def take_batches(crew: Crew, task: "Task", ledgers: Mapping[str, Ledger]) -> None:
@@ -63,7 +67,8 @@ def _repeat(crew: Crew, task: "Task", ledgers: Mapping[str, Ledger], waiting: li
         tries = _MOST_TRIES if trusted & set(waiting) else _TRIES
         if number >= (tries if set(waiting) - trusted else _ALONE_TRIES):
             return
-        if not waiting or time.monotonic() > task.limit:
+        # The first one is taken whatever the time: who made the run late has gained nothing by it.
+        if not waiting or (number and time.monotonic() > task.limit):
             return
         _draw(crew, task, number)
         waiting = [name for name in waiting if _take_batch(crew, task, name, ledgers[name])]
@@ -76,6 +81,14 @@ def note_restless(crew: Crew, ledgers: Mapping[str, Ledger]) -> None:
     for name, cores in crew.cores_busy().items():
         if cores > _RESTLESS and name in ledgers:
             text = f"it kept {cores:.1f} cores busy while nobody asked it anything"
+            ledgers[name].note(Sign(kind="restless", text=text))
+
+
+def note_runaways(crew: Crew, ledgers: Mapping[str, Ledger]) -> None:
+    """Note which workers ran on while they were to stand still and others were measured."""
+    for name, seconds in crew.ran_unasked().items():
+        if seconds > _STILL_SECONDS and name in ledgers:
+            text = f"it ran for {show(seconds, 's')} while it was stopped and others were measured"
             ledgers[name].note(Sign(kind="restless", text=text))
 
 
@@ -136,10 +149,10 @@ def _rounds(task: "Task", ledger: Ledger, tier: Tier) -> int:
     host's calls find their slots in its cache the second time; inputs that a call changes would
     not be those of the reference any more.
     """
-    samples = [median(visit.samples) for visit in ledger.visits[tier] if visit.samples]
-    if task.device != "cuda" or task.mutable or not samples:
+    sample = _sample(ledger, tier)
+    if task.device != "cuda" or task.mutable or not sample:
         return 1
-    once = max(task.slots * median(samples), LAUNCH_SECONDS)
+    once = max(task.slots * sample, LAUNCH_SECONDS)
     return math.ceil(_BATCH_SECONDS / once) * 2 ** min(len(ledger.batches), _DOUBLINGS)
 
 
@@ -165,11 +178,17 @@ def _timed(crew: Crew, name: str, go: Go, ledger: Ledger) -> Taken | None:
 
 def _agrees(task: "Task", tier: Tier, ledger: Ledger, everybodys: Sequence[Batch]) -> bool:
     """Whether some batch took no longer than its samples say."""
-    samples = [median(visit.samples) for visit in ledger.visits[tier] if visit.samples]
-    if not samples:
+    sample = _sample(ledger, tier)
+    if not sample:
         return True
     own = ledger.batches
     found = look_from_outside(
-        own, everybodys, median(samples), device=task.device, stored=task.stored, cpu=False
+        own, everybodys, sample, device=task.device, stored=task.stored, cpu=False
     )
     return found.seconds <= _AGREES * found.said + _AGREES_SLACK * found.slack
+
+
+def _sample(ledger: Ledger, tier: Tier) -> Seconds:
+    """Return what a call takes by its visits' word; 0 if none of them left a sample."""
+    medians = [median(visit.samples) for visit in ledger.visits[tier] if visit.samples]
+    return middle_of_visits(medians) if medians else 0.0

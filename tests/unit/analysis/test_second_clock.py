@@ -79,6 +79,28 @@ def test_samples_of_next_to_nothing_hide_no_work():
     assert finding(verdict, "RM508", "fast").state == "fires"
 
 
+def test_a_lie_in_half_of_the_visits_is_not_made_up_for_by_the_other_half():
+    study = make_study()
+    traces = [
+        replace(t, outcome=replace(t.outcome, measurements=(replace(m, visits=_uneven(m.visits)),)))
+        for t in _traces(study, {})
+        for m in t.outcome.measurements
+        if t.solution == "fast"
+    ]
+    others = [t for t in _traces(study, {}) if t.solution != "fast"]
+    verdict = judge(study, others + traces, device="cpu", run=make_run("cpu"))
+    assert finding(verdict, "RM508", "fast").state == "fires"
+
+
+def _uneven(visits):
+    """Next to nothing in every other visit, twice as much in between: halfway it is the truth."""
+    shares = (1e-3, 2.0) * len(visits)
+    return tuple(
+        replace(v, samples=tuple(share * s for s in v.samples))
+        for v, share in zip(visits, shares, strict=False)
+    )
+
+
 def test_a_lying_baseline_is_refused_as_well():
     assert _state({"base": 2.0}, name="base") == "fires"
 

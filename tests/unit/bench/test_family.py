@@ -1,9 +1,11 @@
 """Families of processes: nobody runs on, whoever was born meanwhile, and few looks are needed."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Generator
 
 import pytest
@@ -13,7 +15,7 @@ from roofmark.bench import family as family_module
 from roofmark.bench.births import births
 from roofmark.bench.descendants import end_tree
 from roofmark.bench.family import Family
-from roofmark.bench.pausing import below, state_of
+from roofmark.bench.pausing import below, cpu_time, state_of
 
 # A keeper, its child, and a grandchild for each line that the child reads.
 _PARENT = """
@@ -101,6 +103,23 @@ def test_one_that_ended_and_was_not_buried_keeps_nobody_from_standing_still(
         assert family.pause() and set(_states(keeper)) == {"T", "Z"}
         family.resume()
         assert state_of(child) != "T"
+
+
+def test_who_runs_while_it_is_stopped_is_found_out(keeper: "subprocess.Popen[bytes]") -> None:
+    _bear(keeper)
+    family = Family(keeper.pid)
+    assert family.pause() and family.take_ran() < 5e-3
+    spinner = max(below(keeper.pid))
+    before = cpu_time(spinner) or 0.0
+    os.kill(spinner, signal.SIGCONT)
+    until = time.monotonic() + 10.0
+    while (cpu_time(spinner) or 0.0) < before + 0.02 and time.monotonic() < until:
+        time.sleep(1e-3)
+    assert family.take_ran() >= 0.02
+    os.kill(spinner, signal.SIGSTOP)
+    family.resume()
+    # Who goes on by right is not counted.
+    assert family.take_ran() == 0.0
 
 
 def test_births_of_threads_count() -> None:

@@ -45,6 +45,7 @@ class FakeCrew:
         self.owner: dict[int, str] = {}
         self.pending = ""
         self.visits = dict.fromkeys(NAMES, 0)
+        self.spoils = False
 
     def draw(self, request: Draw) -> None:
         if request.hidden:
@@ -88,11 +89,16 @@ class FakeCrew:
     def cores_busy(self) -> dict[str, float]:
         return {}
 
-    def spoiled(self, slot: int) -> bool:
-        return False
+    def ran_unasked(self) -> dict[str, float]:
+        return {}
+
+    def spoiled(self) -> bool:
+        found, self.spoils = self.spoils, False
+        return found
 
     def revive(self, name: str) -> None:
-        raise AssertionError("nobody's memory was spoiled")
+        self.log.append(("revive", name))
+        del self.faults["prepare", name]
 
     def pid(self, name: str) -> int:
         return 1 + NAMES.index(name)
@@ -235,6 +241,16 @@ def test_who_comes_later_finds_the_values_as_they_were_drawn() -> None:
     first, again = crew.draws
     assert first.weights and not again.weights
     assert replace_record(first, weights=False) == again
+
+
+@pytest.mark.parametrize("spoils", [True, False])
+def test_who_died_beside_others_is_tried_again_if_inputs_were_spoiled(spoils: bool) -> None:
+    names = ("other", TWIN)
+    crew = FakeCrew({("prepare", name): ChildFailed("prepare", "died", "") for name in names})
+    crew.spoils = spoils
+    ledgers = prove_solutions(crew, _task())
+    assert [name for what, name in crew.log if what == "revive"] == list(names if spoils else ())
+    assert [ledgers[name].alive for name in names] == [spoils, spoils]
 
 
 def test_who_waits_for_one_that_is_late_is_late_too() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 import roofmark as rm
 from roofmark.bench.layout import plan_layout
-from roofmark.bench.messages import Draw, Open, Verified, Verify
+from roofmark.bench.messages import Draw, Open, Restore, Verified, Verify
 from roofmark.bench.referee import Referee
 from roofmark.study import Definition
 
@@ -100,6 +100,18 @@ def test_a_reference_that_writes_its_inputs_blames_no_solution(tmp_path: Path, d
     assert _right(bench.answer(0))
     bench.draw("next")
     assert _right(bench.answer(1))
+
+
+@pytest.mark.parametrize("slot", range(SLOTS))
+def test_inputs_that_were_spoiled_are_found_in_every_slot(tmp_path: Path, slot: int) -> None:
+    bench = _Bench(tmp_path, PRODUCT, "float64")
+    bench.draw("first", weights=True)
+    x = bench.referee.arena.view(bench.layout.inputs[0], bench.layout, slot)
+    before = x.clone()
+    x.fill_(7.0)
+    found = bench.referee.answer(Restore())
+    assert isinstance(found, Verified) and found.changed == ("x",) and x.equal(before)
+    assert bench.referee.answer(Restore()) == Verified(errors=(), changed=())
 
 
 @pytest.mark.parametrize("exact", ["changes_x", "changes_w"])

@@ -13,7 +13,7 @@ from roofmark.bench.messages import Draw, Go, OutputError, Poised, Timed, Verifi
 from roofmark.bench.process import ChildFailed
 from roofmark.bench.seam import Failure
 from roofmark.bench.waiting import Taken
-from roofmark.bench.witness import note_restless, take_batches
+from roofmark.bench.witness import note_restless, note_runaways, take_batches
 from roofmark.bystanders import Bystanders
 from roofmark.evidence import (
     NO_MEMORY,
@@ -64,6 +64,9 @@ class Crew:
 
     def cores_busy(self) -> dict[str, float]:
         return {"a": 0.01, "b": 0.9}
+
+    def ran_unasked(self) -> dict[str, float]:
+        return {"a": 1e-3, "b": 0.3}
 
 
 def _take(
@@ -138,8 +141,8 @@ def test_who_has_samples_cannot_decline_to_be_timed_from_outside() -> None:
     assert isinstance(outcome, Crashed) and "would rather not" in outcome.reason
 
 
-def test_out_of_time_takes_none() -> None:
-    assert _batches(_take(Crew([]), limit=-1.0)) == []
+def test_out_of_time_takes_one_so_that_nobody_gains_by_being_late() -> None:
+    assert _batches(_take(Crew([9e-3] * 99), limit=-1.0)) == [9e-3]
 
 
 def test_calls_of_microseconds_are_made_again_on_a_gpu_until_they_fill_the_clock() -> None:
@@ -168,6 +171,13 @@ def test_who_works_unasked_is_noted(name: str, signs: int) -> None:
     ledger = Ledger()
     note_restless(Crew([]), {name: ledger})  # pyright: ignore[reportArgumentType]
     assert [type(each) for each in ledger.signs] == [Sign] * signs
+
+
+@pytest.mark.parametrize(("name", "signs"), [("a", 0), ("b", 1)])
+def test_who_runs_while_it_is_stopped_is_noted(name: str, signs: int) -> None:
+    ledger = Ledger()
+    note_runaways(Crew([]), {name: ledger})  # pyright: ignore[reportArgumentType]
+    assert [each.text[:14] for each in ledger.signs] == ["it ran for 300"] * signs
 
 
 def test_an_error_beyond_what_a_record_holds_is_written_so_that_it_can_be_read() -> None:

@@ -10,7 +10,7 @@ from roofmark.analysis.compare import Place, kept_samples
 from roofmark.analysis.rules.case import Case
 from roofmark.analysis.rules.facts import fact
 from roofmark.evidence import Batch, CpuReading, Passed
-from roofmark.outer_clock import Outside, look_from_outside
+from roofmark.outer_clock import Outside, look_from_outside, middle_of_visits
 from roofmark.records import Missing
 from roofmark.study import twin_of
 
@@ -61,7 +61,7 @@ def _look(
     return look_from_outside(
         batches,
         _batches(case, place[0], process),
-        median(samples),
+        middle_of_visits(samples),
         device=case.run.device,
         stored=_stored(case, place[0]),
         cpu=not clock,
