@@ -295,7 +295,7 @@ class ProcessCrew:
         if name not in self._workers or self._workers[name].pause():
             return None
         self.dismiss(name)
-        why = "went on starting processes while it was to stand still, and was killed"
+        why = "went on while it was to stand still, and was killed"
         return ChildFailed(stage, why, "")
 
     def _processes_of(self, name: str) -> tuple[int, ...]:

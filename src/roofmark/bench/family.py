@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from roofmark.bench.births import births
 from roofmark.bench.pausing import (
     await_stop,
+    await_threads,
     below,
     cpu_time,
     send_signal,
@@ -59,8 +60,8 @@ class Family:
         return sum(max(0.0, now - before.get(pid, 0.0)) for pid, now in self._before.items())
 
     def pause(self) -> bool:
-        """Stop all; return whether they stand still."""
-        still = self._pause()
+        """Stop all, with all their threads; return whether they stand still."""
+        still = self._pause() and await_threads(self._known)
         self._before = _clocks(self._known)
         return still
 

@@ -8,13 +8,15 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from roofmark.units import Seconds
 
 # Chosen: stopping takes microseconds; who waits for a device may take a moment longer.
 _PATIENCE_SECONDS = 0.05
+# Chosen: longer than any honest system call computes; to clear a GiB of memory takes 0.3 s.
+_LONGEST_CALL_SECONDS = 2.0
 
 
 def pause_process(pid: int) -> None:
@@ -71,12 +73,38 @@ def await_stop(pids: set[int]) -> None:
         time.sleep(2e-5)
 
 
-def stands_still(pid: int) -> bool:
-    """Return whether a process is stopped, or gone."""
+def await_threads(pids: Iterable[int]) -> bool:
+    """Wait until all threads of these have stopped; return whether they have.
+
+    A thread stops when it leaves the kernel. In a long system call it goes on until then, and may
+    write into memory that others share. One that waits there takes no CPU time and does nothing.
+    """
+    begun = time.monotonic()
+    waiting = {pid: cpu_time(pid) for pid in pids if not _threads_stopped(pid)}
+    while waiting and time.monotonic() < begun + _LONGEST_CALL_SECONDS:
+        early = time.monotonic() < begun + _PATIENCE_SECONDS
+        time.sleep(5e-5 if early else _PATIENCE_SECONDS)
+        waiting = {
+            pid: now
+            for pid, before in waiting.items()
+            if not _threads_stopped(pid) and ((now := cpu_time(pid)) != before or early)
+        }
+    return not waiting
+
+
+def _threads_stopped(pid: int) -> bool:
+    with contextlib.suppress(OSError):
+        threads = os.listdir(f"/proc/{pid}/task")  # noqa: PTH208 (often; it is much faster)
+        return all(stands_still(f"{pid}/task/{thread}") for thread in threads)
+    return True
+
+
+def stands_still(pid: int | str) -> bool:
+    """Return whether a process, or a thread ("PID/task/TID"), is stopped, or gone."""
     return state_of(pid) in ("", "T", "t", "Z", "X")
 
 
-def state_of(pid: int) -> str:
+def state_of(pid: int | str) -> str:
     """Return the state as proc_pid_stat(5) writes it, "" when the process is gone."""
     fields = _stat(pid)
     return fields[0] if fields else ""
@@ -89,7 +117,7 @@ def _cpu_seconds(pid: int) -> float:
     return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
-def _stat(pid: int) -> list[str]:
+def _stat(pid: int | str) -> list[str]:
     """Return the fields of /proc/PID/stat from the third on; none when the process is gone."""
     with contextlib.suppress(OSError):
         text = Path(f"/proc/{pid}/stat").read_text(errors="replace")

@@ -257,7 +257,7 @@ class Child:
         while self._process.poll() is None:
             # Who stands still takes nothing, and to look at dozens of them, with all their threads,
             # would take the time of those that are measured.
-            self._excess = _excess(self._process.pid, self._memory) if self._awake else ""
+            self._excess = excess(self._process.pid, self._memory) if self._awake else ""
             if self._excess:
                 with contextlib.suppress(OSError):
                     # Its keeper ends the rest.
@@ -329,7 +329,7 @@ def _ending(code: int) -> str:
     return f"was killed by signal {-code} ({signal.strsignal(-code) or 'a real-time signal'})"
 
 
-def _excess(keeper: int, memory: int) -> str:
+def excess(keeper: int, memory: int) -> str:
     """Return what all processes below a keeper have taken too much of, however deep they are."""
     found = list(below(keeper))
     if len(found) > _MOST_PROCESSES:

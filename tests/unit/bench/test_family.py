@@ -12,6 +12,7 @@ import pytest
 
 from roofmark.bench import births as births_module
 from roofmark.bench import family as family_module
+from roofmark.bench import process as process_module
 from roofmark.bench.births import births
 from roofmark.bench.descendants import end_tree
 from roofmark.bench.family import Family
@@ -120,6 +121,66 @@ def test_who_runs_while_it_is_stopped_is_found_out(keeper: "subprocess.Popen[byt
     family.resume()
     # Who goes on by right is not counted.
     assert family.take_ran() == 0.0
+
+
+# One thread waits, another one is in a system call that goes on whatever is sent.
+_IN_A_CALL = """
+import os, threading
+file = os.memfd_create("zeros")
+memory = bytearray(1 << 20)
+os.truncate(file, len(memory))
+def work():
+    print("ready", flush=True)
+    os.preadv(file, [memory] * 1000, 0)
+if os.fork(): os.wait()
+threading.Thread(target=work).start()
+threading.Event().wait()
+"""
+
+
+def test_a_thread_in_a_long_system_call_is_waited_for() -> None:
+    top = subprocess.Popen(
+        [sys.executable, "-S", "-c", _IN_A_CALL], stdout=subprocess.PIPE, start_new_session=True
+    )
+    try:
+        assert top.stdout is not None and top.stdout.readline() == b"ready\n"
+        family = Family(top.pid)
+        assert family.pause()
+        child = next(below(top.pid))
+        before = cpu_time(child)
+        time.sleep(0.05)
+        assert cpu_time(child) == before
+    finally:
+        end_tree(top.pid, "no mark")
+        top.communicate()
+
+
+_DEEP = """
+import os, time
+for _ in range(4):
+    if os.fork():
+        time.sleep(60)
+taken = b"x" * (64 << 20)
+print("ready", flush=True)
+time.sleep(60)
+"""
+
+
+def test_what_is_taken_is_counted_however_deep(monkeypatch: pytest.MonkeyPatch) -> None:
+    top = subprocess.Popen(
+        [sys.executable, "-S", "-c", _DEEP], stdout=subprocess.PIPE, start_new_session=True
+    )
+    try:
+        assert top.stdout is not None and top.stdout.readline() == b"ready\n"
+        assert "GiB of memory" in process_module.excess(top.pid, 64 << 20)
+        assert process_module.excess(top.pid, 1 << 40) == ""
+        monkeypatch.setattr(process_module, "_MOST_THREADS", 3)
+        assert "3 threads" in process_module.excess(top.pid, 1 << 40)
+        monkeypatch.setattr(process_module, "_MOST_PROCESSES", 3)
+        assert "3 processes" in process_module.excess(top.pid, 1 << 40)
+    finally:
+        end_tree(top.pid, "no mark")
+        top.communicate()
 
 
 def test_births_of_threads_count() -> None:
