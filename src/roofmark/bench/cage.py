@@ -6,7 +6,7 @@ around it. Each is used where the kernel has it; nothing needs a privilege. It h
 the process has one thread.
 
 Not bounded: reading what everybody may read, how much is written below the own folder in many
-files, and what a driver does for whoever may open the device.
+files, memory that no process maps, and what a driver does for whoever may open the device.
 """
 
 import contextlib

@@ -17,7 +17,7 @@ from roofmark.bench.pausing import children_of, cpu_seconds_below
 from roofmark.bench.sealed import create_memory
 
 _TRY = """
-import ctypes, json, mmap, os, platform, resource, socket, subprocess, sys, threading
+import ctypes, fcntl, json, mmap, os, platform, resource, socket, subprocess, sys, threading
 import msgspec
 from roofmark.bench.cage import Cage, confine
 cage = msgspec.json.decode(sys.argv[1], type=Cage)
@@ -45,6 +45,7 @@ def tried_gate():
     return "done" if os.waitpid(child, 0)[1] == 256 else "PermissionError"
 own, hidden, parent = cage.own, cage.hidden[0], os.getppid()
 libc = ctypes.CDLL(None, use_errno=True)
+timer = ctypes.create_string_buffer(8)
 print(json.dumps({
     "enforced": enforced,
     "write own": tried(lambda: open(own + "/a", "w").write("x")),
@@ -59,6 +60,14 @@ print(json.dumps({
     "memory": tried(lambda: open(f"/proc/{parent}/mem", "rb")),
     "socket": tried(lambda: socket.socket()),
     "pair": tried(lambda: socket.socketpair()),
+    "link": tried(lambda: socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)),
+    "kernel": tried(lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW)),
+    "datagram": tried(lambda: socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)),
+    "datagrams": tried(lambda: socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)),
+    "flags": tried(lambda: fcntl.fcntl(0, fcntl.F_GETFL)),
+    "wake by file": tried(lambda: fcntl.fcntl(0, 10, 18)),
+    "wake by timer": "done" if libc.timer_create(1, None, timer) == 0 else "PermissionError",
+    "raw": tried(lambda: socket.socket(socket.AF_UNIX, socket.SOCK_RAW)),
     "ptrace": "done" if libc.ptrace(0x4206, parent, None, None) == 0 else "refused",
     "connect": tried(lambda: socket.socket(socket.AF_UNIX).connect(own + "/nobody")),
     "gate": tried_gate(),
@@ -87,7 +96,10 @@ def tried(tmp_path: Path) -> dict[str, object]:
 
 
 def test_what_is_granted_works(tried: dict[str, object]) -> None:
-    for name in ("write own", "run own", "thread", "write null", "pair", "own limit"):
+    for name in (
+        "write own", "run own", "thread", "write null", "pair", "link", "kernel", "flags",
+        "own limit",
+    ):  # fmt: skip
         assert tried[name] == "done", name
     assert tuple(tried["enforced"]) == offered()  # pyright: ignore[reportArgumentType]
 
@@ -96,7 +108,10 @@ def test_what_is_not_granted_is_refused(tried: dict[str, object]) -> None:
     assert tried["large"] == "OSError"
     if "system calls" in offered():
         assert tried["ptrace"] == "refused"
-        for name in ("socket", "connect", "gate", "limit", "priority", "scheduler"):
+        for name in (
+            "socket", "connect", "datagram", "datagrams", "raw", "gate", "limit", "priority",
+            "scheduler", "wake by file", "wake by timer",
+        ):  # fmt: skip
             assert tried[name] == "PermissionError", name
     if landlock_version() < 6:
         pytest.skip("this kernel has no landlock of version 6")

@@ -13,7 +13,7 @@ from roofmark.analysis.rules.signs import tell
     silent={"signs": {"other": ("something else",)}},
 )
 def restless(signs: dict[str, tuple[str, ...]]) -> str:
-    """A worker kept a core busy half a second after its last answer, or ran although it was stopped.
+    """A worker kept a core busy half a second after its answer, or ran although it was stopped.
 
     Why it matters: threads or processes that go on by themselves can work ahead, look at what
     others write, or slow others down. Workers are stopped while they are not asked. Most stand
