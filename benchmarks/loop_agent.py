@@ -95,7 +95,7 @@ def cuda_study(folder):
 def write_candidates(folder, file, texts):
     """Lay out a folder for each candidate."""
     for name, text in texts.items():
-        (folder / name).mkdir(parents=True)
+        (folder / name).mkdir(parents=True, exist_ok=True)
         (folder / name / file).write_text(text)
     (folder / "5-reference/reference.py").write_text("def line(x):\n    return x\n")
 

@@ -62,10 +62,17 @@ def fate(monkeypatch):
     fate = Fate()
     monkeypatch.setattr(os, "fsync", fate.around(os.fsync))
     monkeypatch.setattr("roofmark.looping.commit._git", fate.around(commit._git))
+    simulate(monkeypatch)
+    return fate
+
+
+def simulate(monkeypatch):
+    """Put simulated runs, of one machine that is always the same, in place of real ones."""
     monkeypatch.setattr("roofmark.looping.evaluate.measure", simulated)
+    there = "roofmark.looping.machine.collect_machine"
+    monkeypatch.setattr(there, lambda device, folder: small_environment(device))
     monkeypatch.setattr(LOOP, "measure", simulated)
     monkeypatch.setattr(LOOP, "write_charts", lambda folder: [])
-    return fate
 
 
 def simulated(study, output, options, say, until):

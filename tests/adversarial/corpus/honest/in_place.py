@@ -1,4 +1,7 @@
-"""Uses the input that the study declares mutable as its workspace."""
+"""Uses the input that the study declares mutable as its workspace.
+
+writes: room
+"""
 
 import torch
 
