@@ -59,9 +59,12 @@ class Family:
         self._before = _clocks(self.members()) if before else {}
         return sum(max(0.0, now - before.get(pid, 0.0)) for pid, now in self._before.items())
 
-    def pause(self) -> bool:
-        """Stop all, with all their threads; return whether they stand still."""
-        still = self._pause() and await_threads(self._known)
+    def pause(self, *, threads: bool = False) -> bool:
+        """Stop all; return whether they stand still.
+
+        threads: wait for each thread, which takes a look at every one of them.
+        """
+        still = self._pause() and (not threads or await_threads(self._known))
         self._before = _clocks(self._known)
         return still
 

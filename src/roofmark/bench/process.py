@@ -94,6 +94,8 @@ class Child:
         adopt_orphans()
         self._mark = f"{os.getpid()}-{secrets.token_hex(8)}"
         self._memory = memory
+        # Into which a thread may write as long as it is in a system call.
+        self._shares_memory = bool(descriptors)
         self._closed = False
         self._ready = False
         self._awake = False
@@ -161,7 +163,7 @@ class Child:
 
     def pause(self) -> bool:
         """Stop it and everything it started until `resume`; return whether all stands still."""
-        still = self._closed or self._family.pause()
+        still = self._closed or self._family.pause(threads=self._shares_memory)
         self._awake = not still
         return still
 

@@ -145,7 +145,7 @@ def test_a_thread_in_a_long_system_call_is_waited_for() -> None:
     try:
         assert top.stdout is not None and top.stdout.readline() == b"ready\n"
         family = Family(top.pid)
-        assert family.pause()
+        assert family.pause(threads=True)
         child = next(below(top.pid))
         before = cpu_time(child)
         time.sleep(0.05)
