@@ -21,7 +21,7 @@ import torch
 _HEAD = 16
 _PERSISTING_L2 = 6  # Source: cuda.h, CU_LIMIT_PERSISTING_L2_CACHE_SIZE
 _C_FUNCTIONS = ("clock_gettime", "gettimeofday", "nanosleep", "write", "send", "sendmsg")
-_OURS = ("worker", "serve", "timer", "cache", "channel", "load", "arena", "guard")
+_OURS = ("worker", "serve", "timer", "cache", "channel", "load", "arena", "guard", "memory")
 _NAMES: tuple[tuple[Any, str], ...] = (
     *((time, name) for name in ("perf_counter", "perf_counter_ns", "monotonic", "monotonic_ns",
                                 "time", "time_ns", "sleep")),

@@ -130,6 +130,9 @@ _PATCH = {
     "Flusher.flush": "from roofmark.bench import cache; cache.Flusher.flush = lambda self: None",
     "Event.elapsed_time": "import torch; torch.cuda.Event.elapsed_time = lambda *_: 0",
     "Tensor.copy_": "import torch; torch.Tensor.copy_ = lambda *_: 0",
+    "MemoryWatch.read": (
+        "from roofmark.bench import memory; memory.MemoryWatch.read = lambda self: None"
+    ),
 }
 
 

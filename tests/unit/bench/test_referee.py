@@ -7,7 +7,7 @@ import pytest
 
 import roofmark as rm
 from roofmark.bench.layout import plan_layout
-from roofmark.bench.messages import Draw, Open, Restore, Verified, Verify
+from roofmark.bench.messages import Draw, Keep, Open, Restore, Verified, Verify
 from roofmark.bench.referee import Referee
 from roofmark.study import Definition
 
@@ -80,11 +80,15 @@ class _Bench:
             )
         )  # fmt: skip
 
-    def answer(self, slot: int, exact: str = "", **params: int) -> Verified:
-        """Compute one slot as a solution would, and have it verified."""
+    def write(self, slot: int) -> None:
+        """Compute one slot as a solution would."""
         place = {each.name: each for each in (*self.layout.inputs, *self.layout.outputs)}
         x, w, y = (self.referee.arena.view(place[n], self.layout, slot) for n in "xwy")
         y.copy_(x * w)
+
+    def answer(self, slot: int, exact: str = "", **params: int) -> Verified:
+        """Compute one slot, and have it verified."""
+        self.write(slot)
         exact = exact and f"own.py::{exact}"
         return self.referee.verify(Verify(slots=(slot,), exact=exact, params=params))
 
@@ -100,6 +104,21 @@ def test_a_reference_that_writes_its_inputs_blames_no_solution(tmp_path: Path, d
     assert _right(bench.answer(0))
     bench.draw("next")
     assert _right(bench.answer(1))
+
+
+def test_what_is_written_after_outputs_were_copied_away_is_not_looked_at(tmp_path: Path) -> None:
+    bench = _Bench(tmp_path, PRODUCT, "float64")
+    bench.draw("first", weights=True)
+    bench.write(0)
+    bench.referee.answer(Keep())
+    bench.write(1)
+    late = bench.referee.verify(Verify(slots=(1,)))
+    assert not _right(late) and late.errors[0].nonfinite == 8
+    bench.draw("next")
+    bench.write(0)
+    bench.referee.answer(Keep())
+    bench.referee.arena.data.fill_(0xFF)
+    assert bench.referee.verify(Verify(slots=(0,))).errors[0].passed
 
 
 @pytest.mark.parametrize("slot", range(SLOTS))
