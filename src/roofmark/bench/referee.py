@@ -119,9 +119,8 @@ class Referee:
         """Fill the slots, keep a copy, compute what is expected, poison the outputs."""
         self.arena = self.home
         self.kept = {}
-        if self.warm is not None and request.first > 0:
-            # Nobody runs now. What was changed since they were looked at is nobody's in particular.
-            self.warm.restore()
+        if request.first > 0:
+            self._restore_warm_slots()
         fixed = {n: s for n, s in self.definition.axes.items() if isinstance(s, int)}
         self.layout = plan_layout(self.definition, fixed | request.workload.axes)
         self.slots = range(request.first, request.first + request.slots)
@@ -154,6 +153,7 @@ class Referee:
         if request.descriptor >= 0:
             self.arena = map_memory(request.descriptor, self.home.data.numel())
             os.close(request.descriptor)
+            self._restore_warm_slots()
             self._poison(self.slots)
         for place in self.layout.inputs:
             self._stacked(place).copy_(self.pristine[place.name])
@@ -164,6 +164,7 @@ class Referee:
 
     def hide(self) -> Staged:
         """Take the inputs of the drawn slots out of the arena."""
+        self._restore_warm_slots()
         for place in self.layout.inputs:
             self._stacked(place).zero_()
         self._synchronize()
@@ -281,6 +282,15 @@ class Referee:
         if slots != tuple(range(slots[0], slots[0] + len(slots))):
             raise ValueError(f"slots {slots} do not follow one another")
         return slice(first, first + len(slots))
+
+    def _restore_warm_slots(self) -> None:
+        """Put them back while nobody runs.
+
+        What was changed since they were looked at is nobody's in particular: an empty batch warms
+        up as well, and none of its outputs is looked at.
+        """
+        if self.warm is not None:
+            self.warm.restore()
 
     def _restore_inputs(self, slots: tuple[int, ...]) -> tuple[str, ...]:
         """Put inputs back; return which of them were changed that may not be."""

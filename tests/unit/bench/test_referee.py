@@ -7,7 +7,7 @@ import pytest
 
 import roofmark as rm
 from roofmark.bench.layout import plan_layout
-from roofmark.bench.messages import Draw, Keep, Open, Restore, Verified, Verify
+from roofmark.bench.messages import Draw, Keep, Open, Restore, Stage, Verified, Verify
 from roofmark.bench.referee import Referee
 from roofmark.study import Definition
 
@@ -119,6 +119,22 @@ def test_what_is_written_after_outputs_were_copied_away_is_not_looked_at(tmp_pat
     bench.referee.answer(Keep())
     bench.referee.arena.data.fill_(0xFF)
     assert bench.referee.verify(Verify(slots=(0,))).errors[0].passed
+
+
+@pytest.mark.parametrize("staged", [True, False])
+def test_what_an_empty_batch_left_is_not_the_next_one_s(tmp_path: Path, staged: bool) -> None:
+    bench = _Bench(tmp_path, PRODUCT, "float64")
+    bench.draw("first", weights=True)
+    bench.answer(0)
+    bench.write(1)
+    if staged:
+        size = bench.referee.home.data.numel()
+        descriptor = os.memfd_create("roofmark-test")
+        os.ftruncate(descriptor, size)
+        bench.referee.answer(Stage(cache="warm", descriptor=descriptor))
+    bench.write(0)
+    signs = bench.referee.verify(Verify(slots=(0,), own=0)).signs
+    assert [sign.kind for sign in signs] == ([] if staged else ["spoiled"])
 
 
 @pytest.mark.parametrize("slot", range(SLOTS))
