@@ -45,8 +45,8 @@ class Cage(Record):
 
     own: its folder, the only place where it writes. hidden: folders that it may not look into,
     `own` and `readable` excepted. writable: further places. shared_memory: it may use /dev/shm, as
-    CUDA's sharing of memory between processes does. file_bytes: size of the largest file. connect:
-    it may connect sockets, as CUDA does where a server shares one GPU out (MPS).
+    CUDA's sharing of memory between processes does. file_bytes: size of the largest file. driver:
+    it may connect sockets, as CUDA does where a server shares one GPU out (MPS), and use timers.
     """
 
     own: str
@@ -55,7 +55,7 @@ class Cage(Record):
     writable: tuple[str, ...] = ()
     shared_memory: bool = False
     file_bytes: int = 2**33
-    connect: bool = False
+    driver: bool = False
 
 
 def in_words(cage: Cage) -> str:
@@ -86,7 +86,7 @@ def confine(cage: Cage) -> tuple[str, ...]:
     os.open("/proc/self", os.O_PATH)
     if version > 0 and _restrict(cage, version):
         enforced += _words(version)
-    if forbid_calls(connect=cage.connect):
+    if forbid_calls(driver=cage.driver):
         enforced.append("system calls")
     return tuple(enforced)
 

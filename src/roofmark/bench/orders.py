@@ -60,6 +60,6 @@ def cage_of(order: Order, post: Post, arena: int) -> Cage:
         hidden=(str(order.scratch), *map(str, order.hidden)),
         writable=writable_places(),
         shared_memory=order.device == "cuda",
-        connect=order.device == "cuda",
+        driver=order.device == "cuda",
         file_bytes=max(order.protocol.memory_limit, arena),
     )

@@ -17,16 +17,16 @@ _MACHINES: dict[str, tuple[int, int, int, tuple[int, ...]]] = {
     # process_vm_writev, pidfd_getfd, bpf, perf_event_open, mount, umount2, unshare, setns,
     # pivot_root, add_key, request_key, keyctl, userfaultfd, init_module, finit_module, kexec_load,
     # reboot, settimeofday, clock_settime, adjtimex, clock_adjtime, io_uring_setup, setpriority,
-    # sched_setparam, sched_setscheduler, sched_setattr, ioprio_set, timer_create, mq_notify (by the
-    # last two the kernel would send SIGCONT to a process that was stopped)
+    # sched_setparam, sched_setscheduler, sched_setattr, ioprio_set
     "x86_64": (0xC000003E, 41, 302,
                (101, 310, 311, 438, 321, 298, 165, 166, 272, 308, 155, 248, 249, 250, 323, 175, 313,
-                246, 169, 164, 227, 159, 305, 425, 141, 142, 144, 314, 251, 222, 244)),
+                246, 169, 164, 227, 159, 305, 425, 141, 142, 144, 314, 251)),
     "aarch64": (0xC00000B7, 198, 261,
                 (117, 270, 271, 438, 280, 241, 40, 39, 97, 268, 41, 217, 218, 219, 282, 105, 273,
-                 104, 142, 170, 112, 171, 266, 425, 140, 118, 119, 274, 30, 107, 184)),
+                 104, 142, 170, 112, 171, 266, 425, 140, 118, 119, 274, 30)),
 }  # fmt: skip
-_CONNECT = {"x86_64": 42, "aarch64": 203}
+# connect; timer_create and mq_notify, by which the kernel would send SIGCONT to who was stopped.
+_FOR_DRIVERS = {"x86_64": (42, 222, 244), "aarch64": (203, 107, 184)}
 _SOCKETPAIR = {"x86_64": 53, "aarch64": 199}
 _FCNTL = {"x86_64": 72, "aarch64": 25}
 # Source: linux/fcntl.h: F_SETSIG, by which input and output send any signal, SIGCONT as well.
@@ -56,25 +56,27 @@ def known_machine() -> bool:
     return platform.machine() in _MACHINES
 
 
-def forbid_calls(*, connect: bool = False) -> bool:
+def forbid_calls(*, driver: bool = False) -> bool:
     """Install the filter; return whether it is in force. `no_new_privs` has to be set.
 
-    connect: may it connect sockets? A program of the same user that listens at a path would do for
-    it what it may not do itself, and no rule for files holds there.
+    driver: leave what a GPU's driver in the process may need: to connect sockets (MPS), timers and
+    signals. A program of the same user that listens at a path would do for a worker what it may not
+    do itself, and no rule for files holds there.
     """
     machine = platform.machine()
     if machine not in _MACHINES:
         return False
     architecture, socket, limits, refused = _MACHINES[machine]
-    more = () if connect else (_CONNECT[machine],)
-    sockets = _first_argument_is((_UNIX, _NETLINK)) if connect else _is_connected_socket()
+    sockets = _first_argument_is((_UNIX, _NETLINK)) if driver else _is_connected_socket()
     asked = {
         socket: sockets,
         _SOCKETPAIR[machine]: sockets,
         limits: _first_argument_is(_ITSELF),
-        _FCNTL[machine]: _second_argument_is_not(_SET_SIGNAL),
     }
-    program = _program(architecture, (*refused, *more), asked)
+    if not driver:
+        refused += _FOR_DRIVERS[machine]
+        asked[_FCNTL[machine]] = _second_argument_is_not(_SET_SIGNAL)
+    program = _program(architecture, refused, asked)
     code = ctypes.create_string_buffer(b"".join(program))
     header = _Program(len(program), ctypes.cast(code, ctypes.c_void_p))
     answer = ctypes.CDLL(None, use_errno=True).syscall(
