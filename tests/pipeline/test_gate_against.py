@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 ROUNDS = "def line(x):\n    for _ in range({}):\n        y = 2 * x + 1\n    return y\n"
 FAST, SLOW = ROUNDS.format(5), ROUNDS.format(100)
-GREEDY = "def line(x):\n    much = x.repeat(2000)\n    return 2 * much[: len(x)] + 1\n"
+GREEDY = "def line(x):\n    much = x.repeat(1200)\n    return 2 * much[: len(x)] + 1\n"
 
 
 def _git(folder: Path, *words: str) -> str:
@@ -90,8 +90,9 @@ def test_memory_is_observed_and_gated(place: Path) -> None:
     if not peak_resets():
         pytest.skip("this kernel resets no peak of memory")
     assert isinstance(was, MemoryUse) and isinstance(now, MemoryUse)
-    # 2000 times 64 KB, and not in the version before.
-    assert now.peak - now.before > 100 * 2**20 > was.peak - was.before
+    # 1200 times 64 KB, and not in the version before; eight of them, should all be kept, are less
+    # than the protocol's 1 GiB.
+    assert now.peak - now.before > 70 * 2**20 > was.peak - was.before
     assert "fail | n16384 | two \\(host\\)" in (place / "gate.md").read_text()
 
 
