@@ -63,6 +63,7 @@ def fate(monkeypatch):
     monkeypatch.setattr(os, "fsync", fate.around(os.fsync))
     monkeypatch.setattr("roofmark.looping.commit._git", fate.around(commit._git))
     simulate(monkeypatch)
+    monkeypatch.setattr(LOOP, "write_charts", lambda folder: [])
     return fate
 
 
@@ -72,7 +73,6 @@ def simulate(monkeypatch):
     there = "roofmark.looping.machine.collect_machine"
     monkeypatch.setattr(there, lambda device, folder: small_environment(device))
     monkeypatch.setattr(LOOP, "measure", simulated)
-    monkeypatch.setattr(LOOP, "write_charts", lambda folder: [])
 
 
 def simulated(study, output, options, say, until):
@@ -131,8 +131,7 @@ def undisturbed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("undisturbed")
     lay_out(folder)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("roofmark.looping.evaluate.measure", simulated)
-        patch.setattr(LOOP, "measure", simulated)
+        simulate(patch)
         session(folder)
     return folder
 

@@ -21,7 +21,7 @@ def check_machine(state: State, start: Bundle) -> None:
     A fleet's stations are looked at where they are mustered. Raises: BenchError RM333, RM331;
     BundleError RM410.
     """
-    if state.fleet or start.run.fleet or not state.journal.tries:
+    if state.fleet or start.run.fleet:
         return
     now = collect_machine(start.run.device, state.folder)
     was, there = _kind(start.environment, start), _kind(now, start)

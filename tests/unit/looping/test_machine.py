@@ -16,7 +16,7 @@ def environment(*, gpu=GPU, cpu="Xeon"):
     return SimpleNamespace(gpu=gpu, cpu=SimpleNamespace(model=cpu))
 
 
-def check(monkeypatch, now, *, device="cuda", tries=1, missing="", fleet=""):
+def check(monkeypatch, now, *, device="cuda", missing="", fleet=""):
     def build(loaded, name, version, environment):
         if missing:
             raise BuildError(missing)
@@ -25,7 +25,7 @@ def check(monkeypatch, now, *, device="cuda", tries=1, missing="", fleet=""):
     monkeypatch.setattr(machine, "collect_machine", lambda device, folder: now)
     state = SimpleNamespace(
         fleet=fleet, folder="loop", loaded=None, plan=SimpleNamespace(solution="stream"),
-        journal=SimpleNamespace(tries=[None] * tries), version=lambda number: number,
+        version=lambda number: number,
     )  # fmt: skip
     run = SimpleNamespace(device=device, fleet="")
     machine.check_machine(state, SimpleNamespace(run=run, environment=environment()))
@@ -49,6 +49,5 @@ def test_a_compiler_that_is_not_there_is_no_candidates_fault(monkeypatch):
     assert caught.value.code == "RM333"
 
 
-def test_a_loop_that_begins_or_runs_on_a_fleet_is_not_asked(monkeypatch):
-    check(monkeypatch, environment(), missing="no nvcc", tries=0)
+def test_a_loop_on_a_fleet_is_not_asked(monkeypatch):
     check(monkeypatch, environment(), missing="no nvcc", fleet="local:2")
