@@ -26,7 +26,11 @@ from roofmark.units import (
 
 # --- the machine ---------------------------------------------------------------------------------
 class Cpu(Record):
-    """The host processor as the operating system shows it."""
+    """The host processor as the operating system shows it.
+
+    cores: those that this process may use; online: those of the whole host, which is what the load
+    average counts tasks of.
+    """
 
     model: str | Missing
     cores: Count
@@ -36,6 +40,7 @@ class Cpu(Record):
     memory: Bytes
     load: Ratio | Missing
     hypervisor: str | Missing
+    online: Count | Missing = Missing(reason="it was not recorded when this was measured")
 
 
 class Gpu(Record, tag="gpu"):

@@ -34,6 +34,7 @@ def collect_cpu(host: Host) -> Cpu:
         memory=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         load=load if isinstance(load, Missing) else parse_load(load),
         hypervisor=read_hypervisor(host, text),
+        online=os.sysconf("SC_NPROCESSORS_ONLN"),
     )
 
 

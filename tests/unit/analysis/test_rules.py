@@ -1,6 +1,7 @@
 """Every rule does what its own examples say, is explained, and is unknown without its facts."""
 
 import pytest
+from msgspec.structs import replace
 from sample import (
     BUILD,
     make_build,
@@ -262,6 +263,21 @@ def test_a_cpu_run_asks_the_host_and_not_the_gpu():
     codes = {f.code for f in verdict.findings}
     assert "RM311" in codes and "RM301" not in codes
     assert verdict.tier == "call"
+
+
+@pytest.mark.parametrize(("online", "state"), [(8, "fires"), (64, "silent"), (None, "fires")])
+def test_load_is_held_against_all_cores_of_the_host(online, state):
+    """A run that may use 8 of 64 cores is not disturbed by what the other 56 do."""
+    study, environment = make_study(), make_environment("cpu")
+    if online:
+        environment = replace(environment, cpu=replace(environment.cpu, online=online))
+    busy = (reading("cpu", load=40.0),) * 4
+    traces = [
+        replace(trace, outcome=replace(trace.outcome, readings=busy))
+        for trace in make_traces(study, device="cpu")
+    ]
+    verdict = judge(study, traces, device="cpu", environment=environment)
+    assert finding(verdict, "RM311").state == state
 
 
 def test_skipped_solutions_are_told():

@@ -16,8 +16,9 @@ Ratios = dict[str, tuple[float, ...]]
 # --- what the run itself puts on the machine -----------------------------------------------------
 @fact
 def cores(case: Case, place: Place) -> int:
-    """CPU cores of the host, or of all slots that measure side by side on one."""
-    return case.environment.cpu.cores * _side_by_side(case)
+    """CPU cores of the whole host; where it was not told, those of all slots side by side on it."""
+    cpu = case.environment.cpu
+    return cpu.online if isinstance(cpu.online, int) else cpu.cores * _side_by_side(case)
 
 
 @fact
