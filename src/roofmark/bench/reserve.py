@@ -3,7 +3,8 @@
 In: posts, the size of the arena, how many sets may follow. Out: one crew after another, each of
 processes that have loaded nothing yet. Starting is importing torch: seconds of one core for each
 process, and longer than most sets are measured for. Who waits in reserve has imported our own code
-alone, and no crew starts while another one is at work, where it would take time from those timed.
+alone, and no crew starts while another one is timed, whose time it would take. Nobody is timed
+while the negative controls are tried, so the first sets start beside those.
 """
 
 from dataclasses import dataclass, field
@@ -37,20 +38,34 @@ class Reserve:
         """
         if not (self._waiting and self._waiting[0].fits(posts, arena)):
             self.close()
-            for _ in range(min(sets, self._side_by_side(len(posts) + 1))):
-                self._waiting.append(ProcessCrew(self.order, posts, arena=arena))
-            for crew in self._waiting:
-                crew.await_start()
+            self._start(posts, arena, min(sets, self._room() // (len(posts) + 1)) or 1)
+        for crew in self._waiting:
+            crew.await_start()
         crew = self._waiting.pop(0)
         crew.open()
         return crew
+
+    def call_untimed(self, posts: list[Post], arena: int) -> ProcessCrew:
+        """Return a crew at work that nobody times, whoever waits. Raises: StudyError."""
+        crew = ProcessCrew(self.order, posts, arena=arena)
+        crew.open()
+        return crew
+
+    def start_beside(self, posts: list[Post], arena: int, *, sets: int, others: int) -> None:
+        """Start crews for so many sets where there is room for them beside other processes."""
+        self._start(posts, arena, min(sets, (self._room() - others) // (len(posts) + 1)))
 
     def close(self) -> None:
         """End whoever waits."""
         while self._waiting:
             self._waiting.pop().close()
 
-    def _side_by_side(self, processes: int) -> int:
+    def _start(self, posts: list[Post], arena: int, crews: int) -> None:
+        for _ in range(crews):
+            self._waiting.append(ProcessCrew(self.order, posts, arena=arena))
+
+    def _room(self) -> int:
+        """Return how many processes may start side by side."""
         free = read_available_memory(Host())
         room = 0 if isinstance(free, Missing) else free // _FREE_SHARE // _PROCESS_BYTES
-        return max(1, min(len(self.order.cores), room, _MOST_PROCESSES) // processes)
+        return min(len(self.order.cores), room, _MOST_PROCESSES)

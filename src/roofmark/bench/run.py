@@ -11,7 +11,7 @@ moment and resumed.
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -50,6 +50,8 @@ Hopeless = Callable[[Study, Device, list[Trace]], str]
 _MOST_DEATHS = 3
 # Chosen: no solution can have this name; one called "control" might.
 _CONTROL = "~control"
+# Its worker and the referee.
+_CONTROL_PROCESSES = 2
 
 
 def never(study: Study, device: Device, traces: list[Trace]) -> str:
@@ -162,9 +164,12 @@ class Runner:
         left = [(n, w) for n in names for w in workloads if (n, w.id) not in tried]
         if not left:
             return
+        self._start_first_sets(others=_CONTROL_PROCESSES)
         # One process for all of them: they are the study's own, and none is timed.
         loaded = left[0][0]
-        with self._crew([self._as_control(self.shop.posts[loaded])], workloads, sets=1) as crew:
+        posts = [self._as_control(self.shop.posts[loaded])]
+        arena = self.sizes.arena(workloads, len(posts))
+        with contextlib.closing(self.reserve.call_untimed(posts, arena)) as crew:
             for name, workload in left:
                 if time.monotonic() > self.job.deadline:
                     return
@@ -174,6 +179,13 @@ class Runner:
                     crew.assign(self._as_control(self.shop.posts[name]))
                 outcome = self._try(crew, name, workload)
                 self.diary.append(workload, name, 0, outcome, said=crew.said.pop(_CONTROL, ""))
+
+    def _start_first_sets(self, *, others: int) -> None:
+        if pending := self.agenda.pending():
+            posts = self._posts(pending)
+            arena = self.sizes.arena(pending, len(posts))
+            sets = self.agenda.sets_ahead()
+            self.reserve.start_beside(posts, arena, sets=sets, others=others)
 
     def _try(self, crew: ProcessCrew, name: str, workload: Workload) -> Outcome:
         if not crew.pid(_CONTROL):
@@ -190,10 +202,11 @@ class Runner:
     # --- one process set -------------------------------------------------------------------------
     def run_process(self, process: int, pending: list[Workload]) -> None:
         """Measure these workloads with one set of fresh processes."""
-        posts = [self.shop.posts[name] for name in self._crew_names(pending)]
+        posts = self._posts(pending)
         self.diary.say(f"process set {process + 1}: starting {len(posts) + 1} processes")
         deaths: Counter[str] = Counter()
-        with self._crew(posts, pending, sets=self.agenda.sets_ahead()) as crew:
+        arena, sets = self.sizes.arena(pending, len(posts)), self.agenda.sets_ahead()
+        with contextlib.closing(self.reserve.call_up(posts, arena, sets=sets)) as crew:
             for number, workload in enumerate(pending):
                 if time.monotonic() > self.job.deadline:
                     return
@@ -224,11 +237,11 @@ class Runner:
         crew.load(back)
         return [*alive, *back]
 
-    def _crew_names(self, pending: list[Workload]) -> list[str]:
+    def _posts(self, pending: list[Workload]) -> list[Post]:
         """Everybody who is not given up on all pending workloads; the baseline and its twin."""
         names = [s.name for s in self.solutions if s.name in self.shop.posts]
         hopeful = [n for n in names if not all(self.agenda.gave_up(w.id, n) for w in pending)]
-        return [*hopeful, twin_of(self.study.baseline)]
+        return [self.shop.posts[n] for n in (*hopeful, twin_of(self.study.baseline))]
 
     def _measure(self, crew: ProcessCrew, workload: Workload, process: int) -> None:
         """Measure one workload and keep its traces."""
@@ -264,14 +277,6 @@ class Runner:
         if proof is not None:
             self.shop.keep_proof(name, proof, self.job.writer)
         return self.shop.proofs.get(name, "")
-
-    @contextlib.contextmanager
-    def _crew(
-        self, posts: list[Post], workloads: list[Workload], *, sets: int
-    ) -> Generator[ProcessCrew]:
-        arena = self.sizes.arena(workloads, len(posts))
-        with contextlib.closing(self.reserve.call_up(posts, arena, sets=sets)) as crew:
-            yield crew
 
     def _order(self, scratch: Path) -> Order:
         return Order(

@@ -81,3 +81,12 @@ def test_without_memory_to_spare_they_start_one_by_one(memory, monkeypatch):
     monkeypatch.setattr(reserve, "read_available_memory", lambda host: memory)
     waiting(16).call_up(["a", "b"], 100, sets=5)
     assert len(Crew.made) == 1
+
+
+@pytest.mark.parametrize(("cores", "started"), [(2, 0), (4, 0), (5, 1), (16, 4)])
+def test_sets_start_beside_the_controls_where_there_is_room(cores, started):
+    ready = waiting(cores)
+    ready.start_beside(["a", "b"], 100, sets=6, others=2)
+    assert [each.state for each in Crew.made] == ["starting"] * started
+    first = ready.call_up(["a", "b"], 100, sets=6)
+    assert first is Crew.made[0] and "starting" not in {each.state for each in Crew.made}
