@@ -9,7 +9,7 @@ at most a bounded part above the quickest one of anybody is believed.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -40,13 +40,14 @@ class Outside:
     """seconds: what the calls of one batch took. said: what its samples give them.
 
     slack: how much longer they may be. free: what they would have taken had no thread waited for a
-    core; 0 if that is not known.
+    core. cores: how many the worker kept busy meanwhile; 0 if that is not known.
     """
 
     seconds: Seconds
     said: Seconds
     slack: Seconds
-    free: Seconds
+    free: Seconds | Missing
+    cores: float
 
 
 def middle_of_visits(medians: Iterable[Seconds]) -> Seconds:
@@ -70,25 +71,31 @@ def look_from_outside(
 ) -> Outside:
     """Return how long the calls of a solution's batches took: of the one nearest to its samples.
 
-    own: one at least; batches may differ in rounds. everybodys: those of all solutions in this
-    process set, own ones included. sample: seconds of a call by its own word. stored: bytes of the
-    outputs of one call. cpu: take the CPU time in a batch where that is known and less: a host that
-    is busy makes it longer, and no work takes less CPU time than time.
+    own: one at least; batches may differ in calls and rounds. everybodys: those of all solutions in
+    this process set, own ones included. sample: seconds of a call by its own word. stored: bytes of
+    the outputs of one call. cpu: take the CPU time in a batch where that is known and less: a host
+    that is busy makes it longer, and no work takes less CPU time than time.
     """
     everybody = list(everybodys)
-    allowed = own[0].calls * (_STORE_SECONDS[device] + stored / _STORE_RATE[device])
-    quickest = min(batch.empty for batch in everybody)
-    around = min(median(batch.empty for batch in own), quickest + allowed)
-    said, seconds = min(
-        ((said_by_samples(batch, sample), batch.seconds - around) for batch in own),
-        key=lambda each: each[1] / each[0],
+    allowed = _STORE_SECONDS[device] + stored / _STORE_RATE[device]
+    empties = [(batch.calls, batch.empty) for batch in everybody]
+    around = {
+        calls: _around([b.empty for b in same], empties, calls, allowed)
+        for calls, same in _by_calls(own).items()
+    }
+    seconds = [batch.seconds - around[batch.calls] for batch in own]
+    if cpu:
+        busy = _busy(own, everybody, allowed)
+        seconds = [min(each, busy.get(b.calls, each)) for each, b in zip(seconds, own, strict=True)]
+    said = [said_by_samples(batch, sample) for batch in own]
+    nearest = min(range(len(own)), key=lambda at: seconds[at] / said[at])
+    return Outside(
+        seconds[nearest],
+        said[nearest],
+        _SLACK_SECONDS + _SLACK_SHARE * around[own[nearest].calls],
+        _free(own, sample, around, said[nearest]),
+        _cores(own),
     )
-    free = said * _free(own, sample, around)
-    if cpu and (whole := [batch for batch in own if batch.busy > 0 and batch.empty_busy > 0]):
-        quickest = min(batch.empty_busy for batch in everybody if batch.empty_busy > 0)
-        busy = min(median(batch.empty_busy for batch in whole), quickest + allowed)
-        seconds = min(seconds, min(batch.busy for batch in whole) - busy)
-    return Outside(seconds, said, _SLACK_SECONDS + _SLACK_SHARE * around, free)
 
 
 def said_by_samples(batch: Batch, sample: Seconds) -> Seconds:
@@ -100,16 +107,55 @@ def said_by_samples(batch: Batch, sample: Seconds) -> Seconds:
     return batch.rounds * (max(once, LAUNCH_SECONDS) if batch.rounds > 1 else once)
 
 
-def _free(own: Sequence[Batch], sample: Seconds, around: Seconds) -> float:
-    """Return what batches took beside what threads waited for cores, over what samples say.
+def _by_calls(batches: Iterable[Batch]) -> dict[int, list[Batch]]:
+    found: dict[int, list[Batch]] = {}
+    for batch in batches:
+        found.setdefault(batch.calls, []).append(batch)
+    return found
+
+
+def _around(
+    own: Sequence[Seconds], everybodys: Iterable[tuple[int, Seconds]], calls: int, allowed: Seconds
+) -> Seconds:
+    """Return what surrounds so many calls: an own empty batch, within what anybody's tells.
+
+    everybodys: calls of an empty batch, and what it took. Part of that grows with the calls and
+    none of it shrinks, so who made fewer of them bounds it as well. allowed: for each call more.
+    """
+    quickest = min(empty * max(1.0, calls / each) for each, empty in everybodys)
+    return min(median(own), quickest + calls * allowed)
+
+
+def _busy(own: Sequence[Batch], everybody: Sequence[Batch], allowed: Seconds) -> dict[int, Seconds]:
+    """Return by number of calls what CPU time they took, where that is known."""
+    known = [(batch.calls, batch.empty_busy) for batch in everybody if batch.empty_busy > 0]
+    whole = _by_calls(batch for batch in own if batch.busy > 0 and batch.empty_busy > 0)
+    return {
+        calls: min(b.busy for b in same)
+        - _around([b.empty_busy for b in same], known, calls, allowed)
+        for calls, same in whole.items()
+    }
+
+
+def _free(
+    own: Sequence[Batch], sample: Seconds, around: Mapping[int, Seconds], said: Seconds
+) -> Seconds | Missing:
+    """Return what batches took beside what threads waited for cores, as long as `said`.
 
     A thread that waits makes its batch longer by that at most, and several by the sum, so every
     batch takes this at least on a host of its own. Half of them taking more is no accident.
-    0 if not known of each.
     """
     free = [
-        (batch.seconds - batch.held - around) / said_by_samples(batch, sample)
+        (batch.seconds - batch.held - around[batch.calls]) / said_by_samples(batch, sample)
         for batch in own
         if not isinstance(batch.held, Missing)
     ]
-    return median(free) if len(free) == len(own) else 0.0
+    if 2 * len(free) <= len(own):
+        return Missing(reason="threads or processes ended, and their waits with them")
+    return said * median(free)
+
+
+def _cores(own: Sequence[Batch]) -> float:
+    """Return how many cores the worker kept busy in most batches whose CPU time is known."""
+    known = [batch.busy / batch.seconds for batch in own if batch.busy > 0]
+    return median(known) if known else 0.0

@@ -189,7 +189,7 @@ class ProcessCrew:
         if memory >= 0:
             # Its threads may spin on, on the cores that the copying needs.
             self._halt(name)
-        self._ask_referee(Keep(), "keep")
+        self._ask_referee(Keep(calls=request.calls), "keep")
         watch.stop()
         if not isinstance(reply, ChildFailed | ReplyFailed):
             reply = self._pause(name, stage="batch") or reply

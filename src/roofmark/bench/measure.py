@@ -25,7 +25,7 @@ class Task:
     """What to measure: slots 0 to len(names) - 1 are for warm-up, one for each worker.
 
     after: name -> the one that must be right before it is tried. mutable: calls may change inputs.
-    stored: bytes of the outputs of one call.
+    stored: bytes of the outputs of one call. spare: slots behind the timed ones, for batches alone.
     """
 
     workload: Workload
@@ -40,6 +40,7 @@ class Task:
     after: Mapping[str, str] = field(default_factory=dict[str, str])
     mutable: bool = False
     stored: Bytes = 0
+    spare: int = 0
 
     @property
     def first(self) -> int:
@@ -154,8 +155,8 @@ def _refusal(task: Task, ledgers: dict[str, Ledger], name: str) -> ChildFailed |
 
 def _prepare(task: Task, name: str) -> Prepare:
     warm = task.names.index(name)
-    bind = Bind(axes=task.axes, first=task.first, slots=task.slots, warm=warm)
-    return Prepare(bind=bind, tiers=tiers_on(task.device))
+    bind = Bind(axes=task.axes, first=task.first, slots=task.slots + task.spare, warm=warm)
+    return Prepare(bind=bind, calls=task.slots, tiers=tiers_on(task.device))
 
 
 def _run_block(

@@ -87,7 +87,9 @@ class Hide(Record, tag="hide"):
 
 
 class Keep(Record, tag="keep"):
-    """Copy all outputs away, now; the next `Verify` compares the copies."""
+    """Copy the outputs of the first `calls` slots away, now; the next `Verify` compares these."""
+
+    calls: int
 
 
 class Verify(Record, tag="verify"):
@@ -172,9 +174,13 @@ class Bind(Record, tag="bind"):
 
 
 class Prepare(Record, tag="prepare"):
-    """Call once on the warm slot of `bind`, which was answered before; make the tiers ready."""
+    """Call once on the warm slot of `bind`, which was answered before; make the tiers ready.
+
+    calls: how many of the timed slots to practise on; a batch may take more.
+    """
 
     bind: Bind
+    calls: int
     tiers: tuple[Tier, ...]
 
 

@@ -91,7 +91,7 @@ class Referee:
             case Hide():
                 return self.hide()
             case Keep():
-                return self.keep()
+                return self.keep(request)
             case Verify():
                 return self.verify(request)
             case Restore():
@@ -170,9 +170,12 @@ class Referee:
         self._synchronize()
         return Staged()
 
-    def keep(self) -> Kept:
+    def keep(self, request: Keep) -> Kept:
         """Copy the outputs away, so that what is written later is not compared."""
-        self.kept = {place.name: self._stacked(place).clone() for place in self.layout.outputs}
+        self.kept = {
+            place.name: self._stacked(place)[: request.calls].clone()
+            for place in self.layout.outputs
+        }
         self._synchronize()
         return Kept()
 

@@ -296,6 +296,7 @@ class Runner:
             workload=workload,
             axes=axes,
             slots=self.sizes.slots(workload),
+            spare=self.sizes.spare(workload),
             names=tuple(names),
             baseline=self.study.baseline,
             protocol=self.study.protocol,

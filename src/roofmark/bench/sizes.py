@@ -15,6 +15,9 @@ _ARENA_SHARE = 8
 # Chosen: on a GPU far more than rotating through any last-level cache takes; on a host, where the
 # referee fills and compares at memory speed, what it gets through in about a second.
 _ARENA_MOST: dict[Device, int] = {"cuda": 16 * 2**30, "cpu": 512 * 2**20}
+# Chosen: a batch of so many times the calls of a visit takes several times what surrounds it, and
+# so few bytes cost a run nothing to map; calls of larger slots fill the outer clock as they are.
+_LONGER, _LONGER_BYTES = 4, 32 * 2**20
 # Chosen where the machine does not say: larger than most last-level caches, so that cold is cold.
 _CACHE_UNKNOWN = 64 * 2**20
 
@@ -50,6 +53,18 @@ class Sizes:
         calls = self._study.protocol.calls
         return plan_slots(self.layout(workload), calls=calls, cache=rotate, budget=self._budget)
 
+    def spare(self, workload: Workload) -> int:
+        """Return how many more slots a longer batch may take: on a CPU, where they cost little.
+
+        None where there are weights: what is prepared of them is prepared for every slot.
+        """
+        if self._device == "cuda" or self._study.definition.weights:
+            return 0
+        most = min(self._budget, _LONGER_BYTES) // self.layout(workload).stride
+        return max(0, min(_LONGER * self._study.protocol.calls, most) - self.slots(workload))
+
     def arena(self, workloads: Iterable[Workload], workers: int) -> int:
         """Return the bytes that hold every slot of the largest of these workloads."""
-        return max((workers + self.slots(w)) * self.layout(w).stride for w in workloads)
+        return max(
+            (workers + self.slots(w) + self.spare(w)) * self.layout(w).stride for w in workloads
+        )

@@ -42,6 +42,9 @@ _TRIES, _MOST_TRIES, _ALONE_TRIES = 12, 24, 4
 _AGREES, _AGREES_SLACK = 1.1, 0.5
 # Chosen: ten times what an empty batch on a GPU varies by, so that half of it cannot hide there.
 _BATCH_SECONDS, _DOUBLINGS = 6e-3, 4
+# Chosen: what takes so long is long against what surrounds it, whatever its samples say; a dozen
+# batches of four times that are the most that one solution's disagreement costs.
+_LONG_SECONDS = 0.1
 # Chosen: a timer that wakes now and then takes a hundredth of a core; the count has ticks of 0.05.
 _RESTLESS = 0.1
 # Chosen: an honest system call that was under way when a process was stopped ends sooner; who runs
@@ -70,10 +73,34 @@ def _repeat(crew: Crew, task: "Task", ledgers: Mapping[str, Ledger], waiting: li
         # The first one is taken whatever the time: who made the run late has gained nothing by it.
         if not waiting or (number and time.monotonic() > task.limit):
             return
-        _draw(crew, task, number)
-        waiting = [name for name in waiting if _take_batch(crew, task, name, ledgers[name])]
+        waiting = _take_round(crew, task, number, ledgers, waiting)
         everybodys = [batch for each in ledgers.values() for batch in each.batches]
         waiting = [name for name in waiting if not _agrees(task, tier, ledgers[name], everybodys)]
+
+
+def _take_round(
+    crew: Crew, task: "Task", number: int, ledgers: Mapping[str, Ledger], waiting: list[str]
+) -> list[str]:
+    """Take a batch of each that waits; return who of them is still alive."""
+    tier = deciding_tier(task.protocol, task.device)
+    calls = {name: _calls(task, ledgers[name], tier) for name in waiting}
+    most = max(calls.values())
+    if _lacks(task, ledgers, tier, most) and task.baseline not in calls:
+        calls[task.baseline] = most
+    _draw(crew, task, number, slots=most)
+    alive = [name for name in calls if _take_batch(crew, task, name, ledgers[name], calls[name])]
+    return [name for name in waiting if name in alive]
+
+
+def _lacks(task: "Task", ledgers: Mapping[str, Ledger], tier: Tier, calls: int) -> bool:
+    """Whether the baseline has no batch of so many calls yet.
+
+    Its empty ones bound what surrounds those of others, and it tells what the host does to them.
+    """
+    trusted = ledgers.get(task.baseline)
+    if trusted is None or not _can(trusted, tier):
+        return False
+    return all(batch.calls != calls for batch in trusted.batches)
 
 
 def note_restless(crew: Crew, ledgers: Mapping[str, Ledger]) -> None:
@@ -96,22 +123,22 @@ def _can(ledger: Ledger, tier: Tier) -> bool:
     return ledger.alive and bool(ledger.visits.get(tier))
 
 
-def _draw(crew: Crew, task: "Task", number: int) -> None:
+def _draw(crew: Crew, task: "Task", number: int, *, slots: int) -> None:
     crew.draw(
         Draw(
             workload=task.workload,
             first=task.first,
-            slots=task.slots,
-            expect=task.slots,
+            slots=slots,
+            expect=slots,
             seed=f"{task.seed}/batch{number}",
             hidden=True,
         )
     )
 
 
-def _take_batch(crew: Crew, task: "Task", name: str, ledger: Ledger) -> bool:
+def _take_batch(crew: Crew, task: "Task", name: str, ledger: Ledger, calls: int) -> bool:
     """Time one batch and an empty one; return whether the solution is still alive."""
-    tier, calls = deciding_tier(task.protocol, task.device), task.slots
+    tier = deciding_tier(task.protocol, task.device)
     rounds = _rounds(task, ledger, tier)
     go = Go(tier=tier, cache=task.protocol.cache, calls=calls, rounds=rounds)
     batch = _timed(crew, name, go, ledger)
@@ -137,6 +164,19 @@ def _take_batch(crew: Crew, task: "Task", name: str, ledger: Ledger) -> bool:
         )
     )
     return True
+
+
+def _calls(task: "Task", ledger: Ledger, tier: Tier) -> int:
+    """Return how many calls a batch makes: twice as many each time it disagreed, while it is short.
+
+    On a CPU alone, where they are on slots that nobody has seen; a GPU makes more rounds. The
+    first one has as many as a visit, so that who agrees at once costs a run nothing more.
+    """
+    calls = task.slots
+    for batch in ledger.batches:
+        if calls * _sample(ledger, tier) < _BATCH_SECONDS and batch.seconds < _LONG_SECONDS:
+            calls = min(2 * calls, task.slots + task.spare)
+    return calls
 
 
 def _rounds(task: "Task", ledger: Ledger, tier: Tier) -> int:

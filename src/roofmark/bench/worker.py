@@ -118,7 +118,7 @@ class Worker:
         """Call once; what that call needs to compile, it compiles here."""
         self._store([self.slots.warm_up()], [request.bind.warm])
         self._synchronize()
-        absent = {tier: why for tier in request.tiers if (why := self._ready(tier))}
+        absent = {tier: why for tier in request.tiers if (why := self._ready(tier, request.calls))}
         memory = self.memory.read(driver=True)
         return Prepared(absent=absent, build=self._proof(), memory=memory)
 
@@ -198,13 +198,13 @@ class Worker:
         for result, slot in reversed(list(zip(results, slots, strict=True))):
             self.entry.store(result, self._views(slot, "outputs"))
 
-    def _ready(self, tier: Tier) -> str:
+    def _ready(self, tier: Tier, calls: int) -> str:
         """Make a tier's timer; return why that is impossible, or nothing."""
         cuda = self.arena.data.is_cuda
         if tier == "call":
             timer = self.timers[tier] = CallTimer(self.flusher, cuda=cuda)
             # Once for practice: the first visit would pay for memory that later ones find there.
-            timer.take(self.slots, len(self.slots.thunks), "cold")
+            timer.take(self.slots, calls, "cold")
             return ""
         if not cuda:
             return "a CPU has the call tier alone"

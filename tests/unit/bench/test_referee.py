@@ -110,13 +110,13 @@ def test_what_is_written_after_outputs_were_copied_away_is_not_looked_at(tmp_pat
     bench = _Bench(tmp_path, PRODUCT, "float64")
     bench.draw("first", weights=True)
     bench.write(0)
-    bench.referee.answer(Keep())
+    bench.referee.answer(Keep(calls=2))
     bench.write(1)
     late = bench.referee.verify(Verify(slots=(1,)))
     assert not _right(late) and late.errors[0].nonfinite == 8
     bench.draw("next")
     bench.write(0)
-    bench.referee.answer(Keep())
+    bench.referee.answer(Keep(calls=2))
     bench.referee.arena.data.fill_(0xFF)
     assert bench.referee.verify(Verify(slots=(0,))).errors[0].passed
 

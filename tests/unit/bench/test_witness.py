@@ -72,18 +72,27 @@ class Crew:
 def _take(
     crew: Crew, *, sample: float = 1e-3, limit: float = 60.0, tier: Tier = "call", **asked: Any
 ) -> Ledger:
+    ledger = _visited(sample, tier)
+    task = _task(limit=limit, **asked)
+    take_batches(crew, task, {"b": ledger})  # pyright: ignore[reportArgumentType]
+    return ledger
+
+
+def _visited(sample: float, tier: Tier) -> Ledger:
     ledger = Ledger()
     visit = Visit(
         block=0, position=0, start=0.0, samples=(sample,) * CALLS, calls=1, elapsed=CALLS * sample
     )
     ledger.enter(tier, visit, "fake", None)
-    task = Task(
+    return ledger
+
+
+def _task(*, limit: float = 60.0, **asked: Any) -> Task:
+    return Task(
         workload=Workload(axes={"n": 8}), axes={"n": 8}, names=("other", "b"),
         seed="s", limit=time.monotonic() + limit,
         **({"slots": CALLS, "protocol": PROTOCOL, "device": "cpu", "baseline": "other"} | asked),
     )  # fmt: skip
-    take_batches(crew, task, {"b": ledger})  # pyright: ignore[reportArgumentType]
-    return ledger
 
 
 def _batches(ledger: Ledger) -> list[float]:
@@ -164,6 +173,35 @@ def test_a_batch_that_disagrees_on_a_gpu_is_made_longer() -> None:
     _take(crew, sample=20e-6, device="cuda", protocol=protocol, slots=16)
     taken = [go.rounds for go in crew.asked if not go.empty]
     assert taken == [19, 38, 76, 152, 304, 304]
+
+
+def _calls(crew: Crew) -> list[int]:
+    return [go.calls for go in crew.asked if not go.empty]
+
+
+def test_a_batch_that_disagrees_on_a_cpu_makes_more_calls_over_fresh_slots() -> None:
+    crew = Crew([1.5e-2] * 99)
+    _take(crew, sample=1e-4, spare=3 * CALLS - 1)
+    assert _calls(crew) == [4, 8] + 10 * [15]
+    assert [(d.slots, d.expect) for d in crew.draws[:3]] == [(4, 4), (8, 8), (15, 15)]
+    assert [go.calls for go in crew.asked if go.empty] == _calls(crew)
+    assert all(go.rounds == 1 for go in crew.asked)
+
+
+@pytest.mark.parametrize(("sample", "seconds"), [(2e-3, 20e-3), (1e-4, 0.2)])
+def test_a_batch_that_is_long_already_is_made_no_longer(sample: float, seconds: float) -> None:
+    crew = Crew([seconds] * 99)
+    _take(crew, sample=sample, spare=3 * CALLS)
+    assert set(_calls(crew)) == {CALLS}
+
+
+def test_the_baseline_joins_once_where_others_take_more_calls() -> None:
+    # It agrees at once, the other never does.
+    crew = Crew([1.1e-3] + [9e-3] * 99)
+    ledgers = {name: _visited(1e-3 / CALLS, "call") for name in ("other", "b")}
+    take_batches(crew, _task(spare=3 * CALLS), ledgers)  # pyright: ignore[reportArgumentType]
+    found = {name: [b.calls for b in ledger.batches] for name, ledger in ledgers.items()}
+    assert found == {"other": [4, 8, 16], "b": [4, 8] + [16] * 10}
 
 
 @pytest.mark.parametrize(("name", "signs"), [("a", 0), ("b", 1)])

@@ -21,6 +21,11 @@ BUSY = 1e9
 # that take a tenth of one core cannot be there in all of a dozen batches.
 QUIET = 0.1
 
+# Chosen: a worker stands still for up to a quarter of a batch, while its outputs are copied away.
+# Recorded honest threads that wanted more cores than there were kept 90 % of them busy, and one
+# thread beside helpers that sleep 40 % of two.
+FULL = 0.75
+
 Clocks = tuple[float, float, float, float]
 """Seconds of a batch from outside, seconds that the samples give it, the baseline's ratio of both,
 and by how many seconds an honest batch may be longer."""
@@ -31,8 +36,8 @@ def clocks(case: Case, place: Place) -> tuple[Clocks, ...] | Missing:
     """Per process: batch by either clock, the baseline's ratio of both, the slack.
 
     The baseline's ratio is the larger one of itself and its twin, and 1 at least: a host that
-    disturbs batches disturbs theirs. Where others kept cores busy it also holds what the threads
-    of these batches waited for cores.
+    disturbs batches disturbs theirs. Where others, or these batches' own threads, kept all cores
+    busy it also holds what the threads of these batches waited for cores.
     """
     series = case.scene.series.get(place)
     found: list[Clocks] = []
@@ -85,21 +90,53 @@ def _stored(case: Case, workload: str) -> int:
     return sum(tensor.size(axes) for tensor in case.study.definition.outputs.values())
 
 
-def _held_up(case: Case, passed: Passed, seen: Outside) -> float:
-    """Return by how much others may have made the quickest batch longer, by taking its cores.
-
-    What its threads waited for cores is an excuse only where others were there: on a host of
-    their own, they waited for one another.
+@fact
+def crowded(case: Case, place: Place) -> bool:
+    """Whether the threads of its batches kept all cores busy, in most processes where nobody else
+    did: what they waited for cores they took from one another.
     """
-    others = passed.bystanders
-    if isinstance(others, Missing):
+    series = case.scene.series.get(place)
+    found = [
+        _quiet(passed) and _full(case, passed, seen)
+        for process, passed in (series.passed() if series else ())
+        if (seen := _look(case, place, process, passed)) is not None
+    ]
+    return 2 * sum(found) > len(found)
+
+
+def _held_up(case: Case, passed: Passed, seen: Outside) -> float:
+    """Return by how much waits for cores may have made the quickest batch longer.
+
+    An excuse where others took its cores, or where its own threads filled all of them: what they
+    waited then is no lie, and nothing that samples hold either. Threads that wait for one another
+    beside idle cores have been put there.
+    """
+    if isinstance(passed.bystanders, Missing):
         return BUSY if _loaded(case, passed) else 1.0
-    if others.cores + others.stolen < QUIET:
-        return 1.0
+    if _quiet(passed):
+        known = not isinstance(seen.free, Missing)
+        return _waited(seen) if known and _full(case, passed, seen) else 1.0
     # Time that a hypervisor takes is no wait that the guest's kernel knows of.
-    if others.stolen >= QUIET or seen.free <= 0:
+    ended = any(isinstance(batch.held, Missing) for batch in passed.batches)
+    return BUSY if passed.bystanders.stolen >= QUIET or ended else _waited(seen)
+
+
+def _waited(seen: Outside) -> float:
+    if isinstance(seen.free, Missing) or seen.free <= 0:
         return BUSY
     return max(1.0, seen.seconds / seen.free)
+
+
+def _quiet(passed: Passed) -> bool:
+    """Whether it is known that nobody else kept cores busy while batches were taken."""
+    others = passed.bystanders
+    return not isinstance(others, Missing) and others.cores + others.stolen < QUIET
+
+
+def _full(case: Case, passed: Passed, seen: Outside) -> bool:
+    """Whether its batches kept all cores busy: by their calls, not by what runs unasked (RM509)."""
+    unasked = any(sign.kind == "restless" for sign in passed.signs)
+    return not unasked and seen.cores >= FULL * case.environment.cpu.cores
 
 
 def _loaded(case: Case, passed: Passed) -> bool:
@@ -121,7 +158,8 @@ def _disturbance(case: Case, place: Place, process: int) -> float:
             if number == process and (
                 seen := _look(case, (place[0], name), process, passed, clock=True)
             ):
-                held = _held_up(case, passed, seen)
+                # What a quiet host's baseline waits for, its own threads have, as others' have.
+                held = 1.0 if _quiet(passed) else _held_up(case, passed, seen)
                 alone = seen.seconds if held == BUSY else seen.seconds / held
                 ratios.append((alone - seen.slack) / seen.said)
     return max(ratios)
