@@ -31,6 +31,8 @@ _SLACK_SECONDS, _SLACK_SHARE = 60e-6, 0.1
 # Chosen: as long as a host may take to launch a graph again; development saw 10 us for one of eight
 # calls.
 LAUNCH_SECONDS = 20e-6
+# Chosen: a host that disturbs three batches in a row disturbs any; one alone says little.
+_ENOUGH = 3
 # Chosen: the resolution of the finest clock; nobody's calls take nothing.
 _LEAST_SECONDS = 1e-9
 
@@ -71,12 +73,13 @@ def look_from_outside(
 ) -> Outside:
     """Return how long the calls of a solution's batches took: of the one nearest to its samples.
 
-    own: one at least; batches may differ in calls and rounds. everybodys: those of all solutions in
+    own: one at least; batches may differ in rounds, and in calls: where a few have the most calls,
+    only they count, as noise is a larger share of the others. everybodys: those of all solutions in
     this process set, own ones included. sample: seconds of a call by its own word. stored: bytes of
     the outputs of one call. cpu: take the CPU time in a batch where that is known and less: a host
     that is busy makes it longer, and no work takes less CPU time than time.
     """
-    everybody = list(everybodys)
+    own, everybody = _longest(own), list(everybodys)
     allowed = _STORE_SECONDS[device] + stored / _STORE_RATE[device]
     empties = [(batch.calls, batch.empty) for batch in everybody]
     around = {
@@ -105,6 +108,12 @@ def said_by_samples(batch: Batch, sample: Seconds) -> Seconds:
     """
     once = batch.calls * max(sample, _LEAST_SECONDS)
     return batch.rounds * (max(once, LAUNCH_SECONDS) if batch.rounds > 1 else once)
+
+
+def _longest(own: Sequence[Batch]) -> Sequence[Batch]:
+    most = max(batch.calls for batch in own)
+    longest = [batch for batch in own if batch.calls == most]
+    return longest if len(longest) >= _ENOUGH else own
 
 
 def _by_calls(batches: Iterable[Batch]) -> dict[int, list[Batch]]:

@@ -93,12 +93,12 @@ def _take_round(
 
 
 def _lacks(task: "Task", ledgers: Mapping[str, Ledger], tier: Tier, calls: int) -> bool:
-    """Whether the baseline has no batch of so many calls yet.
+    """Whether the baseline has batches, and none of so many calls yet.
 
     Its empty ones bound what surrounds those of others, and it tells what the host does to them.
     """
     trusted = ledgers.get(task.baseline)
-    if trusted is None or not _can(trusted, tier):
+    if trusted is None or not _can(trusted, tier) or not trusted.batches:
         return False
     return all(batch.calls != calls for batch in trusted.batches)
 

@@ -289,6 +289,13 @@ def test_a_longer_batch_shows_what_a_short_one_hides():
     assert seen.seconds > 1.25 * seen.said + seen.slack
 
 
+def test_where_a_few_batches_are_long_only_they_count():
+    lucky, long = replace(_batch(8), seconds=_batch(8).seconds - 1e-3), _batch(32)
+    for number, ratio in ((2, 0.75), (3, 2.0)):
+        seen = _looked([lucky, *[long] * number], [_batch(8), long])
+        assert seen.seconds / seen.said == pytest.approx(ratio)
+
+
 def test_what_surrounds_a_batch_is_told_by_empty_ones_of_as_many_calls():
     own = [_batch(8), _batch(32)]
     seen = _looked(own, [_batch(8), _batch(32)])

@@ -33,14 +33,12 @@ def second_clock(clocks: tuple[Clocks, ...]) -> str | Missing:
     What to do: look for patched timers (RM510), threads, streams and processes that outlive a call,
     caches filled between calls, and kernels that rely on what runs before them.
     It cannot be accepted. Unknown where a batch is too short for the outer clock, or where the
-    baseline's batches are as far from its samples.
+    baseline's batches are as far from its samples. Threads that had to wait for cores are RM517.
     """
     apart, sure = sort_clocks(clocks)
     if not most(sure, clocks):
         if most(apart, clocks):
-            return Missing(
-                reason="the clocks disagree, and the host is too busy to say why (RM517)"
-            )
+            return Missing(reason="the clocks disagree, and cores were too busy to say why (RM517)")
         if any(_can_clear(*each) for each in clocks if each not in apart):
             return ""
         longest = max(said for _, said, _, _ in clocks)
