@@ -12,7 +12,7 @@ everything else; what the candidate may add to it is bounded where both are judg
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -84,23 +84,24 @@ def _take_round(
     """Take a batch of each that waits; return who of them is still alive."""
     tier = deciding_tier(task.protocol, task.device)
     calls = {name: _calls(task, ledgers[name], tier) for name in waiting}
-    most = max(calls.values())
-    if _lacks(task, ledgers, tier, most) and task.baseline not in calls:
-        calls[task.baseline] = most
-    _draw(crew, task, number, slots=most)
+    if task.baseline not in calls and (lacking := _lacking(task, ledgers, tier, calls.values())):
+        calls[task.baseline] = max(lacking)
+    _draw(crew, task, number, slots=max(calls.values()))
     alive = [name for name in calls if _take_batch(crew, task, name, ledgers[name], calls[name])]
     return [name for name in waiting if name in alive]
 
 
-def _lacks(task: "Task", ledgers: Mapping[str, Ledger], tier: Tier, calls: int) -> bool:
-    """Whether the baseline has batches, and none of so many calls yet.
+def _lacking(
+    task: "Task", ledgers: Mapping[str, Ledger], tier: Tier, asked: Iterable[int]
+) -> set[int]:
+    """Return how many calls others are asked for and no batch of the baseline has.
 
     Its empty ones bound what surrounds those of others, and it tells what the host does to them.
     """
     trusted = ledgers.get(task.baseline)
     if trusted is None or not _can(trusted, tier) or not trusted.batches:
-        return False
-    return all(batch.calls != calls for batch in trusted.batches)
+        return set()
+    return set(asked) - {batch.calls for batch in trusted.batches}
 
 
 def note_restless(crew: Crew, ledgers: Mapping[str, Ledger]) -> None:

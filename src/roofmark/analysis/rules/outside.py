@@ -92,12 +92,12 @@ def _stored(case: Case, workload: str) -> int:
 
 @fact
 def crowded(case: Case, place: Place) -> bool:
-    """Whether the threads of its batches kept all cores busy, in most processes where nobody else
-    did: what they waited for cores they took from one another.
+    """Whether its batches were late by what threads waited for cores, in most processes, although
+    nobody else was there: they took them from one another.
     """
     series = case.scene.series.get(place)
     found = [
-        _quiet(passed) and _full(case, passed, seen)
+        _quiet(passed) and _held_up(case, passed, seen) > 1
         for process, passed in (series.passed() if series else ())
         if (seen := _look(case, place, process, passed)) is not None
     ]
