@@ -4,6 +4,7 @@
     python benchmarks/integrity.py --repetitions 20       # the claim
     python benchmarks/integrity.py --device cuda          # on a GPU
     python benchmarks/integrity.py --only patched_clock   # some of them
+    python benchmarks/integrity.py --late 1 --only interposed workspace  # on a host of slow signals
     python benchmarks/integrity.py --cost --repetitions 3 # what integrity costs, and what it moves
     python benchmarks/integrity.py --cost --study studies/gdn_decode --only triton
 
@@ -18,6 +19,7 @@ nothing else was seen, how often it came out wrong, then the codes, and what the
 import argparse
 import contextlib
 import hashlib
+import random
 import shutil
 import sys
 import tempfile
@@ -40,7 +42,7 @@ from trial import (  # noqa: E402
 )
 
 from roofmark import api  # noqa: E402
-from roofmark.bench import crew, measure, process  # noqa: E402
+from roofmark.bench import crew, measure, process, waiting  # noqa: E402
 from roofmark.bundle import open_bundle  # noqa: E402
 from roofmark.evidence import Passed  # noqa: E402
 from roofmark.options import RunOptions  # noqa: E402
@@ -53,6 +55,8 @@ def main() -> int:
     options = _options()
     if options.cost:
         return _print_cost(options)
+    if options.late:
+        _stop_clocks_late(options.late * 1e-3)
     wrong = 0
     for folder in ("cheats", "honest"):
         candidates = [
@@ -64,6 +68,17 @@ def main() -> int:
         wrong += _try_all(candidates, options)
     print(f"\n{wrong} candidates came out wrong")
     return 1 if wrong else 0
+
+
+def _stop_clocks_late(seconds: float) -> None:
+    """Have every batch and every empty one end late, by this much on average, as waits do."""
+    stop, lot = waiting.BatchWatch.stop, random.Random(0)
+
+    def late(watch: waiting.BatchWatch) -> None:
+        time.sleep(lot.expovariate(1 / seconds))
+        stop(watch)
+
+    waiting.BatchWatch.stop = late
 
 
 def _try_all(candidates: list[Candidate], options: argparse.Namespace) -> int:
@@ -95,7 +110,7 @@ def _try(group: list[Candidate], number: int, options: argparse.Namespace) -> li
 def _name(group: list[Candidate], number: int, options: argparse.Namespace) -> str:
     """Return a name that changes with what is tried and how."""
     tried = b"".join(each.path.read_bytes() for each in group)
-    how = f"{options.device} {options.processes}".encode()
+    how = f"{options.device} {options.processes}{options.late or ''}".encode()
     return f"{number + 1:02}-{hashlib.sha256(how + tried).hexdigest()[:8]}"
 
 
@@ -197,6 +212,9 @@ def _options() -> argparse.Namespace:
     # Chosen: a dozen processes that import torch fit into the memory of a small machine.
     parser.add_argument("--at-once", type=int, default=10, help="candidates in one study")
     parser.add_argument("--keep", default="", help="folder in which the bundles stay")
+    parser.add_argument(
+        "--late", type=float, default=0.0, help="ms by which batches end late, on average"
+    )
     parser.add_argument("--cost", action="store_true")
     parser.add_argument("--study", default="", help="of which --cost tells, in place of the corpus")
     parser.add_argument("--workloads", nargs="*", default=[], help="patterns of its workloads")
