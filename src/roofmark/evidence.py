@@ -26,7 +26,7 @@ from roofmark.units import (
 
 # --- the machine ---------------------------------------------------------------------------------
 class Cpu(Record):
-    """The host processor. cores: that this process may use; online: all, whose tasks load counts."""
+    """The host processor. cores: for this process; online: all, whose tasks the load counts."""
 
     model: str | Missing
     cores: Count
