@@ -285,7 +285,7 @@ def of(workload: str, batch: int) -> bool:
 def all_studies() -> str:
     """One row for each bundle: its fastest and its slowest solution, and the baseline's twin."""
     rows = []
-    for folder in sorted(EVIDENCE.glob("*/")):
+    for folder in sorted(each.parent for each in EVIDENCE.glob("*/manifest.json")):
         verdict = judged(folder.name)
         ranked = sorted(
             (each for each in verdict.overall if each.role == "solution"),

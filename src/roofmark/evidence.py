@@ -26,11 +26,7 @@ from roofmark.units import (
 
 # --- the machine ---------------------------------------------------------------------------------
 class Cpu(Record):
-    """The host processor as the operating system shows it.
-
-    cores: those that this process may use; online: those of the whole host, which is what the load
-    average counts tasks of.
-    """
+    """The host processor. cores: for this process; online: all, whose tasks the load counts."""
 
     model: str | Missing
     cores: Count

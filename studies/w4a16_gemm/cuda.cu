@@ -1,13 +1,14 @@
-// y = x W^T with W in int4: two kernels for a Hopper GPU, one for few tokens and one for more.
+// y = x W^T with W in int4 on a Hopper GPU: two kernels for few tokens and one for more.
 //
 // In:  x [M, K] f16; units, lane_scales and blocks: W in two orders, as prepare.py lays them out; parked
 //      and met: room for partial sums, and zeros. Out: y [M, N] f16. Weights are q - 8 with q in
 //      0 ... 15, times one scale for each row and 128 columns. N is a multiple of 128, K of 1024.
-// Why: up to 16 tokens the product costs what the weights' bytes cost, so the first kernel keeps loads
-//      of weights under way while it multiplies what has come, and no block waits for another. Six
-//      loads a lane are ahead; with all of them asked for at once it took a fifth longer. With more
-//      tokens the tensor cores count, which the second kernel feeds with weights from registers and
-//      with x from shared memory.
+// Why: up to 16 tokens the product costs what the weights' bytes cost, so those kernels keep loads of
+//      weights under way while they multiply what has come, and no block waits for another. Six
+//      loads a lane are ahead; with all of them asked for at once it took a fifth longer. Up to eight
+//      tokens, in blocks of 32 rows, a warp's part of x fits into its registers: then nobody waits for
+//      anybody before the sums. With more tokens the tensor cores count, which the last kernel feeds
+//      with weights from registers and with x from shared memory.
 //
 // Fragments. In `mma.m16n8k16` lane 4g + t holds, of a tile of W, rows g and g + 8 in columns
 // 2t, 2t+1, 2t+8, 2t+9: eight weights, one 32-bit word. Which real column stands in which place is
@@ -64,6 +65,26 @@ __device__ uint4 load_once(const uint4* from) {
   asm volatile("ld.global.nc.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];"
                : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
                : "l"(from));
+  return v;
+}
+
+// The compiler leaves these where they stand in the source, before what needs no load.
+__device__ uint4 load_in_order(const uint4* from) {
+  uint4 v;
+  asm volatile("ld.relaxed.gpu.global.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];"
+               : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
+               : "l"(from));
+  return v;
+}
+
+// Zeros unless wanted; never a branch.
+__device__ uint4 load_if(bool wanted, const void* from) {
+  uint4 v;
+  asm volatile(
+      "{\n .reg .pred p;\n setp.ne.b32 p, %5, 0;\n mov.b32 %0, 0;\n mov.b32 %1, 0;\n mov.b32 %2, 0;\n"
+      " mov.b32 %3, 0;\n @p ld.global.nc.v4.u32 {%0, %1, %2, %3}, [%4];\n}"
+      : "=&r"(v.x), "=&r"(v.y), "=&r"(v.z), "=&r"(v.w)
+      : "l"(from), "r"(static_cast<int>(wanted)));
   return v;
 }
 
@@ -142,6 +163,106 @@ __device__ uint32_t word_of(const uint4& v, int index) {
 
 // --- few tokens ----------------------------------------------------------------------------------
 constexpr int kFewWarps = 16;
+// Sums of the four lanes of a row, two tokens apart, then lie in different banks.
+constexpr int kSumSkew = 4;
+
+// One block makes 32 rows of y for up to kPad tokens (2, 4 or 8); each of its warps multiplies 256 of
+// K = 4096 columns and leaves its sums.
+template <int kPad>
+__global__ void __launch_bounds__(32 * kFewWarps, 1) fewest_tokens(const Problem p) {
+  constexpr int kPairs = kPad / 2, kAhead = 3;  // chunks of weights under way
+  __shared__ float2 sums[kFewWarps][kUnitRows][kPairs];
+  const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+  const int g = lane / 4, t = lane % 4;
+  // Token g's columns: without them nothing can begin.
+  uint4 x[kUnitColumns / 32];
+#pragma unroll
+  for (int i = 0; i < kUnitColumns / 32; ++i) {
+    const __half* from = p.x + static_cast<int64_t>(g) * p.columns + warp * kUnitColumns + 32 * i + 8 * t;
+    x[i] = load_if(g < p.tokens, from);
+  }
+  const int64_t unit = static_cast<int64_t>(blockIdx.x) * kFewWarps + warp;
+  const uint4 scale = load_in_order(p.lane_scales + unit * 8 + g);
+  const uint4* from = p.units + unit * (kLoads * 32) + lane;
+  uint4 w[kAhead][2];
+#pragma unroll
+  for (int chunk = 0; chunk < kAhead; ++chunk) {
+    w[chunk][0] = load_in_order(from + 64 * chunk);
+    w[chunk][1] = load_in_order(from + 64 * chunk + 32);
+  }
+  // What products begin with: -8 times the sum of x over a group of columns, for tokens 2t and 2t + 1,
+  // where rows g count in 2^-24 and rows g + 8 in 2^-20 (see below).
+  constexpr uint32_t kOnes[4] = {0x3c003c00, 0x3c003c00, 0x3c003c00, 0x3c003c00};
+  float offset[2][4];
+#pragma unroll
+  for (int group = 0; group < 2; ++group) {
+    float total[4] = {};
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      multiply(total, kOnes, x[4 * group + i].x, x[4 * group + i].y);
+      multiply(total, kOnes, x[4 * group + i].z, x[4 * group + i].w);
+    }
+#pragma unroll
+    for (int i = 0; i < 4; ++i) offset[group][i] = total[i % 2] * (i < 2 ? -0x1p-21f : -0x1p-17f);
+  }
+  float sum[2][4], part[2][2][4];
+#pragma unroll
+  for (int chunk = 0; chunk < kChunks; ++chunk) {
+    const int group = chunk / 2;
+#pragma unroll
+    for (int i = 0; i < 8 && chunk % 2 == 0; ++i) {
+      part[i / 4][0][i % 4] = offset[group][i % 4];
+      part[i / 4][1][i % 4] = 0.0f;
+    }
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      const uint4 b = x[2 * chunk + half];
+#pragma unroll
+      for (int k = 0; k < 2; ++k) {
+#pragma unroll
+        for (int r = 0; r < 2; ++r) {
+          const uint32_t word = word_of(w[chunk % kAhead][r], 2 * half + k), upper = word >> 8;
+          // A nibble in the lowest bits of a half is q * 2^-24, exactly: a subnormal number, which
+          // tensor cores multiply like any other. One bit operation for two weights.
+          const uint32_t a[4] = {word & 0x000f000f, word & 0x00f000f0, upper & 0x000f000f, upper & 0x00f000f0};
+          multiply(part[r][k], a, k == 0 ? b.x : b.z, k == 0 ? b.y : b.w);
+        }
+      }
+    }
+    if (chunk + kAhead < kChunks) {
+      w[chunk % kAhead][0] = load_in_order(from + 64 * (chunk + kAhead));
+      w[chunk % kAhead][1] = load_in_order(from + 64 * (chunk + kAhead) + 32);
+    }
+#pragma unroll
+    for (int r = 0; r < 2 && chunk % 2 == 1; ++r) {
+      const float2 s = __half22float2(halves(word_of(scale, 2 * group + r)));
+#pragma unroll
+      for (int i = 0; i < 4; ++i) {
+        const float factor = i < 2 ? s.x * 0x1p24f : s.y * 0x1p20f, raw = part[r][0][i] + part[r][1][i];
+        sum[r][i] = group == 0 ? factor * raw : fmaf(factor, raw, sum[r][i]);
+      }
+    }
+  }
+  if (t < kPairs) {
+#pragma unroll
+    for (int r = 0; r < 2; ++r) {
+      sums[warp][16 * r + g][t] = {sum[r][0], sum[r][1]};
+      sums[warp][16 * r + 8 + g][t] = {sum[r][2], sum[r][3]};
+    }
+  }
+  __syncthreads();
+  if (threadIdx.x >= kUnitRows * kPairs) return;
+  const int row = threadIdx.x / kPairs, pair = threadIdx.x % kPairs, token = 2 * pair;
+  float2 total = sums[0][row][pair];
+#pragma unroll
+  for (int k = 1; k < kFewWarps; ++k) {
+    total.x += sums[k][row][pair].x;
+    total.y += sums[k][row][pair].y;
+  }
+  __half* to = p.y + static_cast<int64_t>(token) * p.rows + blockIdx.x * kUnitRows + row;
+  if (token < p.tokens) to[0] = __float2half_rn(total.x);
+  if (token + 1 < p.tokens) to[p.rows] = __float2half_rn(total.y);
+}
 
 // 8 of 32 columns of token g (lane's 16 bytes) in tile n of tokens.
 __device__ uint4 load_x(const uint8_t* x, int n, int pitch, int group, int half) {
@@ -156,7 +277,7 @@ __global__ void __launch_bounds__(32 * kFewWarps, 1) few_tokens(const Problem p)
   __shared__ __align__(8) uint64_t arrived;
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
   const int g = lane / 4, t = lane % 4;
-  constexpr int kRows = kStack * kUnitRows;
+  constexpr int kRows = kStack * kUnitRows, kSumPitch = kRows + kSumSkew;
   // One chain of products would wait for itself; two tiles of tokens are two chains already.
   constexpr int kChains = kTile == 1 ? 2 : 1;
   const int units = p.columns / kUnitColumns;
@@ -187,7 +308,7 @@ __global__ void __launch_bounds__(32 * kFewWarps, 1) few_tokens(const Problem p)
   const uint8_t* x = shared + g * pitch + 2 * (warp * kUnitColumns + 8 * t);
   // [warp][token][row]; beside x, so that nobody has to wait until everybody has read x.
   float* sums = reinterpret_cast<float*>(shared + p.tokens * pitch);
-  float* place = sums + warp * (kTile * kTokens * kRows);
+  float* place = sums + warp * (kTile * kTokens * kSumPitch);
 #pragma unroll
   for (int u = 0; u < kStack; ++u) {
     float sum[kTile][2][4] = {};
@@ -256,7 +377,7 @@ __global__ void __launch_bounds__(32 * kFewWarps, 1) few_tokens(const Problem p)
 #pragma unroll
         for (int i = 0; i < 4; ++i) {
           const int token = n * kTokens + 2 * t + i % 2, row = u * kUnitRows + 16 * r + 8 * (i / 2) + g;
-          place[token * kRows + row] = sum[n][r][i];
+          if (token < p.tokens) place[token * kSumPitch + row] = sum[n][r][i];
         }
       }
     }
@@ -265,7 +386,9 @@ __global__ void __launch_bounds__(32 * kFewWarps, 1) few_tokens(const Problem p)
   for (int i = threadIdx.x; i < p.tokens * kRows; i += blockDim.x) {
     float total = 0.0f;
 #pragma unroll
-    for (int k = 0; k < kFewWarps; ++k) total += sums[k * kTile * kTokens * kRows + i];
+    for (int k = 0; k < kFewWarps; ++k) {
+      total += sums[(k * kTile * kTokens + i / kRows) * kSumPitch + i % kRows];
+    }
     p.y[static_cast<int64_t>(i / kRows) * p.rows + blockIdx.x * kRows + i % kRows] = __float2half_rn(total);
   }
 }
@@ -519,10 +642,15 @@ void launch(Kernel kernel, const Problem& p, dim3 blocks, int threads, int bytes
   demand(cudaLaunchKernelEx(&config, kernel, p), "w4a16_gemm did not launch");
 }
 
+template <int kPad>
+void launch_fewest(const Problem& p, cudaStream_t stream) {
+  launch(fewest_tokens<kPad>, p, dim3(p.rows / kUnitRows), 32 * kFewWarps, 0, false, stream);
+}
+
 template <int kStack, int kTile>
 void launch_few(const Problem& p, cudaStream_t stream) {
   constexpr int kRows = kStack * kUnitRows;
-  const int sums = 4 * kFewWarps * kTile * kTokens * kRows;
+  const int sums = 4 * kFewWarps * kTile * kTokens * (kRows + kSumSkew);
   const int bytes = p.tokens * (2 * p.columns + kSkew) + sums;
   launch(few_tokens<kStack, kTile>, p, dim3(p.rows / kRows), 32 * kFewWarps, bytes, false, stream);
 }
@@ -609,8 +737,10 @@ void W4A16Gemm(TensorView x, TensorView units, TensorView lane_scales, TensorVie
   const bool fits = columns == kFewWarps * kUnitColumns;
   // Chosen: blocks of 32 rows while every one of them has a multiprocessor, of 64 beyond.
   const bool narrow = rows / kUnitRows <= kMostBlocks;
-  if (fits && tokens <= kTokens) {
-    narrow ? launch_few<1, 1>(p, stream) : launch_few<2, 1>(p, stream);
+  if (fits && narrow && tokens <= kTokens) {
+    tokens <= 2 ? launch_fewest<2>(p, stream) : tokens <= 4 ? launch_fewest<4>(p, stream) : launch_fewest<8>(p, stream);
+  } else if (fits && tokens <= kTokens) {
+    launch_few<2, 1>(p, stream);
   } else if (fits && tokens <= 2 * kTokens) {
     narrow ? launch_few<1, 2>(p, stream) : launch_few<2, 2>(p, stream);
   } else if (tokens <= 32) {

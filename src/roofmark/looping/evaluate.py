@@ -138,21 +138,24 @@ def _prove(state: State, start: Bundle, candidate: Candidate, blank: Try) -> Try
 def _build_ahead(state: State, start: Bundle, candidate: Candidate) -> None:
     """Fill the build cache with what is to come; who fails to build is told when its turn comes.
 
-    Nothing is measured meanwhile, so the compilers may have all cores.
+    Nothing is measured meanwhile, so the compilers may have all cores. Proposers name what is to
+    come at every try; each is built, and its machine code looked at, once.
     """
-    coming = [candidate.version]
-    for params in candidate.note.ahead:
-        if set(params) <= set(state.params):
-            coming.append(replace(candidate.version, params=candidate.version.params | params))
-    if len(coming) == 1 or state.loaded.study.solution(state.plan.solution).language == "python":
+    points = [params for params in candidate.note.ahead if set(params) <= set(state.params)]
+    if not points or state.loaded.study.solution(state.plan.solution).language == "python":
         return
+    own = candidate.version
+    versions = [own, *(replace(own, params=own.params | params) for params in points)]
+    coming = {fingerprint(version): version for version in versions}
+    fresh = [version for name, version in coming.items() if name not in state.built]
+    state.built.update(coming)
 
     def build(version: Version) -> None:
         with contextlib.suppress(BuildError):
             build_binary(state.loaded, state.plan.solution, version, start.environment)
 
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        list(pool.map(build, coming))
+        list(pool.map(build, fresh))
 
 
 def _unchanged(new: Try, reason: str) -> Try:

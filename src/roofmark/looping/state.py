@@ -4,7 +4,7 @@ In: the plan and the loaded study of a folder. Out: places of files, versions by
 try (0 is the study's own).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from roofmark.bundle import Bundle
@@ -25,7 +25,8 @@ class State:
 
     fleet: where runs are measured, as the loop was last started; "" where it began.
     files, params: what a candidate may change. study_text: the loop's own study.py, in which the
-    params stand; nothing where there are none.
+    params stand; nothing where there are none. built: fingerprints of versions whose build is in
+    the cache, or failed; on this machine, since the loop was last started.
     """
 
     folder: Path
@@ -36,6 +37,7 @@ class State:
     params: tuple[str, ...]
     study_text: str
     fleet: str = ""
+    built: set[str] = field(default_factory=set[str])
 
     def place(self, number: int) -> Path:
         """Return the folder of a try."""

@@ -20,7 +20,10 @@ def state(language="cuda"):
     solution = SimpleNamespace(language=language)
     study = SimpleNamespace(solution=lambda name: solution)
     return SimpleNamespace(
-        params=("W",), loaded=SimpleNamespace(study=study), plan=SimpleNamespace(solution="x")
+        params=("W",),
+        loaded=SimpleNamespace(study=study),
+        plan=SimpleNamespace(solution="x"),
+        built=set(),
     )
 
 
@@ -48,6 +51,12 @@ def built(monkeypatch, state, candidate):
 def test_what_is_to_come_is_built_and_what_fails_is_left_for_its_turn(monkeypatch):
     asked = candidate({"W": 2}, {"W": 3}, {"FIXED": 1})
     assert built(monkeypatch, state(), asked) == [1, 2, 3]
+
+
+def test_what_was_built_ahead_once_is_not_built_again(monkeypatch):
+    loop = state()
+    assert built(monkeypatch, loop, candidate({"W": 2}, {"W": 3})) == [1, 2, 3]
+    assert built(monkeypatch, loop, candidate({"W": 2}, {"W": 4})) == [4]
 
 
 def test_nothing_is_built_ahead_of_one_or_of_what_is_interpreted(monkeypatch):

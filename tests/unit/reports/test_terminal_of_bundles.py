@@ -9,7 +9,8 @@ from roofmark.bundle import open_bundle
 from roofmark.reports.terminal import render_terminal
 from roofmark.study import twin_of
 
-BUNDLES = sorted((Path(__file__).parents[3] / "evidence").iterdir())
+EVIDENCE = Path(__file__).parents[3] / "evidence"
+BUNDLES = sorted(each.parent for each in EVIDENCE.glob("*/manifest.json"))
 
 
 @pytest.mark.parametrize("path", BUNDLES, ids=lambda path: path.name)
