@@ -80,7 +80,7 @@ def look_from_outside(
     that is busy makes it longer, and no work takes less CPU time than time.
     """
     own, everybody = _longest(own), list(everybodys)
-    allowed = _STORE_SECONDS[device] + stored / _STORE_RATE[device]
+    allowed = allowed_to_store(device, stored)
     empties = [(batch.calls, batch.empty) for batch in everybody]
     around = {
         calls: _around([b.empty for b in same], empties, calls, allowed)
@@ -99,6 +99,11 @@ def look_from_outside(
         _free(own, sample, around, said[nearest]),
         _cores(own),
     )
+
+
+def allowed_to_store(device: Device, stored: Bytes) -> Seconds:
+    """Return how much longer than anybody's one call's results may take to be put in place."""
+    return _STORE_SECONDS[device] + stored / _STORE_RATE[device]
 
 
 def said_by_samples(batch: Batch, sample: Seconds) -> Seconds:

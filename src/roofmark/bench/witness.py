@@ -25,7 +25,12 @@ from roofmark.bench.plan import deciding_tier
 from roofmark.bench.process import ChildFailed, ReplyFailed
 from roofmark.bench.seam import Crew, Taken
 from roofmark.evidence import Batch, Sign
-from roofmark.outer_clock import LAUNCH_SECONDS, look_from_outside, middle_of_visits
+from roofmark.outer_clock import (
+    LAUNCH_SECONDS,
+    allowed_to_store,
+    look_from_outside,
+    middle_of_visits,
+)
 from roofmark.records import Missing
 from roofmark.study import Tier, twin_of
 from roofmark.units import Seconds, show
@@ -40,6 +45,9 @@ if TYPE_CHECKING:
 _TRIES, _MOST_TRIES, _ALONE_TRIES = 12, 24, 4
 # Chosen: less than half of what is judged (RM508), so that what may be accused is looked at again.
 _AGREES, _AGREES_SLACK = 1.1, 0.5
+# Chosen: most empty batches of honest solutions are within this share of what is allowed above the
+# quickest; one that is alone and slower may hide a lie by accident, and is not taken at its word.
+_ALONE_SHARE = 0.25
 # Chosen: ten times what an empty batch on a GPU varies by, so that half of it cannot hide there.
 _BATCH_SECONDS, _DOUBLINGS = 6e-3, 4
 # Chosen: what takes so long is long against what surrounds it, whatever its samples say; a dozen
@@ -222,11 +230,24 @@ def _agrees(task: "Task", tier: Tier, ledger: Ledger, everybodys: Sequence[Batch
     sample = _sample(ledger, tier)
     if not sample:
         return True
-    own = ledger.batches
+    own: Sequence[Batch] = ledger.batches
+    if task.device == "cpu":
+        own = [_doubted(task, batch, own, everybodys) for batch in own]
     found = look_from_outside(
         own, everybodys, sample, device=task.device, stored=task.stored, cpu=False
     )
     return found.seconds <= _AGREES * found.said + _AGREES_SLACK * found.slack
+
+
+def _doubted(
+    task: "Task", batch: Batch, own: Sequence[Batch], everybodys: Sequence[Batch]
+) -> Batch:
+    """Return a batch of which less is put down to what surrounds it, if no other is as long."""
+    if sum(each.calls == batch.calls for each in own) > 1:
+        return batch
+    quickest = min(each.empty for each in everybodys if each.calls == batch.calls)
+    allowed = batch.calls * allowed_to_store(task.device, task.stored)
+    return replace(batch, empty=min(batch.empty, quickest + _ALONE_SHARE * allowed))
 
 
 def _sample(ledger: Ledger, tier: Tier) -> Seconds:

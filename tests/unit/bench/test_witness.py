@@ -1,7 +1,7 @@
 """The second clock, without processes: what is taken, taken again, and entered."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -37,6 +37,7 @@ class Crew:
 
     def __init__(self, seconds: Iterable[float], *, absent: str = "", wrong: bool = False) -> None:
         self.seconds, self.absent, self.wrong = iter(seconds), absent, wrong
+        self.empties: Iterator[float] = iter(())
         self.draws: list[Draw] = []
         self.asked: list[Go] = []
         self.owners: list[int] = []
@@ -50,7 +51,7 @@ class Crew:
 
     def batch(self, name: str, request: Go) -> Taken | Failure:
         self.asked.append(request)
-        found = 1e-4 if request.empty else next(self.seconds)
+        found = next(self.empties, 1e-4) if request.empty else next(self.seconds)
         return Taken(found, found, 0.0) if found > 0 else ChildFailed("batch", "was killed", "")
 
     def spent(self) -> Spent:
@@ -186,6 +187,17 @@ def test_a_batch_that_disagrees_on_a_cpu_makes_more_calls_over_fresh_slots() -> 
     assert [(d.slots, d.expect) for d in crew.draws[:3]] == [(4, 4), (8, 8), (15, 15)]
     assert [go.calls for go in crew.asked if go.empty] == _calls(crew)
     assert all(go.rounds == 1 for go in crew.asked)
+
+
+def test_one_slow_empty_batch_is_no_proof() -> None:
+    # The other's tells 1 ms, its own 3: 4 ms of calls that say 2, of which stores may take 4.
+    crew = Crew([3e-3, 5e-3, 9e-3, 5e-3] + [9e-3] * 99)
+    crew.empties = iter([1e-3, 3e-3] + [1e-3] * 99)
+    ledgers = {name: _visited(2e-3 / CALLS, "call") for name in ("other", "b")}
+    task = _task(stored=2_000_000, spare=CALLS)
+    take_batches(crew, task, ledgers)  # pyright: ignore[reportArgumentType]
+    assert [b.calls for b in ledgers["other"].batches] == [4, 8]
+    assert len(ledgers["b"].batches) == 12
 
 
 @pytest.mark.parametrize(("sample", "seconds"), [(2e-3, 20e-3), (1e-4, 0.2)])
