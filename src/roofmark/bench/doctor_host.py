@@ -155,13 +155,14 @@ def _load(cpu: Cpu) -> Line:
     if isinstance(cpu.load, Missing):
         return Line(state="warning", name="load", found=cpu.load.reason)
     found = f"{cpu.load:.2f} over the last minute"
-    if cpu.load <= cpu.cores / 2:
+    cores = cpu.online if isinstance(cpu.online, int) else cpu.cores
+    if cpu.load <= cores / 2:
         return Line(state="ok", name="load", found=found)
     return Line(
         state="warning",
         name="load",
         found=found,
-        why=f"Other programs keep more than half of {cpu.cores} cores busy.",
+        why=f"Other programs keep more than half of {cores} cores busy.",
         mend="Wait until they are done, or stop them.",
     )
 

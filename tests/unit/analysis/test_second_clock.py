@@ -133,9 +133,13 @@ def test_cpu_time_clears_where_load_made_every_batch_long():
     assert not {"RM508", "RM517"} & {f.code for f in fired}
 
 
-def _told(bystanders, held, *, load=0.5):
+UNKNOWN = Missing(reason="not known")
+
+
+def _told(bystanders, held, *, load=0.5, online=UNKNOWN):
     """The codes that accuse a solution whose batches take twice what it says, and the baseline."""
-    study = make_study()
+    study, environment = make_study(), make_environment("cpu")
+    environment = replace(environment, cpu=replace(environment.cpu, online=online))
     traces = []
     for trace in _traces(study, {"fast": 2.0}):
         share = held if trace.solution == "fast" else 0.0
@@ -146,7 +150,7 @@ def _told(bystanders, held, *, load=0.5):
         reading = CpuReading(at=0.0, stolen=0.0, preempted=0, load=load)
         more = {"batches": batches, "bystanders": bystanders, "readings": (reading,)}
         traces.append(replace(trace, outcome=replace(trace.outcome, **more)))
-    verdict = judge(study, traces, device="cpu", run=make_run("cpu"))
+    verdict = judge(study, traces, device="cpu", run=make_run("cpu"), environment=environment)
     return {
         f.code
         for f in verdict.findings
@@ -156,7 +160,6 @@ def _told(bystanders, held, *, load=0.5):
 
 NO_ONE = Bystanders(cores=0.0, stolen=0.0)
 QUIET, OTHERS = Bystanders(cores=0.03, stolen=0.0), Bystanders(cores=0.9, stolen=0.0)
-UNKNOWN = Missing(reason="a thread ended")
 
 
 @pytest.mark.parametrize(
@@ -181,6 +184,10 @@ UNKNOWN = Missing(reason="a thread ended")
 )
 def test_only_what_others_did_is_an_excuse(bystanders, held, load, code):
     assert _told(bystanders, held, load=load) == {code}
+
+
+def test_the_load_of_a_host_with_cores_to_spare_is_no_excuse():
+    assert _told(NO_BYSTANDERS, UNKNOWN, load=40.0, online=64) == {"RM508"}
 
 
 # Milliseconds of (batch, empty, CPU time, waits) of numpy_view in the corpus, of samples of 0.3 ms,

@@ -172,7 +172,7 @@ def states(found):
 def test_busy_stolen_and_throttled_processor(tmp_path):
     files = {
         "proc/stat": "cpu  100 0 0 800 0 0 0 100 0 0\n",
-        "proc/loadavg": "90.0 1 1",
+        "proc/loadavg": "9000.0 1 1",
         "sys/fs/cgroup/cpu.max": "50000 100000\n",
         "sys/devices/system/cpu/intel_pstate/no_turbo": "0\n",
     }

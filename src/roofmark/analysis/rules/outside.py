@@ -9,6 +9,7 @@ from statistics import median
 from roofmark.analysis.compare import Place, kept_samples
 from roofmark.analysis.rules.case import Case
 from roofmark.analysis.rules.facts import fact
+from roofmark.analysis.rules.machine_facts import cores
 from roofmark.evidence import Batch, CpuReading, Passed
 from roofmark.outer_clock import Outside, look_from_outside, middle_of_visits
 from roofmark.records import Missing
@@ -44,7 +45,7 @@ def clocks(case: Case, place: Place) -> tuple[Clocks, ...] | Missing:
     for process, passed in series.passed() if series else ():
         seen = _look(case, place, process, passed)
         if seen is not None:
-            around = _disturbance(case, place, process) * _held_up(case, passed, seen)
+            around = _disturbance(case, place, process) * _held_up(case, place, passed, seen)
             found.append((seen.seconds, seen.said, around, seen.slack))
     return tuple(found) or Missing(reason="no batch was timed from outside")
 
@@ -97,14 +98,14 @@ def crowded(case: Case, place: Place) -> bool:
     """
     series = case.scene.series.get(place)
     found = [
-        _quiet(passed) and _held_up(case, passed, seen) > 1
+        _quiet(passed) and _held_up(case, place, passed, seen) > 1
         for process, passed in (series.passed() if series else ())
         if (seen := _look(case, place, process, passed)) is not None
     ]
     return 2 * sum(found) > len(found)
 
 
-def _held_up(case: Case, passed: Passed, seen: Outside) -> float:
+def _held_up(case: Case, place: Place, passed: Passed, seen: Outside) -> float:
     """Return by how much waits for cores may have made the quickest batch longer.
 
     An excuse where others took its cores, or where its own threads filled all of them: what they
@@ -112,7 +113,7 @@ def _held_up(case: Case, passed: Passed, seen: Outside) -> float:
     beside idle cores have been put there.
     """
     if isinstance(passed.bystanders, Missing):
-        return BUSY if _loaded(case, passed) else 1.0
+        return BUSY if _loaded(case, place, passed) else 1.0
     if _quiet(passed):
         known = not isinstance(seen.free, Missing)
         return _waited(seen) if known and _full(case, passed, seen) else 1.0
@@ -139,13 +140,13 @@ def _full(case: Case, passed: Passed, seen: Outside) -> bool:
     return not unasked and seen.cores >= FULL * case.environment.cpu.cores
 
 
-def _loaded(case: Case, passed: Passed) -> bool:
+def _loaded(case: Case, place: Place, passed: Passed) -> bool:
     """Whether more programs wanted to run than the host has cores, the run's own included.
 
     All that is known where bystanders were not looked at; the start of a run's processes counts.
     """
     loads = [reading.load for reading in passed.readings if isinstance(reading, CpuReading)]
-    return bool(loads) and median(loads) > case.environment.cpu.cores
+    return bool(loads) and median(loads) > cores(case, place)
 
 
 def _disturbance(case: Case, place: Place, process: int) -> float:
@@ -159,7 +160,7 @@ def _disturbance(case: Case, place: Place, process: int) -> float:
                 seen := _look(case, (place[0], name), process, passed, clock=True)
             ):
                 # What a quiet host's baseline waits for, its own threads have, as others' have.
-                held = 1.0 if _quiet(passed) else _held_up(case, passed, seen)
+                held = 1.0 if _quiet(passed) else _held_up(case, place, passed, seen)
                 alone = seen.seconds if held == BUSY else seen.seconds / held
                 ratios.append((alone - seen.slack) / seen.said)
     return max(ratios)
