@@ -49,14 +49,23 @@ def measuring(bundle) -> float:
     return max(v.start + v.elapsed for v in visits) - min(v.start for v in visits)
 
 
+def measured(bundle) -> int:
+    """Return how many sets of a workload were measured; a time limit may cut a run short."""
+    return sum(t.role == "baseline" and isinstance(t.outcome, Passed) for t in bundle.traces())
+
+
+def throughput(bundle) -> float:
+    """Return the sets of a workload per second of measuring."""
+    return measured(bundle) / measuring(bundle)
+
+
 def tell(name, bundle, verdict) -> None:
     sets = len({t.process for t in bundle.traces() if t.role == "baseline"})
     seconds = sum(s.seconds for s in bundle.run.sessions if isinstance(s.seconds, float))
     span = measuring(bundle)
-    cells = len({t.workload for t in bundle.traces() if t.role == "baseline"}) * sets
     print(
-        f"{name:9} {sets} sets, {cells} sets of a workload: session {seconds:.1f} s, "
-        f"measuring {span:.1f} s, {cells / span:.2f} per second"
+        f"{name:9} {sets} sets, {measured(bundle)} sets of a workload: session {seconds:.1f} s, "
+        f"measuring {span:.1f} s, {throughput(bundle):.2f} per second"
     )
     for each in verdict.overall:
         print(f"  {each.solution:20} {each.decision:9} {shown(each.speedup)}")
@@ -101,7 +110,7 @@ def compare(arguments) -> int:
         for a, b in zip(verdicts[0].overall, verdicts[1].overall, strict=True)
         if isinstance(a.speedup, Estimate) and isinstance(b.speedup, Estimate)
     )
-    gain = measuring(one) / measuring(many)
+    gain = throughput(many) / throughput(one)
     print(f"one and fleet agree: {agree}")
     print(f"throughput: {gain:.2f}x of one (wanted with two devices: {WANTED}x)")
     print(f"bundles: {place}")

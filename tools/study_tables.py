@@ -36,6 +36,7 @@ W4A16, HOST = "2026-11-30-w4a16-gemm-h200", "2026-11-21-w4a16-gemm-call-tier-h20
 TRITON = "2026-11-21-w4a16-gemm-h200"  # the wrapper on every tier
 NVFP4_STREAM = "2026-11-30-nvfp4-wo-stream-h200"
 GDN = "2026-11-30-gdn-decode-h200"
+GDN_NOW = "2026-11-30-gdn-decode-fleet-h200"  # the present launch
 LEGS = "2026-11-30-decode-engine-8b-legs-h200"
 NVFP4, LAUNCHES = "2026-11-21-nvfp4-wo-h200", "2026-11-21-launch-overhead-h200"
 
@@ -249,11 +250,11 @@ def leg_row(bundle: str, leg: str, profile: LegProfile) -> list[str]:
 
 def gdn_near_copy() -> str:
     """One row for each batch size: our kernel beside a copy of the same bytes and beside FLA."""
-    ceilings = ceilings_for(open_bundle(EVIDENCE / GDN).environment)
-    protocol, series = samples(GDN)
+    ceilings = ceilings_for(open_bundle(EVIDENCE / GDN_NOW).environment)
+    protocol, series = samples(GDN_NOW)
     rows = []
     for batch in (1, 4, 8, 16, 32, 48, 64):
-        own = {w: c for (w, name), c in cells(GDN).items() if name == "cuda" and of(w, batch)}
+        own = {w: c for (w, name), c in cells(GDN_NOW).items() if name == "cuda" and of(w, batch)}
         copy = known(copy_seconds(known(own[f"B{batch}"].roof).traffic, ceilings))
         time = median(known(each.time).value for each in own.values())
         against = [
@@ -269,7 +270,7 @@ def gdn_near_copy() -> str:
                 show(time, "s"),
                 show(copy, "s"),
                 f"{time / copy:.2f}x",
-                show(median(known(cells(GDN)[w, "fla"].time).value for w in own), "s"),
+                show(median(known(cells(GDN_NOW)[w, "fla"].time).value for w in own), "s"),
                 f"{geometric_mean(ratios):.3f}x ({min(ratios):.3f}-{max(ratios):.3f})",
             ]
         )
