@@ -4,7 +4,7 @@
     python benchmarks/integrity.py --repetitions 20       # the claim
     python benchmarks/integrity.py --device cuda          # on a GPU
     python benchmarks/integrity.py --only patched_clock   # some of them
-    python benchmarks/integrity.py --late 1 --only interposed workspace  # on a host of slow signals
+    python benchmarks/integrity.py --late 4 --only interposed workspace  # on a host of slow signals
     python benchmarks/integrity.py --cost --repetitions 3 # what integrity costs, and what it moves
     python benchmarks/integrity.py --cost --study studies/gdn_decode --only triton
 
@@ -47,6 +47,10 @@ from roofmark.bundle import open_bundle  # noqa: E402
 from roofmark.evidence import Passed  # noqa: E402
 from roofmark.options import RunOptions  # noqa: E402
 
+# Source: 18 to 20 ms in place of 24 to 27 for three of ten batches on a host of 32 busy cores, and
+# 7 to 9 in place of 10 to 13 for their empty ones.
+_LATE = 0.7
+
 # Chosen: one that returns its output and one that is given it.
 _COST = ("workspace", "writes_output")
 
@@ -71,11 +75,12 @@ def main() -> int:
 
 
 def _stop_clocks_late(seconds: float) -> None:
-    """Have every batch and every empty one end late, by this much on average, as waits do."""
+    """Have seven of ten batches, empty or not, end late by this much: a host of two moods."""
     stop, lot = waiting.BatchWatch.stop, random.Random(0)
 
     def late(watch: waiting.BatchWatch) -> None:
-        time.sleep(lot.expovariate(1 / seconds))
+        if lot.random() < _LATE:
+            time.sleep(seconds)
         stop(watch)
 
     waiting.BatchWatch.stop = late
@@ -213,7 +218,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--at-once", type=int, default=10, help="candidates in one study")
     parser.add_argument("--keep", default="", help="folder in which the bundles stay")
     parser.add_argument(
-        "--late", type=float, default=0.0, help="ms by which batches end late, on average"
+        "--late", type=float, default=0.0, help="ms by which seven batches of ten end late"
     )
     parser.add_argument("--cost", action="store_true")
     parser.add_argument("--study", default="", help="of which --cost tells, in place of the corpus")

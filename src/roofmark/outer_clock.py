@@ -4,8 +4,9 @@ In: batches of one solution and of everybody in one process set. Out: seconds of
 and by how many seconds an honest batch may be longer. The bench asks it whether to look again, the
 judge whom to accuse (RM508), so neither looks for what the other does not see.
 
-Empty batches tell what surrounds the calls. A candidate could make its own empty batches slow, so
-at most a bounded part above the quickest one of anybody is believed.
+Empty batches tell what surrounds the calls: of several, the quickest one, as the quickest batch is
+taken too. A candidate could make all its own empty batches slow, so at most a bounded part above
+the quickest one of anybody is believed.
 """
 
 import math
@@ -131,24 +132,28 @@ def _by_calls(batches: Iterable[Batch]) -> dict[int, list[Batch]]:
 def _around(
     own: Sequence[Seconds], everybodys: Iterable[tuple[int, Seconds]], calls: int, allowed: Seconds
 ) -> Seconds:
-    """Return what surrounds so many calls: an own empty batch, within what anybody's tells.
+    """Return what surrounds so many calls: the quickest of its own, within what anybody's tells.
 
     everybodys: calls of an empty batch, and what it took. Part of that grows with the calls and
     none of it shrinks, so who made fewer of them bounds it as well. allowed: for each call more.
     """
     quickest = min(empty * max(1.0, calls / each) for each, empty in everybodys)
-    return min(median(own), quickest + calls * allowed)
+    return min(*own, quickest + calls * allowed)
 
 
 def _busy(own: Sequence[Batch], everybody: Sequence[Batch], allowed: Seconds) -> dict[int, Seconds]:
-    """Return by number of calls what CPU time they took, where that is known."""
+    """Return by number of calls what CPU time they took, where that is known.
+
+    An empty batch of which it is not known takes no more of it than time: one thread hands out.
+    """
     known = [(batch.calls, batch.empty_busy) for batch in everybody if batch.empty_busy > 0]
-    whole = _by_calls(batch for batch in own if batch.busy > 0 and batch.empty_busy > 0)
-    return {
-        calls: min(b.busy for b in same)
-        - _around([b.empty_busy for b in same], known, calls, allowed)
-        for calls, same in whole.items()
-    }
+    found: dict[int, Seconds] = {}
+    for calls, same in _by_calls(own).items():
+        busy = [batch.busy for batch in same if batch.busy > 0]
+        if busy and any(batch.empty_busy > 0 for batch in same):
+            empty = [batch.empty_busy or batch.empty for batch in same]
+            found[calls] = min(busy) - _around(empty, known, calls, allowed)
+    return found
 
 
 def _free(

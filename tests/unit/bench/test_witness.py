@@ -200,6 +200,22 @@ def test_one_slow_empty_batch_is_no_proof() -> None:
     assert len(ledgers["b"].batches) == 12
 
 
+def test_calls_that_are_short_beside_an_empty_batch_have_the_quickest_of_five() -> None:
+    crew = Crew([6e-3] * 99)
+    crew.empties = iter([5e-3, 4e-3, 5.5e-3, 4.8e-3, 6e-3])
+    ledger = _take(crew, sample=2e-3 / CALLS, limit=-1.0)
+    assert [batch.empty for batch in ledger.batches] == [4e-3]
+    assert [go.empty for go in crew.asked] == [False] + [True] * 5
+
+
+def test_a_quick_batch_beside_slow_empty_ones_clears_nobody() -> None:
+    # 2 ms of calls that say 1; the host takes 1 ms around them, and five times 4 more.
+    crew = Crew([3e-3, 5e-3, 9e-3] + [9e-3] * 99)
+    crew.empties = iter([5e-3] * 5 + [1e-3] * 99)
+    ledger = _take(crew, sample=1e-3 / CALLS, spare=3 * CALLS)
+    assert len(ledger.batches) == 12
+
+
 @pytest.mark.parametrize(("sample", "seconds"), [(2e-3, 20e-3), (1e-4, 0.2)])
 def test_a_batch_that_is_long_already_is_made_no_longer(sample: float, seconds: float) -> None:
     crew = Crew([seconds] * 99)
