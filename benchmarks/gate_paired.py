@@ -47,6 +47,7 @@ from roofmark.analysis.decide import set_scene  # noqa: E402
 from roofmark.analysis.gated import together  # noqa: E402
 from roofmark.analysis.paired_gate import gate_pairs, pair_cells, undecided_pairs  # noqa: E402
 from roofmark.analysis.shift import ALARM  # noqa: E402
+from roofmark.bench.plan import deciding_tier  # noqa: E402
 from roofmark.bundle import open_bundle  # noqa: E402
 from roofmark.evidence import Passed  # noqa: E402
 from roofmark.gating.against import gate_against  # noqa: E402
@@ -162,15 +163,9 @@ def play(kept, change, device):
 
 # --- means ---------------------------------------------------------------------------------------
 def mean_of(bundle, name):
-    samples = [
-        s
-        for trace in bundle.traces()
-        if trace.solution == name and isinstance(trace.outcome, Passed)
-        for m in trace.outcome.measurements
-        for v in m.visits
-        for s in v.samples
-    ]
-    return fmean(samples)
+    tier = deciding_tier(bundle.study.protocol, bundle.run.device)
+    traces = [t for t in bundle.traces() if t.solution == name and isinstance(t.outcome, Passed)]
+    return _mean(traces, tier)
 
 
 def means_alarm(old, new):
