@@ -27,6 +27,13 @@ from roofmark.study import Definition, Solution
 
 Tensors = Mapping[str, torch.Tensor]
 
+# Chosen: those that torch has copied together since it began to; of the narrow ones not every
+# version does.
+_TOGETHER = {
+    torch.float64, torch.float32, torch.float16, torch.bfloat16,
+    torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool,
+}  # fmt: skip
+
 
 class WrongOutput(Exception):
     """A solution returned something else than the definition declares."""
@@ -185,12 +192,16 @@ class Entry:
 
 
 def _copy(copies: Mapping[str, list[tuple[torch.Tensor, torch.Tensor]]]) -> None:
-    """Copy values to their places, those of one output in one go."""
+    """Copy values to their places, those of one output in one go where torch can."""
     # A result that carries a gradient must not draw the shared arena into its graph.
     with torch.no_grad():
         for pairs in copies.values():
             places, values = ([each[k] for each in pairs] for k in (0, 1))
-            torch._foreach_copy_(places, values)  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
+            if places[0].dtype in _TOGETHER:
+                torch._foreach_copy_(places, values)  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
+                continue
+            for place, value in zip(places, values, strict=True):
+                place.copy_(value)
 
 
 def load_entry(

@@ -47,13 +47,15 @@ def _run(entry: Entry, n: int = 7) -> torch.Tensor:
 TRIPLED = torch.arange(7, dtype=torch.float32) * 3
 
 
-def test_what_many_calls_returned_lands_each_in_its_place(tmp_path: Path) -> None:
+@pytest.mark.parametrize("dtype", ["float32", "float8_e4m3fn"])
+def test_what_many_calls_returned_lands_each_in_its_place(tmp_path: Path, dtype: str) -> None:
     entry = _load(tmp_path, "def scale(x, factor): return factor * x")
-    # Strided, as outputs in an arena are, and one value that is not contiguous.
-    places = list(torch.full((5, 16), torch.nan)[:, :7])
     values = [TRIPLED + k for k in range(4)] + [(TRIPLED + 4).repeat_interleave(2)[::2]]
+    # Strided, as outputs in an arena are, and one value that is not contiguous.
+    values = [value.to(getattr(torch, dtype)) for value in values]
+    places = list(torch.zeros((5, 16)).to(values[0].dtype)[:, :7])
     entry.store((value, {"y": place}) for value, place in zip(values, places, strict=True))
-    assert all(torch.equal(a, b) for a, b in zip(places, values, strict=True))
+    assert all(torch.equal(a.float(), b.float()) for a, b in zip(places, values, strict=True))
 
 
 def test_one_wrong_result_among_many_is_told(tmp_path: Path) -> None:
