@@ -32,7 +32,8 @@ _NAMES: tuple[tuple[Any, str], ...] = (
     *((torch.cuda.Event, name) for name in ("record", "elapsed_time", "synchronize", "query")),
     *((torch.cuda.CUDAGraph, name) for name in ("replay", "capture_begin", "capture_end")),
     *((torch.Tensor, name) for name in ("copy_", "clone", "max", "reshape", "view", "__eq__")),
-    *((torch, name) for name in ("no_grad", "empty", "frombuffer", "equal", "allclose")),
+    *((torch, name) for name in ("no_grad", "empty", "frombuffer", "equal", "allclose",
+                                    "_foreach_copy_")),
 )  # fmt: skip
 
 _BEFORE: dict[str, Any] = {}

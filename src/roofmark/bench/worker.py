@@ -58,6 +58,7 @@ class Worker:
         self.persisting = 0
         self.timers: dict[Tier, Timer] = {}
         self.results: list[Any] = []
+        self.outputs: dict[int, dict[str, torch.Tensor]] = {}
         self.swapped = False
 
     def answer(self, request: Request) -> Reply:
@@ -101,6 +102,7 @@ class Worker:
         """Bind every slot; what was prepared for the last workload goes before more is made."""
         self._come_home()
         self.results = []
+        self.outputs = {}
         self.timers.clear()
         self.slots = _no_slots()
         self.memory.begin()
@@ -109,6 +111,7 @@ class Worker:
         timed = range(request.first, request.first + request.slots)
         bound = [self._bind(slot) for slot in timed]
         warm = self._bind(request.warm)
+        self.outputs = {slot: self._views(slot, "outputs") for slot in (*timed, request.warm)}
         self.slots = Slots([b.call for b in bound], [b.reads for b in bound], warm.call)
         self._synchronize()
         self.memory.bound()
@@ -191,12 +194,9 @@ class Worker:
         return {place.name: self.arena.view(place, self.layout, slot) for place in places}
 
     def _store(self, results: list[Any], slots: list[int]) -> None:
-        """Copy returned tensors into their slots; an entry that writes its outputs returns none.
-
-        The last one first: a call that has left work to a thread has had no time for it.
-        """
-        for result, slot in reversed(list(zip(results, slots, strict=True))):
-            self.entry.store(result, self._views(slot, "outputs"))
+        """Copy returned tensors into their slots, the last one first."""
+        places = (self.outputs[slot] for slot in reversed(slots))
+        self.entry.store(zip(reversed(results), places, strict=True))
 
     def _ready(self, tier: Tier, calls: int) -> str:
         """Make a tier's timer; return why that is impossible, or nothing."""

@@ -40,11 +40,29 @@ def _load(tmp_path: Path, text: str, name: str = "entry.py", **files: str) -> En
 def _run(entry: Entry, n: int = 7) -> torch.Tensor:
     x, y = torch.arange(n, dtype=torch.float32), torch.full((n,), torch.nan)
     result = entry.bind({"x": x}, {"y": y}).call()
-    entry.store(result, {"y": y})
+    entry.store([(result, {"y": y})])
     return y
 
 
 TRIPLED = torch.arange(7, dtype=torch.float32) * 3
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float8_e4m3fn"])
+def test_what_many_calls_returned_lands_each_in_its_place(tmp_path: Path, dtype: str) -> None:
+    entry = _load(tmp_path, "def scale(x, factor): return factor * x")
+    values = [TRIPLED + k for k in range(4)] + [(TRIPLED + 4).repeat_interleave(2)[::2]]
+    # Strided, as outputs in an arena are, and one value that is not contiguous.
+    values = [value.to(getattr(torch, dtype)) for value in values]
+    places = list(torch.zeros((5, 16)).to(values[0].dtype)[:, :7])
+    entry.store((value, {"y": place}) for value, place in zip(values, places, strict=True))
+    assert all(torch.equal(a.float(), b.float()) for a, b in zip(places, values, strict=True))
+
+
+def test_one_wrong_result_among_many_is_told(tmp_path: Path) -> None:
+    entry = _load(tmp_path, "def scale(x, factor): return factor * x")
+    places = list(torch.full((3, 7), torch.nan))
+    with pytest.raises(WrongOutput, match="float64"):
+        entry.store([(TRIPLED.double() if k == 1 else TRIPLED, {"y": places[k]}) for k in range(3)])
 
 
 # --- libraries -----------------------------------------------------------------------------------
@@ -194,7 +212,7 @@ def test_prepared_weights_stand_in_for_the_weights(tmp_path: Path) -> None:
     )
     x, w, y = torch.ones(3), torch.full((3,), 2.0), torch.empty(3)
     bound = entry.bind({"x": x, "w": w}, {"y": y})
-    entry.store(bound.call(), {"y": y})
+    entry.store([(bound.call(), {"y": y})])
     assert y.tolist() == [150.0] * 3
     assert bound.reads[0] is x and bound.reads[1] is not w
 
