@@ -224,7 +224,7 @@ ERRORS: dict[str, Code] = {
         "there is nothing to resume",
         "The folder holds no interrupted run: none began there, or it was sealed.",
     ),
-    "RM413": Code("a report has no form", "The suffix chooses it: .html or .md."),
+    "RM413": Code("a report has no form", "The suffix chooses it: .html, .md or .svg."),
     "RM414": Code(
         "a stranger's file is in the bundle's folder",
         "Everything in a sealed bundle is evidence, and such a file could not be read back.",

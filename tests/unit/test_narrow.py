@@ -20,6 +20,7 @@ def narrow(**options):
         ({"time_limit": -1.0}, "RM103"),
         ({"time_limit": float("nan")}, "RM103"),
         ({"tier": "fast"}, "RM103"),
+        ({"tier": "ttft"}, "RM138"),
         ({"workloads": ("none*",)}, "RM130"),
         ({"solutions": ("none",)}, "RM130"),
     ],

@@ -61,7 +61,9 @@ def _commands() -> Iterator[str]:
     yield ""
     yield "Data goes to stdout, talk to stderr; with `--json` errors are JSON on stderr."
     yield "Exit codes: 0 the claim holds, 1 it does not, 2 usage or study, 3 undecided,"
-    yield "4 evidence damaged, 70 a defect of roofmark, 130 interrupted."
+    yield "4 evidence damaged, 70 a defect of roofmark, 130 interrupted. Where nothing is claimed:"
+    yield "0 all is decided and no solution is slower, 1 one is slower or invalid, 3 something is"
+    yield "undecided; 1 is an answer, then, and no failure of the command."
     for name, command in group.commands.items():
         yield from ("", f"## roofmark {name}", "", str(command.help), "")
         yield from ("| | |", "|---|---|")

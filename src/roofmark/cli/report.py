@@ -9,11 +9,13 @@ from roofmark.cli.speak import exit_code_of, print_json, say_wrote
 
 def main(
     bundle: Path = typer.Argument(..., help="Folder of a sealed bundle."),
-    output: Path | None = typer.Option(None, "-o", "--output", help="FILE.html or FILE.md."),
+    output: Path | None = typer.Option(
+        None, "-o", "--output", help="FILE.html, FILE.md or FOLDER.svg."
+    ),
     force: bool = typer.Option(False, "--force", help="Replace the file if it exists."),
     as_json: bool = typer.Option(False, "--json", help="Print the verdict as JSON."),
 ) -> int:
-    """Write a report (.html or .md) about a bundle."""
+    """Write a report (.html, .md or .svg) about a bundle."""
     from roofmark import api
 
     opened = api.open_bundle(bundle)

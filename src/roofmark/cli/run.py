@@ -2,7 +2,7 @@
 
 import time
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal, cast, get_args
 
 import typer
 
@@ -26,7 +26,9 @@ def main(
     device: str = typer.Option("auto", help="auto, cpu or cuda."),
     workload: list[str] = typer.Option([], "-w", "--workload", help="Pattern of workload ids."),
     solution: list[str] = typer.Option([], "-s", "--solution", help="Measure only these."),
-    tier: str | None = typer.Option(None, help="Tier that decides: kernel, graph or call."),
+    tier: str | None = typer.Option(
+        None, help="Tier that decides: kernel, graph, call; of engines token, ttft, ..."
+    ),
     cache: str | None = typer.Option(None, help="Cache state: cold or warm."),
     processes: str | None = typer.Option(None, help="Fewest and most process sets, as 6:12."),
     blocks: int | None = typer.Option(None, help="Visits of each solution in a process set."),
@@ -45,7 +47,7 @@ def main(
         device=device_named(device),
         workloads=tuple(workload),
         solutions=tuple(solution),
-        tier=cast("Tier | None", _one_of("tier", tier, "kernel graph call")),
+        tier=cast("Tier | None", _one_of("tier", tier, " ".join(get_args(Tier)))),
         cache=cast("CacheState | None", _one_of("cache", cache, "cold warm")),
         processes=process_range(processes),
         blocks=blocks,

@@ -12,7 +12,7 @@ from msgspec import UnsetType
 
 from roofmark.codes import problem
 from roofmark.errors import Problem
-from roofmark.study import LANGUAGES, Language, Solution, Study, Workload
+from roofmark.study import LANGUAGES, SERVING_TIERS, Language, Solution, Study, Workload
 from roofmark.validation.places import Places
 
 _ENTRY = re.compile(r"[^:]+::[A-Za-z_][A-Za-z0-9_]*")
@@ -36,6 +36,12 @@ def find_question_problems(study: Study, places: Places) -> Iterator[Problem]:
         yield from too_many
         return
     yield from find_common_problems(study, places)
+    if study.protocol.tier in SERVING_TIERS:
+        where = places.of("protocol.tier", "Protocol.tier", "Protocol")
+        mend = "Choose kernel, graph or call."
+        yield problem(
+            "RM138", f"tier {study.protocol.tier!r} in a study of an operator", where, mend
+        )
     for number, solution in enumerate((*study.solutions, *study.wrong)):
         if not isinstance(solution.leg, UnsetType):
             where = solution_place(solution, number, places)
