@@ -51,6 +51,8 @@ _ALONE_SHARE = 0.25
 # Chosen: on a host that is quick three times of ten, all of five empty batches are slow in 17 %,
 # and those of three solutions in 0.5 %.
 _EMPTIES, _ALIKE = 5, 3
+# Chosen: twice the slack's share of an empty batch, so that whoever may agree is asked again.
+_NEARLY = 0.9
 # Chosen: as many of one solution's own are enough, whatever they vary by.
 _SURE = 5
 # Chosen: ten times what an empty batch on a GPU varies by, so that half of it cannot hide there.
@@ -88,7 +90,12 @@ def _repeat(crew: Crew, task: "Task", ledgers: Mapping[str, Ledger], waiting: li
             return
         waiting = _take_round(crew, task, number, ledgers, waiting)
         everybodys = [batch for each in ledgers.values() for batch in each.batches]
-        waiting = [name for name in waiting if not _agrees(task, tier, ledgers[name], everybodys)]
+        waiting = [
+            name
+            for name in waiting
+            if not _agrees(task, tier, ledgers[name], everybodys)
+            or not (name in trusted or _settled(task, tier, ledgers[name], everybodys))
+        ]
 
 
 def _take_round(
@@ -162,7 +169,8 @@ def _take_batch(crew: Crew, task: "Task", name: str, ledger: Ledger, calls: int)
     verified = crew.verify(name, slots, own=task.names.index(name))
     if not ledger.take(verified, calls, timed=True):
         return False
-    empty = _quickest_empty(crew, task, name, ledger, go)
+    enough = _enough(task, calls * _sample(ledger, tier), batch.seconds)
+    empty = _quickest_empty(crew, name, ledger, go, enough)
     if empty is None:
         return False
     ledger.batches.append(
@@ -210,19 +218,27 @@ def _rounds(task: "Task", ledger: Ledger, tier: Tier) -> int:
     return math.ceil(_BATCH_SECONDS / once) * 2 ** min(len(ledger.batches), _DOUBLINGS)
 
 
-def _quickest_empty(crew: Crew, task: "Task", name: str, ledger: Ledger, go: Go) -> Taken | None:
-    """Time an empty batch: on a CPU the quickest of a few, where calls are short beside it.
-
-    One that a busy host made long would hide as much of the calls.
-    """
-    said, go = go.calls * _sample(ledger, go.tier), replace(go, empty=True)
+def _quickest_empty(crew: Crew, name: str, ledger: Ledger, go: Go, enough: Seconds) -> Taken | None:
+    """Time an empty batch, and a few more until the quickest is as short as `enough`."""
+    go = replace(go, empty=True)
     quickest = _timed(crew, name, go, ledger)
-    for _ in range(1, _EMPTIES if task.device == "cpu" else 1):
-        if quickest is None or not _short(said, quickest.seconds):
+    for _ in range(1, _EMPTIES):
+        if quickest is None or quickest.seconds <= enough:
             break
         again = _timed(crew, name, go, ledger)
         quickest = again and min(again, quickest, key=lambda each: each.seconds)
     return quickest
+
+
+def _enough(task: "Task", said: Seconds, took: Seconds) -> Seconds:
+    """Return how short an empty batch is that needs no other beside it.
+
+    On a CPU one that a busy host made long would hide as much of the calls: where they are short
+    beside it, and it is so long that the batch agrees.
+    """
+    if task.device != "cpu":
+        return math.inf
+    return max(said / 2, _NEARLY * (took - _AGREES * said))
 
 
 def _short(said: Seconds, empty: Seconds) -> bool:
@@ -261,9 +277,7 @@ def _agrees(task: "Task", tier: Tier, ledger: Ledger, everybodys: Sequence[Batch
     found = look_from_outside(
         own, everybodys, sample, device=task.device, stored=task.stored, cpu=False
     )
-    if found.seconds > _AGREES * found.said + _AGREES_SLACK * found.slack:
-        return False
-    return task.device != "cpu" or _settled(own, everybodys, sample)
+    return found.seconds <= _AGREES * found.said + _AGREES_SLACK * found.slack
 
 
 def _doubted(
@@ -277,18 +291,19 @@ def _doubted(
     return replace(batch, empty=min(batch.empty, quickest + _ALONE_SHARE * allowed))
 
 
-def _settled(own: Sequence[Batch], everybodys: Sequence[Batch], sample: Seconds) -> bool:
+def _settled(task: "Task", tier: Tier, ledger: Ledger, everybodys: Sequence[Batch]) -> bool:
     """Whether who agrees did so beside empty batches enough.
 
     One quick batch beside slow empty ones makes a lie look true, and would end the search: they
     have to be alike within what a lie by half of the time hides, or many.
     """
-    most = max(batch.calls for batch in own)
-    if not _short(most * sample, min(batch.empty for batch in own if batch.calls == most)):
+    most, sample = max(batch.calls for batch in ledger.batches), _sample(ledger, tier)
+    own = [batch.empty for batch in ledger.batches if batch.calls == most]
+    if task.device != "cpu" or not sample or not _short(most * sample, min(own)):
         return True
     empties = [batch.empty for batch in everybodys if batch.calls == most]
     alike = len(empties) >= _ALIKE and max(empties) - min(empties) < most * sample
-    return alike or sum(batch.calls == most for batch in own) >= _SURE
+    return alike or len(own) >= _SURE
 
 
 def _sample(ledger: Ledger, tier: Tier) -> Seconds:
