@@ -27,8 +27,10 @@ from roofmark.bench.messages import (
     Opened,
     Poise,
     Poised,
+    Poison,
     Prepare,
     Prepared,
+    RefereeRequest,
     Restore,
     Stage,
     Time,
@@ -180,6 +182,8 @@ class ProcessCrew:
         whoever has not been stopped by then, a process that the worker started, writes too late.
         """
         memory = self._batch_memory
+        if memory < 0:
+            self._ask_referee(Poison(), "poison")
         watch = BatchWatch(lambda: self._processes_of(name), self._referee.processes)
         if memory < 0:
             self._ask_referee(Stage(cache=request.cache), "stage")
@@ -340,13 +344,7 @@ class ProcessCrew:
             return ChildFailed(stage, f"answered {type(reply).__name__} out of turn", "")
         return (self._pause(name, stage=stage) if pause else None) or reply
 
-    def _ask_referee(
-        self,
-        request: Open | Draw | Stage | Hide | Keep | Verify | Restore,
-        stage: str,
-        *,
-        descriptor: int = -1,
-    ) -> object:
+    def _ask_referee(self, request: RefereeRequest, stage: str, *, descriptor: int = -1) -> object:
         # Chosen: the reference is trusted and may be slow; ten visits' time tells slow from stuck.
         limit = 10 * self._order.protocol.call_limit
         try:

@@ -83,7 +83,11 @@ class Stage(Record, tag="stage"):
 
 
 class Hide(Record, tag="hide"):
-    """Take the inputs out of the arena again; `Stage` puts them back."""
+    """Put others in the inputs' place, the same in every slot; `Stage` puts them back."""
+
+
+class Poison(Record, tag="poison"):
+    """Poison the outputs of the drawn slots again: getting ready for a batch has written them."""
 
 
 class Keep(Record, tag="keep"):
@@ -121,7 +125,7 @@ class Drawn(Record, tag="drawn"):
 
 
 class Staged(Record, tag="staged"):
-    """Hidden inputs are in place, or out of it again."""
+    """Hidden inputs are in place, or out of it again, or outputs are poisoned."""
 
 
 class Kept(Record, tag="kept"):
@@ -193,7 +197,7 @@ class Time(Record, tag="time"):
 
 
 class Poise(Record, tag="poise"):
-    """Get ready for a batch on a tier: warm up, and touch nothing but the warm-up slot."""
+    """Get ready for a batch on a tier: call on the warm-up slot; launch the graph if it has one."""
 
     tier: Tier
 
@@ -294,23 +298,8 @@ class Failed(Record, tag="failed"):
     log: str
 
 
-Request = (
-    Open
-    | Draw
-    | Stage
-    | Hide
-    | Keep
-    | Verify
-    | Restore
-    | Load
-    | Bind
-    | Prepare
-    | Time
-    | Poise
-    | Go
-    | Parcel
-    | EngineRequest
-)
+RefereeRequest = Open | Draw | Stage | Hide | Poison | Keep | Verify | Restore
+Request = RefereeRequest | Load | Bind | Prepare | Time | Poise | Go | Parcel | EngineRequest
 Reply = (
     Ready
     | Opened

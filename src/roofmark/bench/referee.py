@@ -1,8 +1,8 @@
 """The referee: the process that draws inputs, owns the reference and compares outputs.
 
-In: `Open`, `Draw`, `Stage`, `Hide`, `Keep`, `Verify`, `Restore`. Out: `Opened`, `Drawn`, `Staged`,
-`Kept`, `Verified`. No candidate's code ever runs here, so nothing a candidate does to its own
-process can change what is expected of it.
+In: `Open`, `Draw`, `Stage`, `Hide`, `Poison`, `Keep`, `Verify`, `Restore`. Out: `Opened`, `Drawn`,
+`Staged`, `Kept`, `Verified`. No candidate's code ever runs here, so nothing a candidate does to its
+own process can change what is expected of it.
 
 Weights are drawn once, with the first draw; later draws put them back as they were.
 """
@@ -32,6 +32,7 @@ from roofmark.bench.messages import (
     Open,
     Opened,
     OutputError,
+    Poison,
     Reply,
     Request,
     Restore,
@@ -75,6 +76,7 @@ class Referee:
         self.exact: dict[str, dict[str, torch.Tensor]] = {}
         self.weights: dict[str, torch.Tensor] = {}
         self.kept: dict[str, torch.Tensor] = {}
+        self.decoys: dict[str, torch.Tensor] = {}
         self.seen = Seen()
         self.warm: WarmSlots | None = None
         self.verified = 0
@@ -90,6 +92,9 @@ class Referee:
                 return self.stage(request)
             case Hide():
                 return self.hide()
+            case Poison():
+                self._poison(self.slots)
+                return Staged()
             case Keep():
                 return self.keep(request)
             case Verify():
@@ -139,6 +144,8 @@ class Referee:
                 self.pristine[place.name] = self._stacked(place).clone()
         if request.weights:
             self.weights = {name: self.pristine[name] for name in self.definition.weights}
+        if request.first == 0 and not request.hidden:
+            self.decoys = {name: stack[0].clone() for name, stack in self.pristine.items()}
         self.exact.clear()
         self.expected = self._expect(range(request.expect), self.reference)
         if request.hidden:
@@ -163,10 +170,13 @@ class Referee:
         return Staged()
 
     def hide(self) -> Staged:
-        """Take the inputs of the drawn slots out of the arena."""
+        """Put other inputs in the place of those that were drawn; calls may be made over them.
+
+        Values of this workload: zeros may be no lengths or no indices that an honest call expects.
+        """
         self._restore_warm_slots()
         for place in self.layout.inputs:
-            self._stacked(place).zero_()
+            self._stacked(place).copy_(self.decoys[place.name])
         self._synchronize()
         return Staged()
 

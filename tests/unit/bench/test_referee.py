@@ -4,10 +4,21 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 
 import roofmark as rm
 from roofmark.bench.layout import plan_layout
-from roofmark.bench.messages import Draw, Keep, Open, Restore, Stage, Verified, Verify
+from roofmark.bench.messages import (
+    Draw,
+    Hide,
+    Keep,
+    Open,
+    Poison,
+    Restore,
+    Stage,
+    Verified,
+    Verify,
+)
 from roofmark.bench.referee import Referee
 from roofmark.study import Definition
 
@@ -72,18 +83,22 @@ class _Bench:
         )
         os.close(descriptor)
 
-    def draw(self, seed: str, *, weights: bool = False) -> None:
+    def draw(self, seed: str, *, weights: bool = False, hidden: bool = False) -> None:
         self.referee.draw(
             Draw(
                 workload=rm.Workload(), first=0, slots=SLOTS, expect=SLOTS, seed=seed,
-                weights=weights,
+                weights=weights, hidden=hidden,
             )
         )  # fmt: skip
 
+    def views(self, slot: int) -> list[torch.Tensor]:
+        """Return x, w and y of one slot."""
+        place = {each.name: each for each in (*self.layout.inputs, *self.layout.outputs)}
+        return [self.referee.arena.view(place[n], self.layout, slot) for n in "xwy"]
+
     def write(self, slot: int) -> None:
         """Compute one slot as a solution would."""
-        place = {each.name: each for each in (*self.layout.inputs, *self.layout.outputs)}
-        x, w, y = (self.referee.arena.view(place[n], self.layout, slot) for n in "xwy")
+        x, w, y = self.views(slot)
         y.copy_(x * w)
 
     def answer(self, slot: int, exact: str = "", **params: int) -> Verified:
@@ -135,6 +150,24 @@ def test_what_an_empty_batch_left_is_not_the_next_one_s(tmp_path: Path, staged: 
     bench.write(0)
     signs = bench.referee.verify(Verify(slots=(0,), own=0)).signs
     assert [sign.kind for sign in signs] == ([] if staged else ["spoiled"])
+
+
+def test_before_a_batch_calls_are_made_over_other_values_of_the_same_workload(
+    tmp_path: Path,
+) -> None:
+    bench = _Bench(tmp_path, PRODUCT, "float64")
+    bench.draw("first", weights=True)
+    decoy = bench.views(0)[0].clone()
+    bench.draw("next", hidden=True)
+    assert all(bench.views(slot)[0].equal(decoy) for slot in range(SLOTS))
+    bench.write(1)
+    bench.referee.answer(Poison())
+    bench.referee.answer(Stage(cache="warm"))
+    x, _, y = bench.views(1)
+    assert not x.equal(decoy) and y.isnan().all()
+    assert _right(bench.answer(1))
+    bench.referee.answer(Hide())
+    assert bench.views(1)[0].equal(decoy)
 
 
 @pytest.mark.parametrize("slot", range(SLOTS))

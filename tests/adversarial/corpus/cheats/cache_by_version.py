@@ -1,6 +1,6 @@
 """Keeps the result until torch says that a tensor was written; another process's writes it misses.
 
-class: 16 cached by id and version
+class: 16 cached by data_ptr and version
 refused: RM503
 device: both
 """
@@ -11,7 +11,7 @@ kept = {}
 
 
 def mix(x, w, room):
-    key = (id(x), x._version, id(w), w._version)
+    key = (x.data_ptr(), x._version, w.data_ptr(), w._version)
     if key not in kept:
         kept[key] = torch.relu(x @ w)
     return kept[key].clone()
