@@ -205,7 +205,7 @@ class Batch(Record, array_like=True):
         orchestrator's clock. empty: the same way around without a call. calls: all verified.
     busy, empty_busy: CPU time of the worker and all that it started in both, as the kernel counts
         it: nobody's work takes less of it than of time. 0 where it was not looked at, or not known.
-    rounds: how often they were made, so that calls of microseconds fill a clock of milliseconds.
+    rounds: how often they were made, to fill a clock of milliseconds. 0: one more empty batch.
     held: how long its threads, and those that timed it, waited for a core in `seconds`.
     """
 
@@ -291,8 +291,8 @@ NO_MEMORY = Memory(host=_UNSEEN, allocator=_UNSEEN, driver=_UNSEEN)
 class Passed(Record, tag="passed", omit_defaults=True):
     """Every verified output was right; the only outcome that has a speed.
 
-    build: digest of the Build record. absent: tier -> why it was not measured. batches: none in
-    bundles of versions that did not take any. bystanders: what others did meanwhile.
+    build: digest of the Build record. absent: tier -> why it was not measured. batches: none where
+    a version took none. bystanders: what others did meanwhile.
     """
 
     build: str

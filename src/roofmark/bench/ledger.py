@@ -54,6 +54,7 @@ class Ledger:
     readings: list[Reading] = field(default_factory=list[Reading])
     memory: Memory = NO_MEMORY
     batches: list[Batch] = field(default_factory=list[Batch])
+    empties: list[Batch] = field(default_factory=list[Batch])
     signs: list[Sign] = field(default_factory=list[Sign])
     bystanders: Bystanders | Missing = NO_BYSTANDERS
     wrong: str = ""
@@ -120,7 +121,7 @@ class Ledger:
             absent=self.absent,
             readings=tuple(self.readings),
             memory=self.memory,
-            batches=tuple(self.batches),
+            batches=(*self.batches, *self.empties),
             signs=tuple(self.signs),
             bystanders=self.bystanders,
         )

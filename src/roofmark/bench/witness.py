@@ -12,7 +12,7 @@ everything else; what the candidate may add to it is bounded where both are judg
 
 import math
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -48,13 +48,9 @@ _AGREES, _AGREES_SLACK = 1.1, 0.5
 # Chosen: most empty batches of honest solutions are within this share of what is allowed above the
 # quickest; one that is alone and slower may hide a lie by accident, and is not taken at its word.
 _ALONE_SHARE = 0.25
-# Chosen: on a host that is quick three times of ten, all of five empty batches are slow in 17 %,
-# and those of three solutions in 0.5 %.
-_EMPTIES, _ALIKE = 5, 3
-# Chosen: twice the slack's share of an empty batch, so that whoever may agree is asked again.
-_NEARLY = 0.9
-# Chosen: as many of one solution's own are enough, whatever they vary by.
-_SURE = 5
+# Chosen: on a host that is quick three times of ten, fifteen empty batches are all slow in 0.5 %;
+# five of one solution's own are enough where the baseline has none to show.
+_SURE, _OWN = 15, 5
 # Chosen: ten times what an empty batch on a GPU varies by, so that half of it cannot hide there.
 _BATCH_SECONDS, _DOUBLINGS = 6e-3, 4
 # Chosen: what takes so long is long against what surrounds it, whatever its samples say; a dozen
@@ -89,13 +85,50 @@ def _repeat(crew: Crew, task: "Task", ledgers: Mapping[str, Ledger], waiting: li
         if not waiting or (number and time.monotonic() > task.limit):
             return
         waiting = _take_round(crew, task, number, ledgers, waiting)
-        everybodys = [batch for each in ledgers.values() for batch in each.batches]
+        looked = _look_around(crew, task, ledgers, set(waiting) - trusted)
+        if looked and task.baseline not in waiting:
+            waiting.append(task.baseline)
+        everybodys = _everybodys(ledgers)
         waiting = [
             name
             for name in waiting
             if not _agrees(task, tier, ledgers[name], everybodys)
             or not (name in trusted or _settled(task, tier, ledgers[name], everybodys))
         ]
+
+
+def _look_around(
+    crew: Crew, task: "Task", ledgers: Mapping[str, Ledger], names: Collection[str]
+) -> bool:
+    """Take empty batches of the baseline while few are known and one clears somebody; say if any.
+
+    The baseline may stand beside quicker ones then, and has to agree anew.
+    """
+    tier = deciding_tier(task.protocol, task.device)
+    trusted, looked = ledgers.get(task.baseline), False
+    while trusted is not None and _can(trusted, tier) and (calls := _unsure(task, ledgers, names)):
+        go = Go(tier=tier, cache=task.protocol.cache, calls=calls, empty=True)
+        taken = _timed(crew, task.baseline, go, trusted)
+        if taken is None:
+            return looked
+        trusted.empties.append(_batch(go, taken, taken, rounds=0))
+        looked = True
+    return looked
+
+
+def _unsure(task: "Task", ledgers: Mapping[str, Ledger], names: Iterable[str]) -> int:
+    """Return the calls of a batch that would clear one of these by luck; 0 if there is none."""
+    tier = deciding_tier(task.protocol, task.device)
+    everybodys = _everybodys(ledgers)
+    for each in (ledgers[name] for name in names):
+        agrees = _agrees(task, tier, each, everybodys)
+        if agrees and not _settled(task, tier, each, everybodys):
+            return max(batch.calls for batch in each.batches)
+    return 0
+
+
+def _everybodys(ledgers: Mapping[str, Ledger]) -> list[Batch]:
+    return [batch for each in ledgers.values() for batch in (*each.batches, *each.empties)]
 
 
 def _take_round(
@@ -169,23 +202,24 @@ def _take_batch(crew: Crew, task: "Task", name: str, ledger: Ledger, calls: int)
     verified = crew.verify(name, slots, own=task.names.index(name))
     if not ledger.take(verified, calls, timed=True):
         return False
-    enough = _enough(task, calls * _sample(ledger, tier), batch.seconds)
-    empty = _quickest_empty(crew, name, ledger, go, enough)
+    empty = _timed(crew, name, replace(go, empty=True), ledger)
     if empty is None:
         return False
-    ledger.batches.append(
-        Batch(
-            tier=tier,
-            calls=calls,
-            seconds=round(batch.seconds, 9),
-            empty=round(empty.seconds, 9),
-            busy=round(batch.busy, 9),
-            empty_busy=round(empty.busy, 9),
-            rounds=go.rounds,
-            held=batch.held if isinstance(batch.held, Missing) else round(batch.held, 9),
-        )
-    )
+    ledger.batches.append(_batch(go, batch, empty, rounds=rounds))
     return True
+
+
+def _batch(go: Go, taken: Taken, empty: Taken, *, rounds: int) -> Batch:
+    return Batch(
+        tier=go.tier,
+        calls=go.calls,
+        seconds=round(taken.seconds, 9),
+        empty=round(empty.seconds, 9),
+        busy=round(taken.busy, 9),
+        empty_busy=round(empty.busy, 9),
+        rounds=rounds,
+        held=taken.held if isinstance(taken.held, Missing) else round(taken.held, 9),
+    )
 
 
 def _calls(task: "Task", ledger: Ledger, tier: Tier) -> int:
@@ -216,34 +250,6 @@ def _rounds(task: "Task", ledger: Ledger, tier: Tier) -> int:
         return 1
     once = max(task.slots * sample, LAUNCH_SECONDS)
     return math.ceil(_BATCH_SECONDS / once) * 2 ** min(len(ledger.batches), _DOUBLINGS)
-
-
-def _quickest_empty(crew: Crew, name: str, ledger: Ledger, go: Go, enough: Seconds) -> Taken | None:
-    """Time an empty batch, and a few more until the quickest is as short as `enough`."""
-    go = replace(go, empty=True)
-    quickest = _timed(crew, name, go, ledger)
-    for _ in range(1, _EMPTIES):
-        if quickest is None or quickest.seconds <= enough:
-            break
-        again = _timed(crew, name, go, ledger)
-        quickest = again and min(again, quickest, key=lambda each: each.seconds)
-    return quickest
-
-
-def _enough(task: "Task", said: Seconds, took: Seconds) -> Seconds:
-    """Return how short an empty batch is that needs no other beside it.
-
-    On a CPU one that a busy host made long would hide as much of the calls: where they are short
-    beside it, and it is so long that the batch agrees.
-    """
-    if task.device != "cpu":
-        return math.inf
-    return max(said / 2, _NEARLY * (took - _AGREES * said))
-
-
-def _short(said: Seconds, empty: Seconds) -> bool:
-    """Whether what surrounds the calls may vary by as much as a lie about them."""
-    return empty > said / 2
 
 
 def _timed(crew: Crew, name: str, go: Go, ledger: Ledger) -> Taken | None:
@@ -284,7 +290,7 @@ def _doubted(
     task: "Task", batch: Batch, own: Sequence[Batch], everybodys: Sequence[Batch]
 ) -> Batch:
     """Return a batch of which less is put down to what surrounds it, if few others are as long."""
-    if sum(each.calls == batch.calls for each in own) >= _SURE:
+    if sum(each.calls == batch.calls for each in own) >= _OWN:
         return batch
     quickest = min(each.empty for each in everybodys if each.calls == batch.calls)
     allowed = batch.calls * allowed_to_store(task.device, task.stored)
@@ -294,16 +300,14 @@ def _doubted(
 def _settled(task: "Task", tier: Tier, ledger: Ledger, everybodys: Sequence[Batch]) -> bool:
     """Whether who agrees did so beside empty batches enough.
 
-    One quick batch beside slow empty ones makes a lie look true, and would end the search: they
-    have to be alike within what a lie by half of the time hides, or many.
+    Where they take more than half of what the samples say, one quick batch beside slow empty ones
+    makes a lie look true, and would end the search.
     """
     most, sample = max(batch.calls for batch in ledger.batches), _sample(ledger, tier)
     own = [batch.empty for batch in ledger.batches if batch.calls == most]
-    if task.device != "cpu" or not sample or not _short(most * sample, min(own)):
+    if task.device != "cpu" or not sample or min(own) <= most * sample / 2:
         return True
-    empties = [batch.empty for batch in everybodys if batch.calls == most]
-    alike = len(empties) >= _ALIKE and max(empties) - min(empties) < most * sample
-    return alike or len(own) >= _SURE
+    return len(own) >= _OWN or sum(batch.calls == most for batch in everybodys) >= _SURE
 
 
 def _sample(ledger: Ledger, tier: Tier) -> Seconds:

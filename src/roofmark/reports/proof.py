@@ -130,7 +130,8 @@ def _integrity(verdict: Verdict, bundle: Bundle) -> Iterator[Fact]:
     """
     batches = cells = 0
     for trace in bundle.traces():
-        taken = len(trace.outcome.batches) if isinstance(trace.outcome, Passed) else 0
+        took = trace.outcome.batches if isinstance(trace.outcome, Passed) else ()
+        taken = sum(batch.rounds > 0 for batch in took)
         batches, cells = batches + taken, cells + (taken > 0)
     accused = {f.solution for f in verdict.findings if f.code == "RM508" and f.state == "fires"}
     if batches:

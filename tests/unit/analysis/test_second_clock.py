@@ -105,6 +105,24 @@ def test_a_lying_baseline_is_refused_as_well():
     assert _state({"base": 2.0}, name="base") == "fires"
 
 
+@pytest.mark.parametrize(("quick", "accused"), [(False, []), (True, ["fast"])])
+def test_a_lie_beside_slow_empty_batches_is_told_by_one_more_of_the_baseline(quick, accused):
+    study, work = make_study(), CALLS * SAMPLE
+    names = ("fast", study.baseline, f"{study.baseline}~twin")
+    # Everybody's empty batch came late by as much as the calls take, and the one batch in time.
+    late = {name: EMPTY + work for name in names}
+    look = Batch(tier="call", calls=CALLS, seconds=EMPTY, empty=EMPTY, rounds=0)
+    traces = [
+        replace(t, outcome=replace(t.outcome, batches=(*t.outcome.batches, look)))
+        if quick and t.solution == study.baseline
+        else t
+        for t in _traces(study, dict.fromkeys(names[1:], 0.0), empty=late)
+    ]
+    verdict = judge(study, traces, device="cpu", run=make_run("cpu"))
+    fired = [f for f in verdict.findings if f.code == "RM508" and f.state == "fires"]
+    assert [f.solution for f in fired] == accused
+
+
 @pytest.mark.parametrize("ratio", [1.3, 2.0])
 def test_a_slow_empty_batch_hides_no_more_than_the_allowance(ratio):
     # Its own empty batch is made as long as half of the work; anybody else's tells better.

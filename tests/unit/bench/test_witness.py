@@ -200,18 +200,32 @@ def test_one_slow_empty_batch_is_no_proof() -> None:
     assert len(ledgers["b"].batches) == 12
 
 
-def test_calls_that_are_short_beside_an_empty_batch_have_the_quickest_of_five() -> None:
+def test_who_agrees_beside_a_long_empty_batch_has_the_baseline_tell_what_surrounds_it() -> None:
+    # 2 ms of calls that say 1; the host takes 1 ms around them, and the first times 4 more.
+    crew = Crew([5.5e-3, 3e-3] + [9e-3] * 99)
+    crew.empties = iter([5e-3, 5e-3, 4.8e-3, 1e-3] + [5e-3] * 99)
+    ledgers = {name: _visited(1e-3 / CALLS, "call") for name in ("other", "b")}
+    take_batches(crew, _task(limit=-1.0), ledgers)  # pyright: ignore[reportArgumentType]
+    # Two that were slow, one look that was slow, one that was quick: it agrees no longer.
+    assert [each.empty for each in ledgers["other"].empties] == [4.8e-3, 1e-3]
+    assert [len(each.batches) for each in ledgers.values()] == [1, 1]
+    outcome = ledgers["other"].outcome(PROTOCOL, "d")
+    assert isinstance(outcome, Passed) and [b.rounds for b in outcome.batches] == [1, 0, 0]
+
+
+def test_empty_batches_that_are_all_alike_clear_who_agrees_with_fifteen() -> None:
     crew = Crew([6e-3] * 99)
-    crew.empties = iter([5e-3, 4e-3, 5.5e-3, 4.8e-3, 6e-3])
-    ledger = _take(crew, sample=2e-3 / CALLS, limit=-1.0)
-    assert [batch.empty for batch in ledger.batches] == [4e-3]
-    assert [go.empty for go in crew.asked] == [False] + [True] * 5
+    crew.empties = iter([5e-3] * 99)
+    ledgers = {name: _visited(1e-3 / CALLS, "call") for name in ("other", "b")}
+    take_batches(crew, _task(), ledgers)  # pyright: ignore[reportArgumentType]
+    assert [len(each.batches) for each in ledgers.values()] == [1, 1]
+    assert len(ledgers["other"].empties) == 13
 
 
 def test_a_quick_batch_beside_slow_empty_ones_clears_nobody() -> None:
-    # 2 ms of calls that say 1; the host takes 1 ms around them, and five times 4 more.
+    # As above, and no baseline that could tell: five of its own have to be as slow.
     crew = Crew([3e-3, 5e-3, 9e-3] + [9e-3] * 99)
-    crew.empties = iter([5e-3] * 5 + [1e-3] * 99)
+    crew.empties = iter([5e-3] + [1e-3] * 99)
     ledger = _take(crew, sample=1e-3 / CALLS, spare=3 * CALLS)
     assert len(ledger.batches) == 12
 

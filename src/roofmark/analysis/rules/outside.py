@@ -54,7 +54,7 @@ def _look(
     case: Case, place: Place, process: int, passed: Passed, *, clock: bool = False
 ) -> Outside | None:
     """Return a batch from outside. clock: by the clock alone, without the CPU time in it."""
-    batches = [batch for batch in passed.batches if batch.tier == case.scene.tier]
+    batches = [b for b in passed.batches if b.tier == case.scene.tier and b.rounds]
     samples = [
         median(kept)
         for m in passed.measurements
@@ -118,7 +118,7 @@ def _held_up(case: Case, place: Place, passed: Passed, seen: Outside) -> float:
         known = not isinstance(seen.free, Missing)
         return _waited(seen) if known and _full(case, passed, seen) else 1.0
     # Time that a hypervisor takes is no wait that the guest's kernel knows of.
-    ended = any(isinstance(batch.held, Missing) for batch in passed.batches)
+    ended = any(isinstance(batch.held, Missing) for batch in passed.batches if batch.rounds)
     return BUSY if passed.bystanders.stolen >= QUIET or ended else _waited(seen)
 
 
