@@ -216,8 +216,8 @@ class ProcessCrew:
         """Return the CPU time that each took while it was to stand still, since the last look."""
         return {name: child.take_unasked() for name, child in self._workers.items()}
 
-    def spoiled(self) -> bool:
-        """Return whether inputs were changed that may not be, in any slot; they are put back."""
+    def restore(self) -> bool:
+        """Put all slots back; return whether inputs were changed that may not be."""
         return bool(cast(Verified, self._ask_referee(Restore(), "restore")).changed)
 
     def revive(self, name: str) -> None:

@@ -121,7 +121,7 @@ def _try_again(crew: Crew, task: Task, failed: list[str], ledgers: dict[str, Led
     One that died is started again if others changed what it may have read, in whichever slot.
     """
     died = [name for name in failed if ledgers[name].failure is not None]
-    spoiled = bool(died) and crew.spoiled()
+    spoiled = bool(died) and crew.restore()
     for name in failed:
         if time.monotonic() > task.limit or (name in died and not spoiled):
             continue
@@ -176,6 +176,8 @@ def _run_block(
         answer = crew.time(name, request)
         if not isinstance(answer, tuple):
             ledger.failure = answer
+            # Who comes next finds nothing that was left half done, and answers for none of it.
+            crew.restore()
             continue
         timed, elapsed = answer
         reading = watch.after(watch.now())

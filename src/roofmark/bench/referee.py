@@ -100,7 +100,7 @@ class Referee:
             case Verify():
                 return self.verify(request)
             case Restore():
-                return Verified(errors=(), changed=self._restore_inputs(tuple(self.slots)))
+                return self.restore()
             case _:
                 raise TypeError(f"a referee does not take {type(request).__name__}")
 
@@ -201,6 +201,13 @@ class Referee:
         if self.warm is not None and (spoiled := self.warm.check(request.own, request.slots)):
             signs += (Sign(kind="spoiled", text=f"it wrote into {spoiled}"),)
         return Verified(errors=tuple(errors), changed=forbidden, signs=signs)
+
+    def restore(self) -> Verified:
+        """Put back what somebody left half done: inputs, poison, warm-up slots."""
+        changed = self._restore_inputs(tuple(self.slots))
+        self._poison(self.slots)
+        self._restore_warm_slots()
+        return Verified(errors=(), changed=changed)
 
     def _stacked(self, place: Place) -> torch.Tensor:
         return self.arena.stacked(place, self.layout, self.slots)

@@ -69,8 +69,8 @@ class Crew(Interface):
         """Return the CPU time that each took while it was to stand still, since the last look."""
         ...
 
-    def spoiled(self) -> bool:
-        """Return whether inputs were changed that may not be, in any slot; they are put back."""
+    def restore(self) -> bool:
+        """Put all slots back; return whether inputs were changed that may not be."""
         ...
 
     def revive(self, name: str) -> None:

@@ -92,7 +92,7 @@ class FakeCrew:
     def ran_unasked(self) -> dict[str, float]:
         return {}
 
-    def spoiled(self) -> bool:
+    def restore(self) -> bool:
         found, self.spoils = self.spoils, False
         return found
 

@@ -174,11 +174,13 @@ def test_before_a_batch_calls_are_made_over_other_values_of_the_same_workload(
 def test_inputs_that_were_spoiled_are_found_in_every_slot(tmp_path: Path, slot: int) -> None:
     bench = _Bench(tmp_path, PRODUCT, "float64")
     bench.draw("first", weights=True)
-    x = bench.referee.arena.view(bench.layout.inputs[0], bench.layout, slot)
+    x, _, y = bench.views(slot)
     before = x.clone()
+    bench.write(slot)
     x.fill_(7.0)
     found = bench.referee.answer(Restore())
     assert isinstance(found, Verified) and found.changed == ("x",) and x.equal(before)
+    assert y.isnan().all()
     assert bench.referee.answer(Restore()) == Verified(errors=(), changed=())
 
 
