@@ -111,7 +111,7 @@ class Verify(Record, tag="verify"):
 
 
 class Restore(Record, tag="restore"):
-    """Put all slots back as they were drawn; `Verified` says which inputs had changed, and no more."""
+    """Put all slots back as they were drawn; `Verified` says which inputs had changed."""
 
 
 class Opened(Record, tag="opened"):

@@ -92,6 +92,26 @@ def test_a_lie_in_half_of_the_visits_is_not_made_up_for_by_the_other_half():
     assert finding(verdict, "RM508", "fast").state == "fires"
 
 
+# As recorded of a thread that is started in every call: 4 ms are a tick of the scheduler.
+_TICKS = [[3945, 3785, 660, 590, 596, 594, 587, 661], [3967, 4117, 3779, 625, 583, 617, 584, 565]]
+
+
+@pytest.mark.parametrize(("batch", "code"), [(14e-3, "RM517"), (30e-3, "RM508")])
+def test_calls_of_two_lengths_are_no_lie_and_no_verdict(batch, code):
+    study, visits = make_study(), [[1e-6 * each for each in visit] for visit in _TICKS]
+    long = Batch(tier="call", calls=8, seconds=batch + EMPTY, empty=EMPTY)
+    passed = replace(make_passed(visits, tier="call"), batches=(long,))
+    traces = [
+        replace(trace, outcome=passed) if trace.solution == "fast" else trace
+        for trace in _traces(study, {}, processes=2, sample=6e-4)
+    ]
+    verdict = judge(study, traces, device="cpu", run=make_run("cpu"))
+    fired = {f.code: f for f in verdict.findings if f.state == "fires" and f.solution == "fast"}
+    assert fired.keys() & {"RM508", "RM517"} == {code}
+    # The median, which a verdict takes, is 0.6 ms; the mean that a batch holds, 1.6.
+    assert code == "RM508" or "mean is far above" in fired[code].message
+
+
 def _uneven(visits):
     """Next to nothing in every other visit, twice as much in between: halfway it is the truth."""
     shares = (1e-3, 2.0) * len(visits)

@@ -1,5 +1,6 @@
 """Bundles and machines for the tests of profiling."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -48,10 +49,12 @@ def make_bundle(folder, *, device="cuda", build=None, **traces):
 def start(prefix, mode, folder, limit):
     """Start the made-up child as the real one is started."""
     adopt_orphans()
+    # Tests that run beside these end what carries their own mark.
+    mark = f"of-a-test-{os.getpid()}"
     return run_tool(
         (*prefix, sys.executable, str(CHILD), mode, str(folder)),
         folder=folder,
-        environment=child_environment(folder, "of-a-test") | {MARK: "of-a-test"},
+        environment=child_environment(folder, mark) | {MARK: mark},
         limit=limit,
         memory=None,
     )

@@ -1,4 +1,4 @@
-"""RM517: both clocks disagree where cores were too busy to say why."""
+"""RM517: both clocks disagree where cores were too busy, or calls too uneven, to say why."""
 
 from roofmark.analysis.rules import rule
 from roofmark.analysis.rules.outside import Clocks
@@ -8,29 +8,36 @@ from roofmark.units import show
 
 @rule(
     "RM517",
-    "both clocks disagree on a busy host",
+    "both clocks disagree, and a busy host or uneven calls may be why",
     per="series",
     moves="undecided",
-    fires={"clocks": ((4.0e-3, 2.0e-3, 9.0, 1e-4),) * 2, "crowded": True},
-    silent={"clocks": ((4.0e-3, 2.0e-3, 1.0, 1e-4),) * 2, "crowded": True},
+    fires={"clocks": ((4.0e-3, 2.0e-3, 9.0, 1e-4),) * 2, "crowded": True, "uneven": False},
+    silent={"clocks": ((4.0e-3, 2.0e-3, 1.0, 1e-4),) * 2, "crowded": True, "uneven": False},
 )
-def busy_clocks(clocks: tuple[Clocks, ...], crowded: bool) -> str:
+def busy_clocks(clocks: tuple[Clocks, ...], crowded: bool, uneven: bool) -> str:
     """Batches took longer than the samples say (RM508), where threads had to wait for cores.
 
     Programs outside of the run kept cores busy while its threads waited for one, or the solution's
     own threads wanted more cores than there are, or the baseline's own batches were as far from its
-    samples.
+    samples. Or calls take now this long and now several times that (a thread that waits for the
+    scheduler's next tick): their mean fits the batch, and their median, the verdict's, does not.
 
     Why it matters: threads that wait for a core make an honest batch long, so this accuses nobody;
     but samples that no clock outside confirms carry no verdict either.
     What to do: measure again while nothing else runs; where its own threads filled all cores (also
     those that spin on when a call has returned, as threads of OpenBLAS or OpenMP do), give it fewer
-    threads, or the run more cores.
+    threads, or the run more cores; where calls are uneven, look for threads that wake each other.
     It cannot be accepted.
     """
     apart, sure = sort_clocks(clocks)
     if not most(apart, clocks) or most(sure, clocks):
         return ""
     seen, said, _, _ = min(apart, key=lambda each: each[0] / each[1])
-    where = "; its own threads filled all cores" if crowded else " on a busy host"
+    where = (
+        "; its own threads filled all cores"
+        if crowded
+        else "; its calls' mean is far above their median"
+        if uneven
+        else " on a busy host"
+    )
     return f"{show(seen, 's')} from outside, {show(said, 's')} by its samples{where}"

@@ -4,7 +4,8 @@ In: a case, a place. Out: per process, what a batch took from outside, what the 
 how far the two of the baseline are apart, and how well the difference is known (outer_clock.py).
 """
 
-from statistics import median
+from collections.abc import Sequence
+from statistics import fmean, median
 
 from roofmark.analysis.compare import Place, kept_samples
 from roofmark.analysis.rules.case import Case
@@ -27,6 +28,11 @@ QUIET = 0.1
 # thread beside helpers that sleep 40 % of two.
 FULL = 0.75
 
+# Chosen: what lies around a call inside a batch and not inside a sample (two readings of a clock, a
+# loop) is a few percent of the shortest calls; a cheat that gains less than a fifth hides in it. A
+# busy host's calls have a mean of 1.05 to 1.2 times their median.
+FACTOR = 1.25
+
 Clocks = tuple[float, float, float, float]
 """Seconds of a batch from outside, seconds that the samples give it, the baseline's ratio of both,
 and by how many seconds an honest batch may be longer."""
@@ -38,7 +44,8 @@ def clocks(case: Case, place: Place) -> tuple[Clocks, ...] | Missing:
 
     The baseline's ratio is the larger one of itself and its twin, and 1 at least: a host that
     disturbs batches disturbs theirs. Where others, or these batches' own threads, kept all cores
-    busy it also holds what the threads of these batches waited for cores.
+    busy it also holds what the threads of these batches waited for cores, and where its calls are
+    uneven by how much their mean is above their median: a batch is a sum.
     """
     series = case.scene.series.get(place)
     found: list[Clocks] = []
@@ -46,6 +53,7 @@ def clocks(case: Case, place: Place) -> tuple[Clocks, ...] | Missing:
         seen = _look(case, place, process, passed)
         if seen is not None:
             around = _disturbance(case, place, process) * _held_up(case, place, passed, seen)
+            around *= _excess(seen, _tail(case, passed))
             found.append((seen.seconds, seen.said, around, seen.slack))
     return tuple(found) or Missing(reason="no batch was timed from outside")
 
@@ -55,13 +63,7 @@ def _look(
 ) -> Outside | None:
     """Return a batch from outside. clock: by the clock alone, without the CPU time in it."""
     batches = [b for b in passed.batches if b.tier == case.scene.tier and b.rounds]
-    samples = [
-        median(kept)
-        for m in passed.measurements
-        if m.tier == case.scene.tier
-        for visit in m.visits
-        if (kept := kept_samples(visit))
-    ]
+    samples = [median(kept) for kept in _visits(case, passed)]
     if not batches or not samples:
         return None
     return look_from_outside(
@@ -72,6 +74,29 @@ def _look(
         stored=_stored(case, place[0]),
         cpu=not clock,
     )
+
+
+def _visits(case: Case, passed: Passed) -> list[Sequence[float]]:
+    """Return the samples of each visit that has some."""
+    tier = case.scene.tier
+    found = [kept_samples(v) for m in passed.measurements if m.tier == tier for v in m.visits]
+    return [kept for kept in found if kept]
+
+
+def _tail(case: Case, passed: Passed) -> float:
+    """Return by how much the calls' mean is above their median, by their own word; 1 if little.
+
+    By visits, as a verdict takes them: a visit of next to nothing is not made up for by another.
+    """
+    visits = _visits(case, passed)
+    middle = middle_of_visits(median(kept) for kept in visits)
+    ratio = middle_of_visits(fmean(kept) for kept in visits) / middle
+    return ratio if ratio > FACTOR else 1.0
+
+
+def _excess(seen: Outside, tail: float) -> float:
+    """Return by how much more than the samples' median says a batch may take for their tail."""
+    return (FACTOR * seen.said * tail + seen.slack) / (FACTOR * seen.said + seen.slack)
 
 
 def _batches(case: Case, workload: str, process: int) -> list[Batch]:
@@ -102,6 +127,14 @@ def crowded(case: Case, place: Place) -> bool:
         for process, passed in (series.passed() if series else ())
         if (seen := _look(case, place, process, passed)) is not None
     ]
+    return 2 * sum(found) > len(found)
+
+
+@fact
+def uneven(case: Case, place: Place) -> bool:
+    """Whether in most processes its calls' mean, which a batch holds, is far above their median."""
+    series = case.scene.series.get(place)
+    found = [_tail(case, passed) > 1 for _, passed in (series.passed() if series else ())]
     return 2 * sum(found) > len(found)
 
 

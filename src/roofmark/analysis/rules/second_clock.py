@@ -1,13 +1,10 @@
 """RM508: a clock outside the worker saw more time than its samples."""
 
 from roofmark.analysis.rules import rule
-from roofmark.analysis.rules.outside import Clocks
+from roofmark.analysis.rules.outside import FACTOR, Clocks
 from roofmark.records import Missing
 from roofmark.units import show
 
-# Chosen: what lies around a call inside a batch and not inside a sample (two readings of a clock, a
-# loop) is a few percent of the shortest calls; a cheat that gains less than a fifth hides in it.
-FACTOR = 1.25
 # Chosen: a lie by half of the true time is the smallest that has to be found.
 _LIE = 2.0
 
@@ -33,7 +30,7 @@ def second_clock(clocks: tuple[Clocks, ...]) -> str | Missing:
     What to do: look for patched timers (RM510), threads, streams and processes that outlive a call,
     caches filled between calls, and kernels that rely on what runs before them.
     It cannot be accepted. Unknown where a batch is too short for the outer clock, or where the
-    baseline's batches are as far from its samples. Threads that had to wait for cores are RM517.
+    baseline's batches are as far from its samples. Waits for cores and uneven calls are RM517.
     """
     apart, sure = sort_clocks(clocks)
     if not most(sure, clocks):
