@@ -6,7 +6,7 @@ from sample import make_environment, make_passed, make_run, make_study, make_tra
 from test_rules import finding, judge
 
 from roofmark.bystanders import NO_BYSTANDERS, Bystanders
-from roofmark.evidence import Batch, CpuReading, Incorrect, Sign
+from roofmark.evidence import Batch, CpuReading, Discard, Incorrect, Sign
 from roofmark.outer_clock import look_from_outside
 from roofmark.records import Missing
 
@@ -110,6 +110,26 @@ def test_calls_of_two_lengths_are_no_lie_and_no_verdict(batch, code):
     assert fired.keys() & {"RM508", "RM517"} == {code}
     # The median, which a verdict takes, is 0.6 ms; the mean that a batch holds, 1.6.
     assert code == "RM508" or "mean is far above" in fired[code].message
+
+
+def test_a_process_whose_samples_were_all_discarded_has_no_uneven_calls():
+    study = make_study()
+    gone = tuple(Discard(sample=k, reason="launch not hidden") for k in range(CALLS))
+    traces = [
+        replace(t, outcome=replace(t.outcome, measurements=(_without(m, gone),)))
+        if t.solution == "fast" and t.process == 0
+        else t
+        for t in _traces(study, {})
+        for m in t.outcome.measurements
+    ]
+    verdict = judge(study, traces, device="cpu", run=make_run("cpu"))
+    assert not [f for f in verdict.findings if f.code == "RM517" and f.state == "fires"]
+
+
+def _without(measurement, discarded):
+    return replace(
+        measurement, visits=tuple(replace(v, discarded=discarded) for v in measurement.visits)
+    )
 
 
 def _uneven(visits):

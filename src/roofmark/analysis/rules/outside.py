@@ -89,6 +89,8 @@ def _tail(case: Case, passed: Passed) -> float:
     By visits, as a verdict takes them: a visit of next to nothing is not made up for by another.
     """
     visits = _visits(case, passed)
+    if not visits:
+        return 1.0
     middle = middle_of_visits(median(kept) for kept in visits)
     ratio = middle_of_visits(fmean(kept) for kept in visits) / middle
     return ratio if ratio > FACTOR else 1.0
