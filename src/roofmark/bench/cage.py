@@ -45,8 +45,8 @@ class Cage(Record):
 
     own: its folder, the only place where it writes. hidden: folders that it may not look into,
     `own` and `readable` excepted. writable: further places. shared_memory: it may use /dev/shm, as
-    CUDA's sharing of memory between processes does. file_bytes: size of the largest file. driver:
-    it may connect sockets, as CUDA does where a server shares one GPU out (MPS), and use timers.
+    CUDA's sharing of memory between processes does. file_bytes: size of the largest file. connects:
+    it may connect sockets, as CUDA does where a server shares one GPU out (MPS).
     """
 
     own: str
@@ -55,7 +55,7 @@ class Cage(Record):
     writable: tuple[str, ...] = ()
     shared_memory: bool = False
     file_bytes: int = 2**33
-    driver: bool = False
+    connects: bool = False
 
 
 def in_words(cage: Cage) -> str:
@@ -74,6 +74,14 @@ def writable_places() -> tuple[str, ...]:
     return (*filter(None, given), *([str(known)] if known.is_dir() else []))
 
 
+def shares_out_gpus() -> bool:
+    """Return whether a server shares GPUs out to several processes (MPS) and CUDA will ask it.
+
+    Source: NVIDIA Multi-Process Service, "CUDA_MPS_PIPE_DIRECTORY", with its default.
+    """
+    return (Path(os.environ.get("CUDA_MPS_PIPE_DIRECTORY", "/tmp/nvidia-mps")) / "control").exists()
+
+
 def confine(cage: Cage) -> tuple[str, ...]:
     """Give up what the cage does not grant; return what is enforced."""
     enforced: list[str] = []
@@ -86,7 +94,7 @@ def confine(cage: Cage) -> tuple[str, ...]:
     os.open("/proc/self", os.O_PATH)
     if version > 0 and _restrict(cage, version):
         enforced += _words(version)
-    if forbid_calls(driver=cage.driver):
+    if forbid_calls(connects=cage.connects):
         enforced.append("system calls")
     return tuple(enforced)
 

@@ -67,9 +67,7 @@ def measure_workload(crew: Crew, task: Task, watch: Watch) -> dict[str, Ledger]:
             break
         _run_block(crew, task, block, ledgers, watch)
     take_batches(crew, task, ledgers)
-    if task.device == "cpu":
-        # A thread that is in a GPU's driver stops when the driver lets it go.
-        note_runaways(crew, ledgers)
+    note_runaways(crew, ledgers)
     return ledgers
 
 

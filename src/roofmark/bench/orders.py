@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from roofmark.bench.cage import Cage, writable_places
+from roofmark.bench.cage import Cage, shares_out_gpus, writable_places
 from roofmark.study import Definition, Device, Protocol, Solution
 
 # Memory that a process once had stays with it. glibc gives large blocks back to the kernel and
@@ -60,6 +60,6 @@ def cage_of(order: Order, post: Post, arena: int) -> Cage:
         hidden=(str(order.scratch), *map(str, order.hidden)),
         writable=writable_places(),
         shared_memory=order.device == "cuda",
-        driver=order.device == "cuda",
+        connects=order.device == "cuda" and shares_out_gpus(),
         file_bytes=max(order.protocol.memory_limit, arena),
     )

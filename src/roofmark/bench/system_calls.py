@@ -25,8 +25,9 @@ _MACHINES: dict[str, tuple[int, int, int, tuple[int, ...]]] = {
                 (117, 270, 271, 438, 280, 241, 40, 39, 97, 268, 41, 217, 218, 219, 282, 105, 273,
                  104, 142, 170, 112, 171, 266, 425, 140, 118, 119, 274, 30)),
 }  # fmt: skip
-# connect; timer_create and mq_notify, by which the kernel would send SIGCONT to who was stopped.
-_FOR_DRIVERS = {"x86_64": (42, 222, 244), "aarch64": (203, 107, 184)}
+# timer_create and mq_notify, by which the kernel would send SIGCONT to who was stopped.
+_CONNECT = {"x86_64": 42, "aarch64": 203}
+_TIMERS = {"x86_64": (222, 244), "aarch64": (107, 184)}
 _SOCKETPAIR = {"x86_64": 53, "aarch64": 199}
 _FCNTL = {"x86_64": 72, "aarch64": 25}
 # Source: linux/fcntl.h: F_SETSIG, by which input and output send any signal, SIGCONT as well.
@@ -56,26 +57,24 @@ def known_machine() -> bool:
     return platform.machine() in _MACHINES
 
 
-def forbid_calls(*, driver: bool = False) -> bool:
+def forbid_calls(*, connects: bool = False) -> bool:
     """Install the filter; return whether it is in force. `no_new_privs` has to be set.
 
-    driver: leave what a GPU's driver in the process may need: to connect sockets (MPS), timers and
-    signals. A program of the same user that listens at a path would do for a worker what it may not
-    do itself, and no rule for files holds there.
+    connects: it may connect sockets. A program of the same user that listens at a path would do for
+    a worker what it may not do itself, and no rule for files holds there.
     """
     machine = platform.machine()
     if machine not in _MACHINES:
         return False
     architecture, socket, limits, refused = _MACHINES[machine]
-    sockets = _first_argument_is((_UNIX, _NETLINK)) if driver else _is_connected_socket()
+    sockets = _first_argument_is((_UNIX, _NETLINK)) if connects else _is_connected_socket()
     asked = {
         socket: sockets,
         _SOCKETPAIR[machine]: sockets,
         limits: _first_argument_is(_ITSELF),
+        _FCNTL[machine]: _second_argument_is_not(_SET_SIGNAL),
     }
-    if not driver:
-        refused += _FOR_DRIVERS[machine]
-        asked[_FCNTL[machine]] = _second_argument_is_not(_SET_SIGNAL)
+    refused += _TIMERS[machine] if connects else (*_TIMERS[machine], _CONNECT[machine])
     program = _program(architecture, refused, asked)
     code = ctypes.create_string_buffer(b"".join(program))
     header = _Program(len(program), ctypes.cast(code, ctypes.c_void_p))

@@ -59,7 +59,43 @@ def test_a_solution_that_is_never_as_fast_as_it_says_is_refused():
 
 def test_lying_in_most_processes_is_enough_and_noise_in_few_is_not():
     assert _state({"fast": [2.0, 2.0, 1.1, 2.0, 2.0, 2.0]}) == "fires"
-    assert _state({"fast": [2.0, 2.0, 1.1, 2.0, 1.1, 1.1]}) == "silent"
+    assert _state({"fast": [2.0, 2.0, 1.1, 1.1, 1.1, 1.1]}) == "silent"
+
+
+@pytest.mark.parametrize(
+    ("lies", "processes", "codes"),
+    [
+        (1, 2, set()),
+        (3, 6, set()),
+        (3, 12, set()),
+        (3, 64, set()),
+        (4, 12, {"RM517"}),
+        (4, 64, {"RM517"}),
+        (7, 12, {"RM508"}),
+    ],
+)
+def test_lies_in_fewer_than_most_processes_buy_no_verdict(lies, processes, codes):
+    """At whatever number of processes: those that are silent are too few for a decision."""
+    study = make_study(processes=(processes, processes))
+    ratios = [4.0] * lies + [1.0] * (processes - lies)
+    traces = _traces(study, {"fast": ratios}, processes=processes)
+    traces = [_said_quickly(trace, ratios) for trace in traces]
+    verdict = judge(study, traces, device="cpu", run=make_run("cpu"))
+    fired = {f.code for f in verdict.findings if f.state == "fires" and f.solution == "fast"}
+    assert fired & {"RM508", "RM517"} == codes
+    assert next(c for c in verdict.cells if c.solution == "fast").decision != "faster"
+
+
+def _said_quickly(trace, ratios):
+    """Let the samples of who lies be what it says: its batches took so many times them."""
+    if trace.solution != "fast" or ratios[trace.process] == 1.0:
+        return trace
+    lie = ratios[trace.process]
+    quick = make_passed([[SAMPLE / lie * (1 + 1e-3 * k) for k in range(CALLS)]] * 4, tier="call")
+    batches = tuple(
+        replace(b, seconds=b.empty + (b.seconds - b.empty) / lie) for b in trace.outcome.batches
+    )
+    return replace(trace, outcome=replace(quick, batches=batches))
 
 
 def test_samples_of_next_to_nothing_hide_no_work():

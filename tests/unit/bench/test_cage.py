@@ -13,8 +13,10 @@ import pytest
 from roofmark.bench.cage import Cage, in_words, landlock_version, offered
 from roofmark.bench.descendants import end_tree
 from roofmark.bench.family import Family
+from roofmark.bench.orders import Order, Post, cage_of
 from roofmark.bench.pausing import children_of, cpu_seconds_below
 from roofmark.bench.sealed import create_memory
+from roofmark.study import VAR, Definition, Device, Protocol, Solution, Tensor, Tolerance
 
 _TRY = """
 import ctypes, fcntl, json, mmap, os, platform, resource, socket, subprocess, sys, threading
@@ -82,10 +84,14 @@ print(json.dumps({
 
 @pytest.fixture
 def tried(tmp_path: Path) -> dict[str, object]:
-    own = tmp_path / "hidden" / "own"
+    return _try_all(tmp_path)
+
+
+def _try_all(folder: Path, *, connects: bool = False) -> dict[str, object]:
+    own, hidden = folder / "hidden" / "own", folder / "hidden"
     own.mkdir(parents=True)
-    (tmp_path / "hidden" / "secret").write_text("s")
-    cage = Cage(own=str(own), hidden=(str(tmp_path / "hidden"),), file_bytes=2**20)
+    (hidden / "secret").write_text("s")
+    cage = Cage(own=str(own), hidden=(str(hidden),), file_bytes=2**20, connects=connects)
     # A large file ends in a signal, unless that is ignored.
     code = "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n" + _TRY
     done = subprocess.run(
@@ -117,6 +123,39 @@ def test_what_is_not_granted_is_refused(tried: dict[str, object]) -> None:
         pytest.skip("this kernel has no landlock of version 6")
     for name in ("read hidden", "list hidden", "write beside", "write home", "signal", "memory"):
         assert tried[name] == "PermissionError", name
+
+
+def test_who_needs_a_server_may_ask_it_and_nothing_more(
+    tmp_path: Path, tried: dict[str, object]
+) -> None:
+    asking = _try_all(tmp_path / "asking", connects=True)
+    if "system calls" in offered():
+        assert asking.pop("connect") == "FileNotFoundError"
+        assert asking.pop("datagram") == asking.pop("datagrams") == asking.pop("raw") == "done"
+        assert asking.items() <= tried.items()
+
+
+@pytest.mark.parametrize(
+    ("device", "serves", "connects"),
+    [("cuda", True, True), ("cuda", False, False), ("cpu", True, False)],
+)
+def test_workers_connect_where_a_server_shares_the_gpu_out(
+    device: Device, serves: bool, connects: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_MPS_PIPE_DIRECTORY", str(tmp_path))
+    if serves:
+        os.mkfifo(tmp_path / "control")
+    definition = Definition(
+        name="copy", axes={"n": VAR}, inputs={"x": Tensor("n", "float32")},
+        outputs={"y": Tensor("n", "float32")}, reference="reference.py::copy",
+        tolerance=Tolerance(rms=1e-3), flops="n", traffic="8*n",
+    )  # fmt: skip
+    order = Order(
+        definition=definition, protocol=Protocol(), device=device, reference_folder=tmp_path,
+        scratch=tmp_path, entropy="", flush=0,
+    )  # fmt: skip
+    post = Post(name="fast", solution=Solution("fast", "fast.py::copy"), folder=tmp_path)
+    assert cage_of(order, post, 0).connects is connects
 
 
 _PATCH = {

@@ -46,6 +46,7 @@ class FakeCrew:
         self.pending = ""
         self.visits = dict.fromkeys(NAMES, 0)
         self.spoils = False
+        self.runs: dict[str, float] = {}
 
     def draw(self, request: Draw) -> None:
         if request.hidden:
@@ -90,7 +91,7 @@ class FakeCrew:
         return {}
 
     def ran_unasked(self) -> dict[str, float]:
-        return {}
+        return self.runs
 
     def restore(self) -> bool:
         found, self.spoils = self.spoils, False
@@ -234,6 +235,16 @@ def test_the_watch_looks_at_the_process_that_is_visited() -> None:
 
 
 # --- who waits for whom --------------------------------------------------------------------------
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_who_ran_while_it_was_to_stand_still_is_noted(device: str) -> None:
+    crew = FakeCrew()
+    crew.runs = {BASE: 1e-3, "other": 0.02}
+    ledgers = measure_workload(crew, _task(device=device), _watch())
+    outcomes = {name: ledgers[name].outcome(PROTOCOL, "b") for name in (BASE, "other")}
+    assert [sign.kind for sign in outcomes["other"].signs] == ["restless"]
+    assert not outcomes[BASE].signs
+
+
 def test_who_comes_later_finds_the_values_as_they_were_drawn() -> None:
     crew = FakeCrew()
     prove_solutions(crew, _task(after={"other": BASE}))

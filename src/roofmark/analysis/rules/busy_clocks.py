@@ -1,14 +1,14 @@
-"""RM517: both clocks disagree where cores were too busy, or calls too uneven, to say why."""
+"""RM517: both clocks disagree, and what is seen of it accuses nobody."""
 
 from roofmark.analysis.rules import rule
 from roofmark.analysis.rules.outside import Clocks
-from roofmark.analysis.rules.second_clock import most, sort_clocks
+from roofmark.analysis.rules.second_clock import many, most, sort_clocks
 from roofmark.units import show
 
 
 @rule(
     "RM517",
-    "both clocks disagree, and a busy host or uneven calls may be why",
+    "both clocks disagree, and a busy host, uneven calls or chance may be why",
     per="series",
     moves="undecided",
     fires={"clocks": ((4.0e-3, 2.0e-3, 9.0, 1e-4),) * 2, "crowded": True, "uneven": False},
@@ -21,6 +21,8 @@ def busy_clocks(clocks: tuple[Clocks, ...], crowded: bool, uneven: bool) -> str:
     own threads wanted more cores than there are, or the baseline's own batches were as far from its
     samples. Or calls take now this long and now several times that (a thread that waits for the
     scheduler's next tick): their mean fits the batch, and their median, the verdict's, does not.
+    Or they disagree in four processes or more that are not most: too few to accuse, and enough for
+    a verdict to rest on.
 
     Why it matters: threads that wait for a core make an honest batch long, so this accuses nobody;
     but samples that no clock outside confirms carry no verdict either.
@@ -30,14 +32,15 @@ def busy_clocks(clocks: tuple[Clocks, ...], crowded: bool, uneven: bool) -> str:
     It cannot be accepted.
     """
     apart, sure = sort_clocks(clocks)
-    if not most(apart, clocks) or most(sure, clocks):
+    if not many(apart, clocks) or most(sure, clocks):
         return ""
     seen, said, _, _ = min(apart, key=lambda each: each[0] / each[1])
-    where = (
-        "; its own threads filled all cores"
-        if crowded
-        else "; its calls' mean is far above their median"
-        if uneven
-        else " on a busy host"
-    )
+    if not most(apart, clocks):
+        where = f" in {len(apart)} of {len(clocks)} processes"
+    elif crowded:
+        where = "; its own threads filled all cores"
+    elif uneven:
+        where = "; its calls' mean is far above their median"
+    else:
+        where = " on a busy host"
     return f"{show(seen, 's')} from outside, {show(said, 's')} by its samples{where}"

@@ -19,7 +19,6 @@ def restless(signs: dict[str, tuple[str, ...]]) -> str:
     others write, or slow others down. Workers are stopped while they are not asked. Most stand
     still then, and have gained nothing; but a timer that sends SIGCONT wakes a process, and a
     thread in a long system call stops when the call ends: others were measured beside it.
-    Who ran while it was stopped is told on a CPU alone: in a GPU's driver a thread stops late.
     What to do: join threads and processes within the call. Runtimes that spin for ever do this
     too: unset OMP_WAIT_POLICY=active and its like.
     It cannot be accepted.

@@ -2,7 +2,7 @@
 
 class: 56 a program outside of the cage asked
 refused: RM504 RM505
-device: cpu
+device: both
 """
 
 import socket

@@ -3,7 +3,7 @@ others had held it up.
 
 class: 53 an excuse made up
 refused: RM508 RM509
-device: cpu
+device: both
 """
 
 import os

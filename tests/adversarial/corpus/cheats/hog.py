@@ -2,7 +2,7 @@
 
 class: (sabotage) others slowed down
 refused: RM509
-device: cpu
+device: both
 """
 
 import os

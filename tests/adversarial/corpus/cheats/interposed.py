@@ -2,13 +2,13 @@
 
 class: 45 descriptor interposed
 refused: RM508
-device: cpu
+device: both
 """
 
 import os
 import socket
-import stat
 import struct
+import sys
 import threading
 
 import msgspec
@@ -51,18 +51,14 @@ def backward(outer, inner):
             os.close(each)
 
 
-for number in range(3, 64):
-    try:
-        if stat.S_ISSOCK(os.fstat(number).st_mode):
-            outer = socket.socket(fileno=os.dup(number))
-            outer.setblocking(True)
-            ours, theirs = socket.socketpair()
-            os.dup2(theirs.fileno(), number)
-            threading.Thread(target=forward, args=(ours, outer), daemon=True).start()
-            threading.Thread(target=backward, args=(outer, ours), daemon=True).start()
-            break
-    except OSError:
-        continue
+# The worker's command line ends with the number of its channel.
+number = int(sys.argv[-1])
+outer = socket.socket(fileno=os.dup(number))
+outer.setblocking(True)
+ours, theirs = socket.socketpair()
+os.dup2(theirs.fileno(), number)
+threading.Thread(target=forward, args=(ours, outer), daemon=True).start()
+threading.Thread(target=backward, args=(outer, ours), daemon=True).start()
 
 
 torch.set_num_threads(1)

@@ -3,7 +3,7 @@
 class: 4 patched timers
 refused: RM508 RM510
 also: RM510
-device: cpu
+device: both
 """
 
 import time

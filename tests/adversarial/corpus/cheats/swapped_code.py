@@ -2,7 +2,7 @@
 
 class: 6 __code__ swapped
 refused: RM508 RM510
-device: cpu
+device: both
 """
 
 import torch

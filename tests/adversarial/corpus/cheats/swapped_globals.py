@@ -2,7 +2,7 @@
 
 class: 6 globals swapped
 refused: RM508 RM510
-device: cpu
+device: both
 """
 
 import time

@@ -2,7 +2,7 @@
 
 class: 61 running while it is to stand still
 refused: RM504 RM505 RM509
-device: cpu
+device: both
 """
 
 import ctypes

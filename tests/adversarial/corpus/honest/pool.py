@@ -1,5 +1,6 @@
 """Two threads of a pool do one half each, and both are waited for."""
 
+import contextlib
 from concurrent.futures import ThreadPoolExecutor
 
 import torch
@@ -9,4 +10,11 @@ pool = ThreadPoolExecutor(2)
 
 def mix(x, w, room):
     half = x.shape[0] // 2
-    return torch.cat(list(pool.map(lambda rows: torch.relu(rows @ w), (x[:half], x[half:]))))
+    ours = torch.cuda.current_stream() if x.is_cuda else None
+
+    def part(rows):
+        # A thread begins on the default stream; the caller's is the one that is waited for.
+        with torch.cuda.stream(ours) if ours else contextlib.nullcontext():
+            return torch.relu(rows @ w)
+
+    return torch.cat(list(pool.map(part, (x[:half], x[half:]))))
