@@ -62,22 +62,27 @@ def test_lying_in_most_processes_is_enough_and_noise_in_few_is_not():
     assert _state({"fast": [2.0, 2.0, 1.1, 1.1, 1.1, 1.1]}) == "silent"
 
 
+@pytest.mark.parametrize("factors", [[4.0], [1.6, 3.0, 9.0, 30.0]])
 @pytest.mark.parametrize(
-    ("lies", "processes", "codes"),
+    ("lies", "processes", "level", "codes"),
     [
-        (1, 2, set()),
-        (3, 6, set()),
-        (3, 12, set()),
-        (3, 64, set()),
-        (4, 12, {"RM517"}),
-        (4, 64, {"RM517"}),
-        (7, 12, {"RM508"}),
+        (1, 2, 0.95, set()),
+        (3, 6, 0.95, set()),
+        (3, 6, 0.9, {"RM517"}),
+        (2, 6, 0.9, set()),
+        (3, 12, 0.95, set()),
+        (3, 64, 0.95, set()),
+        (4, 12, 0.95, {"RM517"}),
+        (6, 12, 0.95, {"RM517"}),
+        (4, 64, 0.95, {"RM517"}),
+        (12, 24, 0.95, {"RM517"}),
+        (7, 12, 0.95, {"RM508"}),
     ],
 )
-def test_lies_in_fewer_than_most_processes_buy_no_verdict(lies, processes, codes):
-    """At whatever number of processes: those that are silent are too few for a decision."""
-    study = make_study(processes=(processes, processes))
-    ratios = [4.0] * lies + [1.0] * (processes - lies)
+def test_lies_in_fewer_than_most_processes_buy_no_verdict(lies, processes, level, codes, factors):
+    """Not where the study accepts that processes differ, either: who is silent lies too seldom."""
+    study = make_study(processes=(processes, processes), level=level, accept=("RM306", "RM312"))
+    ratios = [factors[k % len(factors)] for k in range(lies)] + [1.0] * (processes - lies)
     traces = _traces(study, {"fast": ratios}, processes=processes)
     traces = [_said_quickly(trace, ratios) for trace in traces]
     verdict = judge(study, traces, device="cpu", run=make_run("cpu"))

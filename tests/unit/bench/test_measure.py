@@ -234,7 +234,6 @@ def test_the_watch_looks_at_the_process_that_is_visited() -> None:
     assert looked == [crew.pid(name) for what, name in crew.log if what == "time"]
 
 
-# --- who waits for whom --------------------------------------------------------------------------
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 def test_who_ran_while_it_was_to_stand_still_is_noted(device: str) -> None:
     crew = FakeCrew()
@@ -245,6 +244,7 @@ def test_who_ran_while_it_was_to_stand_still_is_noted(device: str) -> None:
     assert not outcomes[BASE].signs
 
 
+# --- who waits for whom --------------------------------------------------------------------------
 def test_who_comes_later_finds_the_values_as_they_were_drawn() -> None:
     crew = FakeCrew()
     prove_solutions(crew, _task(after={"other": BASE}))

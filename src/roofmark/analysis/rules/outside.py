@@ -119,6 +119,12 @@ def _stored(case: Case, workload: str) -> int:
 
 
 @fact
+def level(case: Case, place: Place) -> float:
+    """The confidence that the study asks of a verdict."""
+    return case.study.protocol.level
+
+
+@fact
 def crowded(case: Case, place: Place) -> bool:
     """Whether its batches were late by what threads waited for cores, in most processes, although
     nobody else was there: they took them from one another.

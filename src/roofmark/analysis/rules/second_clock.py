@@ -1,5 +1,9 @@
 """RM508: a clock outside the worker saw more time than its samples."""
 
+import math
+
+from scipy.special import stdtrit
+
 from roofmark.analysis.rules import rule
 from roofmark.analysis.rules.outside import FACTOR, Clocks
 from roofmark.records import Missing
@@ -8,21 +12,22 @@ from roofmark.units import show
 # Chosen: a lie by half of the true time is the smallest that has to be found.
 _LIE = 2.0
 
-# Chosen: where k of n processes lie, by any factor, and the others tell no difference, the mean is
-# sqrt(k (n - 1) / (n - k)) standard errors from none. Three that are not most come to 2.2 at best,
-# of six, of which a verdict asks for 2.6; of any number it asks for 2, and they come to 1.7 then.
-_SEVERAL = 4
-
 
 @rule(
     "RM508",
     "a clock outside the worker saw more time",
     per="series",
     moves="invalid",
-    fires={"clocks": ((4.0e-3, 2.0e-3, 1.0, 1e-4), (4.1e-3, 2.0e-3, 1.02, 1e-4))},
-    silent={"clocks": ((2.2e-3, 2.0e-3, 1.0, 1e-4), (2.1e-3, 2.0e-3, 1.0, 1e-4))},
+    fires={
+        "clocks": ((4.0e-3, 2.0e-3, 1.0, 1e-4), (4.1e-3, 2.0e-3, 1.02, 1e-4)),
+        "level": 0.95,
+    },
+    silent={
+        "clocks": ((2.2e-3, 2.0e-3, 1.0, 1e-4), (2.1e-3, 2.0e-3, 1.0, 1e-4)),
+        "level": 0.95,
+    },
 )
-def second_clock(clocks: tuple[Clocks, ...]) -> str | Missing:
+def second_clock(clocks: tuple[Clocks, ...], level: float) -> str | Missing:
     """In most processes, the quickest batch of calls took longer than the samples say.
 
     A batch is timed by the orchestrator: the worker gets its inputs when that clock has started,
@@ -40,7 +45,7 @@ def second_clock(clocks: tuple[Clocks, ...]) -> str | Missing:
     """
     apart, sure = sort_clocks(clocks)
     if not most(sure, clocks):
-        if many(apart, clocks):
+        if many(apart, clocks, level):
             return Missing(reason="the clocks disagree, and that proves too little (RM517)")
         if any(_can_clear(*each) for each in clocks if each not in apart):
             return ""
@@ -68,9 +73,17 @@ def most(found: list[Clocks], clocks: tuple[Clocks, ...]) -> bool:
     return len(found) >= 2 and 2 * len(found) > len(clocks)
 
 
-def many(found: list[Clocks], clocks: tuple[Clocks, ...]) -> bool:
-    """Return whether a verdict might rest on these alone: they are most, or several."""
-    return most(found, clocks) or len(found) >= _SEVERAL
+def many(found: list[Clocks], clocks: tuple[Clocks, ...], level: float) -> bool:
+    """Return whether a verdict of this level might rest on these alone, or they are most.
+
+    Where k of n processes lie, by whatever factor, and the others tell no difference, the mean is
+    sqrt(k (n - 1) / (n - k)) standard errors from none at most: all of one size is the worst.
+    """
+    k, n = len(found), len(clocks)
+    if most(found, clocks) or k in (0, n):
+        return most(found, clocks)
+    asked = float(stdtrit(n - 1, (1 + level) / 2))
+    return math.sqrt(k * (n - 1) / (n - k)) >= asked
 
 
 def _can_clear(_seen: float, said: float, _ratio: float, slack: float) -> bool:
